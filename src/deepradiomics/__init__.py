@@ -1,0 +1,44 @@
+"""Radiomic texture, deep features and honest comparison for bone radiographs.
+
+Every public name is loaded when it is first used, so that ``import deepradiomics`` stays light.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0.dev0"
+
+# {public name: the module it lives in}
+_PUBLIC = {
+    "Box": "box",
+    "DeepExtractor": "deep",
+    "DeepRadiomicsError": "exceptions",
+    "FemurRegions": "regions",
+    "Radiograph": "radiograph",
+    "TextureExtractor": "texture",
+    "VertebraRegions": "regions",
+    "as_radiograph": "reading",
+    "clinical_encoder": "clinical",
+    "compare_feature_sets": "evaluation",
+    "late_fusion": "fusion",
+    "place_femur_boxes": "regions",
+    "plot_regions": "regions",
+    "read_radiograph": "reading",
+}
+_MODULES = ("annotations", "deep", "evaluation", "exceptions", "fusion", "recipes", "regions", "simulation", "texture")
+
+__all__ = sorted([*_PUBLIC, *_MODULES])
+
+
+def __getattr__(name):
+    if name in _PUBLIC:
+        value = getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,130 @@
+"""Everything this library raises on purpose: one base class and five children."""
+
+from importlib import import_module
+
+
+class DeepRadiomicsError(Exception):
+    """Base class of every error that this library raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        Which item, what was found, what is allowed, and what to do about it.
+    code : str, default=None
+        A stable word for programs, such as ``"empty_region"``; None means the code of the class.
+
+    Attributes
+    ----------
+    code : str
+        The stable word.
+
+    Examples
+    --------
+    >>> from deepradiomics.exceptions import RegionError
+    >>> error = RegionError("the mask has no pixel", code="empty_region")
+    >>> print(error.at("row 3, column 'left_neck'"))
+    row 3, column 'left_neck': the mask has no pixel
+    """
+
+    code = "error"
+
+    def __init__(self, message, *, code=None):
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+    def at(self, place):
+        """Return the same error with the place where it happened in front.
+
+        Parameters
+        ----------
+        place : str
+            The item in the user's words, such as ``"row 3, column 'left_neck'"``.
+
+        Returns
+        -------
+        DeepRadiomicsError
+            A new error of the same class and code.
+
+        Examples
+        --------
+        >>> from deepradiomics.exceptions import InputError
+        >>> InputError("no such file").at("row 0").args
+        ('row 0: no such file',)
+        """
+        return type(self)(f"{place}: {self}", code=self.code)
+
+
+class InputError(DeepRadiomicsError, ValueError):
+    """A file, array, table or parameter file cannot be used as it is."""
+
+    code = "invalid_input"
+
+
+class RegionError(DeepRadiomicsError, ValueError):
+    """A region cannot be placed or measured: empty, tiny, flat or not finite."""
+
+    code = "invalid_region"
+
+
+class LeakageError(DeepRadiomicsError, ValueError):
+    """Information from the test part would reach the training part."""
+
+    code = "leakage"
+
+
+class TrainingError(DeepRadiomicsError, RuntimeError):
+    """A network could not be trained or run."""
+
+    code = "training_failed"
+
+
+class MissingDependencyError(DeepRadiomicsError, ImportError):
+    """An optional package is needed and not installed."""
+
+    code = "missing_dependency"
+
+
+# pyradiomics 3.0.1 has no wheel for recent Python versions and its build needs numpy to be there already.
+_HOW_TO_INSTALL = {
+    "pyradiomics": (
+        "pip install numpy setuptools wheel versioneer && pip install --no-build-isolation pyradiomics==3.0.1"
+    ),
+}
+
+
+def require(package, extra):
+    """Import an optional package, or say how to install it.
+
+    Parameters
+    ----------
+    package : str
+        The name to import, such as ``"radiomics"``.
+    extra : str
+        The extra of this library that brings it, such as ``"pyradiomics"``.
+
+    Returns
+    -------
+    module
+        The imported package.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the package is not installed; the message holds the command that installs it.
+
+    Examples
+    --------
+    >>> from deepradiomics.exceptions import require
+    >>> require("numpy", "dev").__name__
+    'numpy'
+    """
+    try:
+        return import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package.partition(".")[0]:
+            raise
+        command = _HOW_TO_INSTALL.get(extra, f"pip install 'deepradiomics[{extra}]'")
+        raise MissingDependencyError(
+            f"the package {package!r} is needed for this and is not installed; install it with: {command}"
+        ) from error
