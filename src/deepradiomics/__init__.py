@@ -24,7 +24,17 @@ _PUBLIC = {
     "plot_regions": "regions",
     "read_radiograph": "reading",
 }
-_MODULES = ("annotations", "deep", "evaluation", "exceptions", "fusion", "recipes", "regions", "simulation", "texture")
+_MODULES = (
+    "annotations",
+    "deep",
+    "evaluation",
+    "exceptions",
+    "fusion",
+    "recipes",
+    "regions",
+    "simulation",
+    "texture",
+)
 
 __all__ = sorted([*_PUBLIC, *_MODULES])
 
