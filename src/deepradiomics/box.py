@@ -147,9 +147,7 @@ def fraction_inside(box, mask):
     rows = slice(max(top, 0), max(min(bottom, mask.shape[0]), 0))
     columns = slice(max(left, 0), max(min(right, mask.shape[1]), 0))
     if rows.start < rows.stop and columns.start < columns.stop:
-        window[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = mask[
-            rows, columns
-        ]
+        window[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = mask[rows, columns]
     return float((pixels & window).sum() / max(pixels.sum(), 1))
 
 
@@ -208,9 +206,7 @@ def crop(radiograph, box, *, margin=0, within_mask=False, name=""):
         mask &= radiograph.mask[rows, columns]
     if not mask.any():
         raise RegionError(f"{box} holds no pixel to measure; is it on the bone?", code="empty_region")
-    return Radiograph(
-        pixels, mask, radiograph.spacing, radiograph.laterality, radiograph.view, name or radiograph.name
-    )
+    return Radiograph(pixels, mask, radiograph.spacing, radiograph.laterality, radiograph.view, name or radiograph.name)
 
 
 def _extent(box):
