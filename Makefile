@@ -1,5 +1,6 @@
 # The only commands anyone must know. Each builds .venv when it is missing or older than setup.cfg.
 PYTHON ?= python3.11
+DATA ?= ../shared/data
 BIN := .venv/bin
 STAMP := .venv/.installed
 
@@ -7,7 +8,6 @@ STAMP := .venv/.installed
 
 $(STAMP): setup.cfg pyproject.toml
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	$(BIN)/python -m pip install --quiet --no-build-isolation pyradiomics==3.0.1
 	touch $(STAMP)
@@ -25,6 +25,15 @@ lint: $(STAMP)
 
 doctest: $(STAMP)
 	$(BIN)/python -m pytest --doctest-modules src
+
+# The real radiographs are not part of the project; where their folder is missing, the reason is printed.
+examples: $(STAMP)
+	for script in $(filter-out examples/knee_osteoporosis.py examples/vertebral_fractures.py, $(wildcard examples/*.py)); do \
+	    echo "== $$script"; $(BIN)/python -W error $$script output || exit 1; done
+	if [ -d $(DATA)/knees ]; then $(BIN)/python -W error examples/knee_osteoporosis.py $(DATA)/knees output; \
+	    else echo "skipped knee_osteoporosis.py: no folder $(DATA)/knees"; fi
+	if [ -d $(DATA)/vertebrae ]; then $(BIN)/python -W error examples/vertebral_fractures.py $(DATA)/vertebrae output; \
+	    else echo "skipped vertebral_fractures.py: no folder $(DATA)/vertebrae"; fi
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/texture.py
