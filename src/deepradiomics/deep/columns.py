@@ -1,0 +1,52 @@
+"""The image columns of whatever table the user has."""
+
+import numpy as np
+import pandas as pd
+
+from deepradiomics.exceptions import InputError
+
+
+def image_columns(X):
+    """Take a table of images apart.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, object array of shape (n_samples, n_columns) or list of images
+        Cells are paths, 2-D arrays, `Radiograph` or None. A list, a Series and a numeric array of shape
+        (n_samples, H, W) are one column.
+
+    Returns
+    -------
+    names : list of str
+        Names of the columns; ``image``, or ``image0``, ``image1`` ... where X has none.
+    columns : list of lists
+        The cells, column by column.
+
+    Raises
+    ------
+    InputError
+        If there is no row or no column, or X is a numeric table.
+
+    Examples
+    --------
+    >>> from deepradiomics.deep import image_columns
+    >>> image_columns(["a.png", None])
+    (['image'], [['a.png', None]])
+    """
+    if isinstance(X, pd.DataFrame):
+        names, columns = [str(name) for name in X.columns], [X.iloc[:, i].tolist() for i in range(X.shape[1])]
+    elif isinstance(X, pd.Series):
+        names, columns = [str(X.name if X.name is not None else "image")], [X.tolist()]
+    elif isinstance(X, np.ndarray) and X.ndim == 2:
+        names, columns = [f"image{i}" for i in range(X.shape[1])], [list(X[:, i]) for i in range(X.shape[1])]
+    else:
+        names, columns = ["image"], [list(X)]
+    if not columns or not columns[0]:
+        raise InputError("X holds no image; give a data frame of image columns, one row a patient", code="no_images")
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "biufc":
+        raise InputError(
+            f"X is a table of numbers of shape {X.shape}; give images: paths, 2-D arrays or Radiographs in a data "
+            "frame, an object array or a list",
+            code="not_images",
+        )
+    return names, columns

@@ -1,0 +1,299 @@
+"""Networks that turn the views of a patient into one embedding and class scores."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.training import load_weights
+
+_HOW_TO_GET_WEIGHTS = (
+    "on a machine with a connection run model = timm.create_model({name!r}, pretrained=True) and "
+    "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors'), then give "
+    "pretrained='weights.safetensors' here"
+)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """All that is needed to build a network again.
+
+    Parameters
+    ----------
+    backbone : str
+        ``"tiulpin"`` or a name that timm knows.
+    n_views : int
+        Images a patient.
+    n_outputs : int
+        Class scores.
+    n_features : int, default=256
+        Length of the embedding, a multiple of ``n_views``.
+    shared_weights : bool, default=True
+        One branch for all views, or one a view.
+    dropout : float, default=0.3
+        Share of the embedding that is dropped before the last layer.
+    image_size : int, default=224
+        Side of the images, in pixels.
+
+    Examples
+    --------
+    >>> from deepradiomics.deep import Architecture
+    >>> network = Architecture("tiulpin", n_views=2, n_outputs=2).build()
+    >>> sum(parameter.numel() for parameter in network.parameters())
+    148962
+    """
+
+    backbone: str
+    n_views: int
+    n_outputs: int
+    n_features: int = 256
+    shared_weights: bool = True
+    dropout: float = 0.3
+    image_size: int = 224
+
+    def build(self, pretrained=False):
+        """Build the network.
+
+        Parameters
+        ----------
+        pretrained : bool or str, default=False
+            True loads timm's weights, a path those of a safetensors file, False none.
+
+        Returns
+        -------
+        MultiViewNetwork
+            The network, on the CPU.
+
+        Raises
+        ------
+        InputError
+            If the features cannot be divided among the views, the backbone is unknown, its weights cannot be had, or
+            the images are too small for it.
+        """
+        if self.n_features % self.n_views:
+            raise InputError(
+                f"n_features={self.n_features} cannot be divided evenly among {self.n_views} image columns; give a "
+                "multiple of their number",
+                code="n_features",
+            )
+        branches = [
+            _branch(self.backbone, self.image_size, self.n_features // self.n_views, pretrained)
+            for _ in range(1 if self.shared_weights else self.n_views)
+        ]
+        return MultiViewNetwork(branches, self.n_features, self.n_outputs, self.dropout)
+
+
+class TiulpinBranch(nn.Sequential):
+    """The branch of Kim et al. 2022 for one hip: six convolutions and a global average, 128 features.
+
+    Convolutions are 3 x 3 without padding, each followed by batch normalisation and ReLU.
+
+    Parameters
+    ----------
+    in_channels : int, default=1
+        Channels of the image.
+
+    References
+    ----------
+    Tiulpin A, Thevenot J, Rahtu E, et al. Automatic knee osteoarthritis diagnosis from plain radiographs: a deep
+    learning-based approach. Scientific Reports 8, 1727 (2018).
+
+    Kim S, Kim BR, Chae HD, et al. Deep radiomics-based approach to the diagnosis of osteoporosis using hip
+    radiographs. Radiology: Artificial Intelligence 4(4), e210212 (2022).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from deepradiomics.deep import TiulpinBranch
+    >>> TiulpinBranch()(torch.zeros(2, 1, 224, 224)).shape
+    torch.Size([2, 128])
+    """
+
+    def __init__(self, in_channels=1):
+        super().__init__(
+            _convolution(in_channels, 32, stride=2),
+            _convolution(32, 32),
+            _convolution(32, 32),
+            nn.MaxPool2d(2),
+            _convolution(32, 64),
+            _convolution(64, 64),
+            nn.MaxPool2d(2),
+            _convolution(64, 128),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+
+
+class MultiViewNetwork(nn.Module):
+    """Branches, one for all views or one a view; their embeddings side by side; dropout; one linear layer.
+
+    Parameters
+    ----------
+    branches : list of torch.nn.Module
+        One module, or one a view: images (n, 1, H, W) to embeddings (n, n_features / n_views).
+    n_features : int
+        Length of the embedding of a patient.
+    n_outputs : int
+        Class scores.
+    dropout : float, default=0.3
+        Share of the embedding that is dropped in training.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from deepradiomics.deep import MultiViewNetwork, TiulpinBranch
+    >>> network = MultiViewNetwork([TiulpinBranch()], n_features=256, n_outputs=2).eval()
+    >>> images, present = torch.rand(3, 2, 1, 64, 64), torch.tensor([[True, True], [True, False], [False, False]])
+    >>> network(images, present).shape, network.embed(images, present)[2].abs().sum().item()
+    (torch.Size([3, 2]), 0.0)
+    """
+
+    def __init__(self, branches, n_features, n_outputs, dropout=0.3):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+        self.n_features = n_features
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(n_features, n_outputs)
+
+    def embed(self, images, present):
+        """Turn views into embeddings; a missing view gives zeros and never reaches a branch.
+
+        Parameters
+        ----------
+        images : float tensor of shape (n, n_views, 1, H, W)
+            Grey values between 0 and 1.
+        present : bool tensor of shape (n, n_views)
+            Where there is an image.
+
+        Returns
+        -------
+        float tensor of shape (n, n_features)
+            The embeddings of the views one after another.
+        """
+        n, n_views = present.shape
+        embedding = images.new_zeros((n, n_views, self.n_features // n_views), dtype=torch.float32)
+        if len(self.branches) == 1:
+            return self._filled(embedding, self.branches[0], images, present).flatten(1)
+        parts = [
+            self._filled(embedding[:, view], branch, images[:, view], present[:, view])
+            for view, branch in enumerate(self.branches)
+        ]
+        return torch.cat(parts, dim=1)
+
+    def forward(self, images, present):
+        """Score the classes.
+
+        Parameters
+        ----------
+        images : float tensor of shape (n, n_views, 1, H, W)
+            Grey values between 0 and 1.
+        present : bool tensor of shape (n, n_views)
+            Where there is an image.
+
+        Returns
+        -------
+        float tensor of shape (n, n_outputs)
+            Logits.
+        """
+        return self.head(self.dropout(self.embed(images, present)))
+
+    @staticmethod
+    def _filled(embedding, branch, images, present):
+        """Put a branch's output where there is an image."""
+        if not present.any():
+            return embedding
+        some = images[present].float().contiguous(memory_format=torch.channels_last)
+        index = present.nonzero(as_tuple=True)
+        return embedding.index_put(index, branch(some).float())
+
+
+class _TimmBranch(nn.Module):
+    """A timm backbone for one grey channel, scaled as its weights expect, and a linear layer."""
+
+    def __init__(self, backbone, n_backbone, n_features):
+        super().__init__()
+        self.backbone = backbone
+        mean, deviation = (backbone.pretrained_cfg.get(key, (0.5,)) for key in ("mean", "std"))
+        self.mean, self.deviation = sum(mean) / len(mean), sum(deviation) / len(deviation)
+        self.projection = nn.Linear(n_backbone, n_features)
+
+    def forward(self, images):
+        return self.projection(self.backbone((images - self.mean) / self.deviation))
+
+
+def _convolution(n_in, n_out, stride=1):
+    """Convolve, normalise, rectify."""
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, 3, stride=stride, bias=False), nn.BatchNorm2d(n_out), nn.ReLU(inplace=True)
+    )
+
+
+def _branch(name, image_size, n_features, pretrained):
+    """Build one branch: images to ``n_features`` numbers."""
+    if name == "tiulpin":
+        branch = _tiulpin(pretrained)
+        n_backbone = _n_outputs(branch, image_size, name)
+        # At the published 128 features a hip there is no further layer.
+        branch = branch if n_features == n_backbone else nn.Sequential(branch, nn.Linear(n_backbone, n_features))
+    else:
+        backbone = _timm_backbone(name, image_size, pretrained)
+        branch = _TimmBranch(backbone, _n_outputs(backbone, image_size, name), n_features)
+    return branch.to(memory_format=torch.channels_last)
+
+
+def _tiulpin(pretrained):
+    branch = TiulpinBranch()
+    if pretrained is True:
+        raise InputError(
+            "there are no published weights for the backbone 'tiulpin'; give pretrained=False or a safetensors file",
+            code="no_weights",
+        )
+    return load_weights(branch, pretrained) if pretrained else branch
+
+
+def _timm_backbone(name, image_size, pretrained):
+    """Build a timm model without its head, for one channel."""
+    import timm
+
+    if not timm.is_model(name):
+        near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5])
+        raise InputError(
+            f"there is no backbone {name!r}; give 'tiulpin' or a name from timm.list_models()"
+            + (f", such as {near}" if near else ""),
+            code="backbone",
+        )
+    try:
+        model = timm.create_model(
+            name, in_chans=1, num_classes=0, pretrained=pretrained is True, **_sized(name, image_size)
+        )
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"the weights of {name!r} could not be loaded ({error}); {_HOW_TO_GET_WEIGHTS.format(name=name)}",
+            code="no_weights",
+        ) from error
+    return load_weights(model, pretrained) if isinstance(pretrained, str) else model
+
+
+def _sized(name, image_size):
+    """Tell models with a fixed input size which one is wanted."""
+    import timm
+
+    configuration = timm.get_pretrained_cfg(name)
+    return {"img_size": image_size} if configuration is not None and configuration.fixed_input_size else {}
+
+
+def _n_outputs(backbone, image_size, name):
+    """Count the numbers that a backbone gives for an image, by trying it."""
+    backbone.eval()
+    try:
+        with torch.inference_mode():
+            return backbone(torch.zeros(1, 1, image_size, image_size)).shape[1]
+    except RuntimeError as error:
+        raise InputError(
+            f"the backbone {name!r} cannot take images of {image_size} x {image_size} pixels ({error}); give a larger "
+            "image_size",
+            code="image_size",
+        ) from error
+    finally:
+        backbone.train()

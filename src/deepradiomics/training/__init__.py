@@ -1,0 +1,29 @@
+"""What trains networks: the loop, batches, augmentation, losses, devices and weights."""
+
+from deepradiomics.training.augmentation import Augmentation, as_augmentation, augment, augment_pair
+from deepradiomics.training.batches import Batches, PreparedImages, prepare_image
+from deepradiomics.training.devices import halved, in_chunks, resolve_device, seeded
+from deepradiomics.training.loop import Schedule, fit_network
+from deepradiomics.training.losses import class_weights, cross_entropy
+from deepradiomics.training.weights import load_weights, read_weights, save_weights
+
+__all__ = [
+    "Augmentation",
+    "Batches",
+    "PreparedImages",
+    "Schedule",
+    "as_augmentation",
+    "augment",
+    "augment_pair",
+    "class_weights",
+    "cross_entropy",
+    "fit_network",
+    "halved",
+    "in_chunks",
+    "load_weights",
+    "prepare_image",
+    "read_weights",
+    "resolve_device",
+    "save_weights",
+    "seeded",
+]

@@ -1,0 +1,220 @@
+"""Images of any size become batches of one size on the device."""
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from deepradiomics.exceptions import DeepRadiomicsError, InputError
+from deepradiomics.reading import as_radiograph
+
+# Prepared images are kept up to this many bytes: 1 GiB is 10,700 images of 224 x 224 in float16.
+CACHE_BYTES = 2**30
+
+
+def prepare_image(pixels, image_size, *, letterbox=True, device="cpu"):
+    """Stretch the grey values to 0..1 and resize to a square.
+
+    Parameters
+    ----------
+    pixels : float array of shape (H, W)
+        Grey values, of any range.
+    image_size : int
+        Side of the square, in pixels.
+    letterbox : bool, default=True
+        Keep the proportions and fill the rest with 0; otherwise the image is distorted to fill the square.
+    device : torch.device or str, default="cpu"
+        Where to resize.
+
+    Returns
+    -------
+    float16 tensor of shape (1, image_size, image_size)
+        The image. A flat image becomes 0 throughout.
+
+    Raises
+    ------
+    InputError
+        If a grey value is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.training import prepare_image
+    >>> image = prepare_image(np.full((10, 5), 7.0), 4)
+    >>> image.shape, image.dtype
+    (torch.Size([1, 4, 4]), torch.float16)
+    """
+    low, high = float(np.min(pixels)), float(np.max(pixels))
+    if not np.isfinite([low, high]).all():
+        raise InputError(
+            "the image holds grey values that are not finite; replace them before a network sees the image",
+            code="not_finite",
+        )
+    image = torch.from_numpy(np.array(pixels, dtype=np.float32)).to(device)[None, None]
+    image = (image - low) / max(high - low, 1e-12)
+    height, width = image.shape[-2:]
+    side = max(height, width)
+    size = [image_size, image_size]
+    if letterbox:
+        size = [max(1, round(image_size * height / side)), max(1, round(image_size * width / side))]
+    image = functional.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
+    top, left = (image_size - size[0]) // 2, (image_size - size[1]) // 2
+    image = functional.pad(image, (left, image_size - size[1] - left, top, image_size - size[0] - top))
+    return image[0].clamp_(0, 1).half()
+
+
+class PreparedImages:
+    """Views of patients, read and resized when they are first asked for.
+
+    Images are kept in memory, in float16, up to `CACHE_BYTES`; beyond that they are read again each time, so memory
+    does not grow with their number.
+
+    Parameters
+    ----------
+    columns : list of lists
+        One list a view; the cells are paths, arrays, `Radiograph` or None, a row per patient.
+    names : list of str
+        Names of the columns, for messages.
+    image_size : int
+        Side of the prepared images, in pixels.
+    letterbox : bool, default=True
+        As in `prepare_image`.
+    cache : bool, default=True
+        Whether to keep images at all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.training import PreparedImages
+    >>> images = PreparedImages([[np.eye(9), None]], ["hip"], image_size=8)
+    >>> images.batch([0, 1])[1]
+    tensor([[ True],
+            [False]])
+    """
+
+    def __init__(self, columns, names, image_size, *, letterbox=True, cache=True):
+        self.columns = columns
+        self.names = names
+        self.image_size = image_size
+        self.letterbox = letterbox
+        self._room = CACHE_BYTES // (2 * image_size**2) if cache else 0
+        self._kept = {}
+
+    def __len__(self):
+        return len(self.columns[0])
+
+    def present(self):
+        """Tell which views there are, without reading an image.
+
+        Returns
+        -------
+        bool array of shape (n, n_views)
+            False where a cell is None or NaN.
+        """
+        return np.array([[not _is_missing(cell) for cell in cells] for cells in self.columns]).T
+
+    def image(self, row, view):
+        """Return one prepared image, or None where the view is missing.
+
+        Parameters
+        ----------
+        row : int
+            Which patient.
+        view : int
+            Which column.
+
+        Returns
+        -------
+        float16 tensor of shape (1, image_size, image_size) or None
+            The image.
+
+        Raises
+        ------
+        DeepRadiomicsError
+            If the image cannot be read or used; the message names row and column.
+        """
+        key = (int(row), int(view))
+        if key in self._kept:
+            return self._kept[key]
+        try:
+            cell, image = self.columns[view][row], None
+            if not _is_missing(cell):
+                radiograph = as_radiograph(cell)
+                image = prepare_image(radiograph.pixels, self.image_size, letterbox=self.letterbox)
+        except DeepRadiomicsError as error:
+            raise error.at(f"row {row}, column {self.names[view]!r}") from error
+        if len(self._kept) < self._room:
+            self._kept[key] = image
+        return image
+
+    def batch(self, rows):
+        """Stack the views of some patients.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+            Which patients.
+
+        Returns
+        -------
+        images : float16 tensor of shape (n, n_views, 1, image_size, image_size)
+            The images, 0 where a view is missing.
+        present : bool tensor of shape (n, n_views)
+            Where there is an image.
+        """
+        shape = (len(rows), len(self.columns))
+        images = torch.zeros((*shape, 1, self.image_size, self.image_size), dtype=torch.float16)
+        present = torch.zeros(shape, dtype=torch.bool)
+        for position, view in np.ndindex(shape):
+            image = self.image(rows[position], view)
+            if image is not None:
+                images[position, view] = image
+                present[position, view] = True
+        return images, present
+
+
+def _is_missing(cell):
+    return cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell))
+
+
+class Batches:
+    """Shuffled batches, in another order each time they are gone through.
+
+    Parameters
+    ----------
+    load : callable
+        ``load(rows, generator)`` returns ``(inputs, target)``: a tuple of tensors for the network and a tensor for the
+        loss, all on the device, first axis of length ``len(rows)``. It may augment, drawing from the generator.
+    rows : int array of shape (n,)
+        What to go through.
+    batch_size : int
+        Largest batch. Batches are of nearly equal size, so that none is left with a single image.
+    seed : int
+        Fixes order and augmentation.
+    device : torch.device or str, default="cpu"
+        Where the generator lives.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from deepradiomics.training import Batches
+    >>> def load(rows, generator):
+    ...     return (torch.tensor(rows),), torch.tensor(rows)
+    >>> batches = Batches(load, [0, 1, 2, 3, 4], batch_size=4, seed=0)
+    >>> [len(target) for _, target in batches]
+    [3, 2]
+    """
+
+    def __init__(self, load, rows, batch_size, *, seed, device="cpu"):
+        self.load = load
+        self.rows = np.asarray(rows)
+        self.batch_size = batch_size
+        self._order = np.random.default_rng(seed)
+        self._generator = torch.Generator(device=device).manual_seed(seed)
+
+    def __len__(self):
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self):
+        for rows in np.array_split(self._order.permutation(self.rows), len(self)):
+            yield self.load(rows, self._generator)

@@ -1,0 +1,245 @@
+"""The one loop that trains a network."""
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from deepradiomics.exceptions import TrainingError
+from deepradiomics.training.devices import halved
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Parameters
+    ----------
+    epochs : int
+        Times to go through the data.
+    learning_rate : float, default=1e-3
+        Its peak, reached after the warm-up; then it falls along half a cosine to zero.
+    weight_decay : float, default=1e-2
+        Of AdamW; biases and normalisation layers are left out.
+    warm_up : float, default=0.1
+        Share of all steps over which the rate rises.
+    patience : int, default=None
+        Stop after so many epochs without a smaller validation loss; None goes to the end. Either way the network
+        with the smallest validation loss is kept, where there is a validation part.
+    accumulate : int, default=1
+        Batches whose gradients are added up before a step.
+
+    Examples
+    --------
+    >>> from deepradiomics.training import Schedule
+    >>> Schedule(epochs=10).rate(0, 100), Schedule(epochs=10).rate(10, 100)
+    (0.1, 1.0)
+    """
+
+    epochs: int
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    warm_up: float = 0.1
+    patience: int | None = None
+    accumulate: int = 1
+
+    def rate(self, step, n_steps):
+        """Return the share of the peak learning rate at a step.
+
+        Parameters
+        ----------
+        step : int
+            Steps done.
+        n_steps : int
+            All steps.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+        """
+        rising = max(1, round(self.warm_up * n_steps))
+        if step < rising:
+            return (step + 1) / rising
+        return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, n_steps - rising)))
+
+
+def fit_network(network, batches, loss, schedule, *, validate=None, parameters=None, progress=None):
+    """Train a network in place.
+
+    AdamW with a warm-up and a cosine; mixed precision on CUDA; a batch that does not fit into memory is halved and
+    its gradients are added up. Seed the random numbers outside, with `seeded`.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, on its device.
+    batches : iterable of (inputs, target), with a length
+        Gone through once an epoch; ``inputs`` is a tuple of tensors and ``target`` a tensor, on the same device.
+    loss : callable
+        ``loss(network(*inputs), target)``, a mean over rows.
+    schedule : Schedule
+        How long and how fast.
+    validate : callable, default=None
+        ``validate(network)`` returns a dict that holds ``"validation_loss"``; called after each epoch in eval mode.
+    parameters : list of dicts, default=None
+        Groups of parameters as torch's optimizers take them, with ``lr`` as a multiple of the schedule's rate; None
+        means all that require gradients.
+    progress : str, default=None
+        Title of a progress bar on stderr; None shows none.
+
+    Returns
+    -------
+    DataFrame of one row an epoch
+        ``epoch``, ``loss``, ``learning_rate`` and what ``validate`` returned.
+
+    Raises
+    ------
+    TrainingError
+        If the loss stops being finite, or a single image does not fit into memory.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from deepradiomics.training import Schedule, fit_network
+    >>> x = torch.linspace(-1, 1, 32)[:, None]
+    >>> network = torch.nn.Linear(1, 1)
+    >>> history = fit_network(network, [((x,), 3 * x)], torch.nn.MSELoss(), Schedule(epochs=300, learning_rate=0.1))
+    >>> round(network.weight.item(), 1)
+    3.0
+    """
+    optimizer = _optimizer(network, schedule, parameters)
+    n_steps = schedule.epochs * -(-len(batches) // schedule.accumulate)
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule.rate(step, n_steps))
+    stepper = _Stepper(network, loss, optimizer, rates, schedule.accumulate)
+    history, best = [], _Best(network)
+    with tqdm(range(1, schedule.epochs + 1), desc=progress, disable=progress is None, unit="epoch") as bar:
+        for epoch in bar:
+            row = {"epoch": epoch, "loss": stepper.epoch(batches), "learning_rate": rates.get_last_lr()[-1]}
+            _check_finite(row["loss"], epoch)
+            if validate is not None:
+                row |= _validated(network, validate)
+                best.look(row["validation_loss"], epoch)
+            history.append(row)
+            bar.set_postfix({name: f"{value:.3g}" for name, value in row.items() if name != "epoch"})
+            if schedule.patience is not None and epoch - best.epoch >= schedule.patience and validate is not None:
+                break
+    best.restore()
+    network.eval()
+    return pd.DataFrame(history)
+
+
+class _Stepper:
+    """One epoch of forward, backward and step."""
+
+    def __init__(self, network, loss, optimizer, rates, accumulate):
+        self.network, self.loss, self.optimizer, self.rates = network, loss, optimizer, rates
+        self.accumulate = accumulate
+        self.parameters = [value for group in optimizer.param_groups for value in group["params"]]
+        self.device = self.parameters[0].device
+        self.half = torch.bfloat16
+        if self.device.type == "cuda" and not torch.cuda.is_bf16_supported():
+            self.half = torch.float16
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=self.device.type == "cuda" and self.half is torch.float16
+        )
+        self.rows, self.steps = None, 0
+        kinds = torch.nn.modules.batchnorm._BatchNorm
+        self.norms = [(layer, layer.momentum) for layer in network.modules() if isinstance(layer, kinds)]
+
+    def epoch(self, batches):
+        """Go through the batches once; the mean loss over rows."""
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        total, count = 0.0, 0
+        for number, (inputs, target) in enumerate(batches, start=1):
+            self.warm_norms()
+            total = total + self.backward(inputs, target) * len(target)
+            count += len(target)
+            if number % self.accumulate == 0 or number == len(batches):
+                self.scaler.step(self.optimizer)
+                self.scaler.update()
+                self.rates.step()
+                self.optimizer.zero_grad(set_to_none=True)
+        return float(total) / count
+
+    def warm_norms(self):
+        """Let running statistics be plain means at first; else the initial ones weigh 0.35 after 10 steps."""
+        self.steps += 1
+        for layer, momentum in self.norms:
+            if momentum is not None:
+                layer.momentum = max(momentum, 1 / self.steps)
+
+    def backward(self, inputs, target):
+        """Add the gradients of one batch, in as many parts as memory asks for; the loss."""
+        done, total, rows = 0, 0.0, self.rows or len(target)
+        while done < len(target):
+            part = slice(done, done + rows)
+            try:
+                total = total + self.part(tuple(value[part] for value in inputs), target[part], len(target))
+                done += rows
+            except torch.OutOfMemoryError as error:
+                self.rows = rows = halved(min(rows, len(target)), error)
+        return total
+
+    def part(self, inputs, target, n_rows):
+        """Forward and backward of some rows of a batch."""
+        with torch.autocast(self.device.type, dtype=self.half, enabled=self.device.type == "cuda"):
+            value = self.loss(self.network(*inputs), target) * (len(target) / n_rows)
+        # Not backward(): when memory runs out half way, no gradient has been added yet and the part can be repeated.
+        scaled = self.scaler.scale(value / self.accumulate)
+        for parameter, gradient in zip(
+            self.parameters, torch.autograd.grad(scaled, self.parameters, allow_unused=True), strict=True
+        ):
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+        return value.detach()
+
+
+class _Best:
+    """The weights with the smallest validation loss."""
+
+    def __init__(self, network):
+        self.network, self.loss, self.epoch, self.state = network, math.inf, 0, None
+
+    def look(self, loss, epoch):
+        """Keep a copy when the loss is the smallest so far."""
+        if loss < self.loss:
+            self.loss, self.epoch, self.state = loss, epoch, deepcopy(self.network.state_dict())
+
+    def restore(self):
+        """Put the kept weights back, if any."""
+        if self.state is not None:
+            self.network.load_state_dict(self.state)
+
+
+def _optimizer(network, schedule, parameters):
+    """AdamW over groups whose ``lr`` is a multiple of the schedule's; no decay for vectors."""
+    groups = []
+    for group in parameters or [{"params": list(network.parameters())}]:
+        rate = schedule.learning_rate * group.get("lr", 1.0)
+        wanted = [value for value in group["params"] if value.requires_grad]
+        for decay, some in (
+            (schedule.weight_decay, [value for value in wanted if value.ndim > 1]),
+            (0.0, [value for value in wanted if value.ndim <= 1]),
+        ):
+            if some:
+                groups.append({"params": some, "lr": rate, "weight_decay": decay})
+    return torch.optim.AdamW(groups)
+
+
+def _validated(network, validate):
+    """Call the validation in eval mode, without gradients."""
+    network.eval()
+    with torch.inference_mode():
+        return validate(network)
+
+
+def _check_finite(loss, epoch):
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"the loss became {loss} in epoch {epoch}; give a smaller learning_rate", code="loss_not_finite"
+        )

@@ -1,0 +1,117 @@
+"""Weights go in and out as safetensors, and only when they fit."""
+
+from pathlib import Path
+
+import torch
+
+from deepradiomics.exceptions import InputError
+
+
+def save_weights(network, path, metadata=None):
+    """Write the weights of a network to a safetensors file.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network.
+    path : str or path
+        The file, usually ending in ``.safetensors``.
+    metadata : dict of str to str, default=None
+        What to write beside the weights.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> from deepradiomics.training import load_weights, save_weights
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_weights(torch.nn.Linear(2, 1), f"{folder}/linear.safetensors")
+    ...     load_weights(torch.nn.Linear(2, 1), f"{folder}/linear.safetensors")
+    Linear(in_features=2, out_features=1, bias=True)
+    """
+    from safetensors.torch import save_file
+
+    save_file({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, path, metadata)
+
+
+def load_weights(network, path):
+    """Read weights into a network, after every one of them was checked.
+
+    The file must hold each weight of the network, in its shape and finite; what else it holds (the head of another
+    task) is left out. A first convolution over three equal colour channels is summed to one channel.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network; changed in place.
+    path : str or path
+        A safetensors file.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same network.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is not in safetensors format, or a weight is missing, of another shape or not
+        finite.
+    """
+    found = read_weights(path)
+    wanted = network.state_dict()
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise InputError(
+            f"{path} lacks {len(missing)} of {len(wanted)} weights, first {missing[0]!r}; give the file of this "
+            "backbone",
+            code="weights",
+        )
+    network.load_state_dict({name: _fitted(name, found[name], value.shape, path) for name, value in wanted.items()})
+    return network
+
+
+def read_weights(path):
+    """Read a safetensors file.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        The weights by name.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or it is not in safetensors format.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not Path(path).is_file():
+        raise InputError(f"there is no file of weights {str(path)!r}", code="weights")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(
+            f"{path} is not a safetensors file ({error}); other formats can run code when they are opened, so convert "
+            "it with safetensors.torch.save_file(state_dict, 'weights.safetensors')",
+            code="weights",
+        ) from error
+
+
+def _fitted(name, value, shape, path):
+    """Return a weight in the shape wanted, or say what is wrong with it."""
+    if value.ndim == 4 and len(shape) == 4 and value.shape[1] == 3 and shape[1] == 1:
+        # A grey image is three equal channels: the sum gives the answer that the colour network would give.
+        value = value.sum(dim=1, keepdim=True)
+    if value.shape != shape:
+        raise InputError(
+            f"{name} in {path} has shape {tuple(value.shape)}, the network's {tuple(shape)}", code="weights"
+        )
+    if value.is_floating_point() and not torch.isfinite(value).all():
+        raise InputError(f"{name} in {path} holds values that are not finite", code="weights")
+    return value

@@ -1,0 +1,260 @@
+"""DeepExtractor behaves as a scikit-learn transformer and classifier, whatever is missing."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline
+from two_roughnesses import SMALL, make_views
+
+from deepradiomics import DeepExtractor, Radiograph
+from deepradiomics.exceptions import InputError, TrainingError
+from deepradiomics.training import save_weights
+
+
+@pytest.fixture(scope="module")
+def fitted(hips):
+    return DeepExtractor(**SMALL).fit(*hips)
+
+
+def test_output_shapes_and_names(fitted, hips):
+    X, y = hips
+    assert fitted.transform(X).shape == (24, 16)
+    assert fitted.predict_proba(X).sum(axis=1) == pytest.approx(1)
+    assert set(fitted.predict(X)) <= set(y)
+    assert list(fitted.get_feature_names_out())[7:9] == ["left__deep_007", "right__deep_000"]
+    assert list(fitted.history_.columns) == ["epoch", "loss", "learning_rate"]
+
+
+def test_learns_what_can_be_seen():
+    train, test = make_views(80, seed=1), make_views(80, seed=2)
+    extractor = DeepExtractor(**SMALL | {"epochs": 10}).fit(*train)
+    assert roc_auc_score(test[1], extractor.predict_proba(test[0])[:, 1]) > 0.8
+
+
+def test_fitted_twice_gives_the_same_whatever_the_global_state(hips):
+    X, y = hips
+    torch.manual_seed(1)
+    first = clone(DeepExtractor(**SMALL)).fit_transform(X, y)
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    second = clone(DeepExtractor(**SMALL)).fit_transform(X, y)
+    np.testing.assert_array_equal(first, second)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_another_seed_gives_another_network(fitted, hips):
+    other = clone(fitted).set_params(random_state=1).fit(*hips)
+    assert np.abs(other.transform(hips[0]) - fitted.transform(hips[0])).max() > 1e-3
+
+
+@pytest.mark.parametrize("batch_size", [2, 7])
+def test_inference_does_not_depend_on_batch_size(fitted, hips, batch_size):
+    other = pickle.loads(pickle.dumps(fitted)).set_params(batch_size=batch_size)
+    np.testing.assert_allclose(other.transform(hips[0]), fitted.transform(hips[0]), atol=1e-5, rtol=1e-5)
+
+
+def test_pickle_gives_identical_output(fitted, hips):
+    copy = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(copy.transform(hips[0]), fitted.transform(hips[0]))
+    np.testing.assert_array_equal(copy.predict_proba(hips[0]), fitted.predict_proba(hips[0]))
+
+
+def test_siamese_branch_treats_both_sides_alike(fitted, hips):
+    swapped = fitted.transform(hips[0][["right", "left"]].set_axis(["left", "right"], axis=1))
+    straight = fitted.transform(hips[0])
+    np.testing.assert_allclose(swapped[:, :8], straight[:, 8:], atol=1e-5)
+
+
+def test_separate_branches_differ(hips):
+    extractor = DeepExtractor(shared_weights=False, **SMALL).fit(*hips)
+    same = pd.DataFrame({"left": hips[0]["left"], "right": hips[0]["left"]})
+    embedding = extractor.transform(same)
+    assert np.abs(embedding[:, :8] - embedding[:, 8:]).max() > 1e-3
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_missing_views_are_masked(hips, shared):
+    X, y = hips[0].copy(), hips[1]
+    X.iloc[0, 0], X.iloc[1, 1], X.iloc[2, 0], X.iloc[2, 1] = None, np.nan, None, None
+    extractor = DeepExtractor(shared_weights=shared, cv=2, **SMALL)
+    for embedding in (extractor.fit_transform(X, y), extractor.transform(X)):
+        assert (embedding[0, :8] == 0).all()
+        assert (embedding[0, 8:] != 0).any()
+        assert (embedding[1, 8:] == 0).all()
+        assert np.isnan(embedding[2]).all()
+        assert np.isfinite(np.delete(embedding, 2, axis=0)).all()
+    np.testing.assert_allclose(extractor.predict_proba(X)[2], extractor.class_prior_)
+    assert np.isfinite(extractor.cross_fitted_proba_).all()
+
+
+def test_present_views_do_not_feel_the_missing_ones(fitted, hips):
+    X = hips[0].copy()
+    full = fitted.transform(X)
+    X.loc[3:, "right"] = None
+    np.testing.assert_allclose(fitted.transform(X)[:, :8], full[:, :8], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["list", "series", "array", "radiographs", "paths"])
+def test_one_column_in_any_form(hips, kind, tmp_path):
+    from PIL import Image
+
+    frame, y = hips[0][["left"]], hips[1]
+    grey = [np.uint8(np.clip(cell * 40 + 128, 0, 255)) for cell in frame["left"]]
+    forms = {
+        "list": grey,
+        "series": pd.Series(grey, name="left"),
+        "array": np.stack(grey),
+        "radiographs": pd.DataFrame({"left": [Radiograph(cell) for cell in grey]}),
+    }
+    if kind == "paths":
+        for number, cell in enumerate(grey):
+            Image.fromarray(cell).save(tmp_path / f"{number}.png")
+        forms["paths"] = pd.DataFrame({"left": [str(tmp_path / f"{number}.png") for number in range(len(grey))]})
+    reference = DeepExtractor(**SMALL | {"epochs": 1}).fit_transform(grey, y)
+    np.testing.assert_allclose(DeepExtractor(**SMALL | {"epochs": 1}).fit_transform(forms[kind], y), reference)
+
+
+def test_three_classes_with_words(hips):
+    labels = np.array(["acute", "chronic", "pathologic"])[np.arange(24) % 3]
+    extractor = DeepExtractor(cv=2, **SMALL)
+    assert extractor.fit_transform(hips[0], labels).shape == (24, 16)
+    assert extractor.classes_.tolist() == ["acute", "chronic", "pathologic"]
+    assert set(extractor.predict(hips[0])) <= set(labels)
+
+
+def test_validation_part_stops_early(hips):
+    extractor = DeepExtractor(**SMALL | {"epochs": 40, "learning_rate": 0.03}, validation_fraction=0.25, patience=1)
+    history = extractor.fit(*hips).history_
+    assert len(history) < 40
+    assert {"validation_loss", "validation_auc"} <= set(history.columns)
+    assert history["validation_loss"].iloc[-1] >= history["validation_loss"].min()
+
+
+def test_class_weight_moves_the_probabilities(hips):
+    proba = [
+        DeepExtractor(class_weight={0: weight, 1: 1}, **SMALL | {"epochs": 8})
+        .fit(*hips)
+        .predict_proba(hips[0])[:, 0]
+        .mean()
+        for weight in (0.1, 10)
+    ]
+    assert proba[0] < proba[1] - 0.2
+
+
+def test_any_timm_backbone(hips):
+    extractor = DeepExtractor("resnet18", **SMALL | {"epochs": 1}).fit(*hips)
+    assert extractor.transform(hips[0][:3]).shape == (3, 16)
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(extractor)).transform(hips[0][:3]), extractor.transform(hips[0][:3])
+    )
+
+
+def test_local_weights_are_where_training_starts(hips, tmp_path):
+    from deepradiomics.deep import TiulpinBranch
+
+    branch = TiulpinBranch()
+    with torch.no_grad():
+        branch[0][0].weight.fill_(0.25)
+    save_weights(branch, tmp_path / "branch.safetensors")
+    extractor = DeepExtractor(
+        **SMALL | {"epochs": 1, "learning_rate": 1e-12}, pretrained=str(tmp_path / "branch.safetensors")
+    ).fit(*hips)
+    weight = next(extractor.network_.parameters())
+    assert weight.detach().numpy() == pytest.approx(0.25, abs=1e-6)
+
+
+def test_pretrained_offline_says_how_to_pass_a_file():
+    code = """
+import numpy as np
+from deepradiomics import DeepExtractor
+from deepradiomics.exceptions import InputError
+try:
+    DeepExtractor("resnet18", pretrained=True, image_size=32).fit(list(np.zeros((4, 8, 8))), [0, 1, 0, 1])
+except InputError as error:
+    print(error.code, "pretrained='weights.safetensors'" in str(error))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"HF_HUB_OFFLINE": "1", "HF_HOME": "/nowhere", "PATH": "", **_python_path()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["no_weights", "True"], done.stderr
+
+
+def _python_path():
+    import os
+
+    return {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"backbone": "resnet19"}, "backbone"),
+        ({"pretrained": True}, "no_weights"),
+        ({"pretrained": "nowhere.safetensors"}, "weights"),
+        ({"n_features": 15}, "n_features"),
+        ({"image_size": 32}, "image_size"),
+        ({"augmentation": {"spin": 3}}, "augmentation"),
+        ({"device": "abacus"}, "device"),
+        ({"class_weight": {"sick": 2}}, "class_weight"),
+    ],
+)
+def test_settings_that_cannot_work_say_so(hips, settings, code):
+    with pytest.raises(InputError) as caught:
+        DeepExtractor(**SMALL | settings).fit(*hips)
+    assert caught.value.code == code
+
+
+def test_bad_input_names_the_item(hips):
+    X, y = hips[0].copy(), hips[1]
+    X["right"] = [*X["right"][:3], np.full((9, 9), np.inf), *X["right"][4:]]
+    with pytest.raises(InputError, match="row 3, column 'right'"):
+        DeepExtractor(**SMALL).fit(X, y)
+    for labels, code in ((y[:5], "labels_shape"), (None, "no_labels"), (np.zeros(24), "one_class")):
+        with pytest.raises(InputError) as caught:
+            DeepExtractor(**SMALL).fit(hips[0], labels)
+        assert caught.value.code == code
+    with pytest.raises(InputError, match="table of numbers"):
+        DeepExtractor(**SMALL).fit(np.zeros((24, 3)), y)
+
+
+def test_a_loss_that_explodes_is_an_error(hips):
+    with pytest.raises(TrainingError, match="learning_rate"):
+        DeepExtractor(**SMALL | {"learning_rate": 1e30}).fit(*hips)
+
+
+def test_other_columns_at_transform_are_refused(fitted, hips):
+    with pytest.raises(InputError, match="left, right"):
+        fitted.transform(hips[0][["left"]])
+
+
+def test_in_a_pipeline_beside_clinical_columns(hips):
+    X, y = hips[0].assign(age=np.arange(24.0)), hips[1]
+    blocks = ColumnTransformer(
+        [("deep", DeepExtractor(cv=2, **SMALL), ["left", "right"]), ("clinical", "passthrough", ["age"])]
+    ).set_output(transform="pandas")
+    model = Pipeline([("blocks", blocks), ("classifier", LogisticRegression(max_iter=1000))]).fit(X, y)
+    assert model.predict_proba(X).shape == (24, 2)
+    assert model[:-1].get_feature_names_out()[0] == "deep__left__deep_000"
+
+
+def test_progress_is_shown_only_when_asked(hips, capfd):
+    DeepExtractor(**SMALL | {"epochs": 1}).fit(*hips)
+    assert capfd.readouterr() == ("", "")
+    DeepExtractor(**SMALL | {"epochs": 1}, verbose=1).fit(*hips)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "all rows" in err
+    assert "loss=" in err
