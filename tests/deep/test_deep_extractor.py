@@ -141,7 +141,7 @@ def test_validation_part_stops_early(hips):
 
 def test_class_weight_moves_the_probabilities(hips):
     proba = [
-        DeepExtractor(class_weight={0: weight, 1: 1}, **SMALL | {"epochs": 8})
+        DeepExtractor(class_weight={0: weight, 1: 1}, **SMALL | {"epochs": 6, "learning_rate": 1e-2})
         .fit(*hips)
         .predict_proba(hips[0])[:, 0]
         .mean()
