@@ -4,7 +4,6 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectFromModel
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LassoCV
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
@@ -78,7 +77,7 @@ def kim2022(segmenter=None, *, mask=None, epochs=20, image_size=224, n_jobs=None
         shared_weights=True,
         n_features=256,
         dropout=0.3,
-        cv=StratifiedGroupKFold(5, shuffle=True, random_state=random_state),
+        cv=5,
         epochs=epochs,
         image_size=image_size,
         random_state=random_state,
