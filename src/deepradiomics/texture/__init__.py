@@ -1,0 +1,6 @@
+"""Texture of regions: filters, matrices and features, with pyradiomics' names and values."""
+
+from deepradiomics.texture.catalogue import describe_features
+from deepradiomics.texture.extractor import TextureExtractor, extract
+
+__all__ = ["TextureExtractor", "describe_features", "extract"]

@@ -1,0 +1,437 @@
+"""TextureExtractor: columns of images in, a matrix of texture features out; and extract, the same without X."""
+
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import check_is_fitted
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.reading import as_radiograph, read_radiograph
+from deepradiomics.texture.measurement import feature_names, make_plan, measure_all
+from deepradiomics.texture.preparation import MAX_LEVELS
+from deepradiomics.texture.pyradiomics import read_parameters
+
+
+class TextureExtractor(TransformerMixin, BaseEstimator):
+    """Measure the texture of regions, with the names and the values of pyradiomics 3.0.1.
+
+    Nothing is learned from the data: transform works without fit, and gives each row the same values whatever the
+    other rows are.
+
+    Parameters
+    ----------
+    image_types : dict of {str: dict} or list of str, default=None
+        Filters under pyradiomics' names (``Original``, ``Wavelet``, ``LoG``, ``Square``, ``SquareRoot``,
+        ``Logarithm``, ``Exponential``, ``Gradient``, ``LBP2D``), each with its settings: those of the functions in
+        :mod:`deepradiomics.texture.filters`, such as ``{"Wavelet": {"wavelet": "bior1.3"}, "LoG": {"sigma": [1.0]}}``,
+        and ``bin_count`` to ``voxel_array_shift`` below for this filter alone. None means ``Original``.
+    feature_classes : dict of {str: list of str or None} or list of str, default=None
+        Classes, and the features of each (None or an empty list: all of them). None means ``firstorder``, ``glcm``,
+        ``gldm``, ``glrlm``, ``glszm`` and ``ngtdm``; there is ``shape2D`` besides.
+    bin_count : int, default=32
+        Number of bins between the smallest and the largest grey value of a region.
+    bin_width : float, default=None
+        Width of a bin in grey values, with ``bin_count=None``.
+    normalize : bool, default=False
+        Whether each image is brought to mean 0 and standard deviation ``normalize_scale`` first.
+    normalize_scale : float, default=1
+        Standard deviation after normalisation.
+    remove_outliers : float, default=None
+        Normalised values further than this from 0 are set to it, before scaling.
+    resampled_pixel_spacing : tuple of two floats, default=None
+        Height and width in mm to which pixels are resampled; 0 keeps what is there.
+    interpolator : str, default="sitkBSpline"
+        SimpleITK's name of the interpolator.
+    pre_crop : bool, default=False
+        Whether filters see the region with ``pad_distance`` pixels of context and not the whole image.
+    pad_distance : int, default=5
+        Pixels of context that resampling and ``pre_crop`` leave round a region.
+    resegment_range : tuple of one or two floats, default=None
+        Only pixels between these limits are measured.
+    resegment_mode : {"absolute", "relative", "sigma"}, default="absolute"
+        Whether the limits are grey values, fractions of the largest, or standard deviations from the mean.
+    resegment_shape : bool, default=False
+        Whether ``shape2D`` describes the resegmented mask.
+    minimum_roi_dimensions : int, default=2
+        2 refuses regions that lie in a single row or column, 1 takes them.
+    minimum_roi_size : int, default=None
+        Regions need more pixels than this; None means that ``min_pixels`` alone decides.
+    distances : tuple of ints, default=(1,)
+        Distances in pixels between neighbours in GLCM, GLDM and NGTDM.
+    weighting_norm : {"manhattan", "euclidean", "infinity", "no_weighting"}, default=None
+        How matrices of different directions and distances are weighted before they are added up; None averages the
+        features of the single matrices.
+    symmetrical_glcm : bool, default=True
+        Whether each pair of pixels is counted both ways.
+    gldm_a : int, default=0
+        Largest difference in grey level between dependent neighbours.
+    voxel_array_shift : float, default=0
+        Added to the grey values in Energy, TotalEnergy and RootMeanSquared.
+    engine : {"native", "pyradiomics"}, default="pyradiomics"
+        What measures. Both give the same columns in the same order.
+    standard : {"pyradiomics", "ibsi"}, default="pyradiomics"
+        Whose definition holds where the two differ (``engine="native"`` only).
+    device : str, default="auto"
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one (``engine="native"`` only).
+    min_levels : int, default=8
+        Fewest grey levels that the original image must have in a region after binning; None lets flat regions pass.
+    min_pixels : int, default=9
+        Fewest pixels of a region.
+    on_error : {"raise", "nan"}, default="raise"
+        Whether a region that cannot be measured stops everything, or becomes a row of NaN and a line in
+        ``failures_``.
+    verbose : bool, default=False
+        Whether a progress bar is shown on stderr.
+    n_jobs : int, default=None
+        Regions measured at the same time, as in scikit-learn.
+
+    Attributes
+    ----------
+    feature_names_in_ : ndarray of shape (n_columns,)
+        Names of the columns seen in fit.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    failures_ : DataFrame of shape (n_failures, 4)
+        ``row`` (position), ``column``, ``code`` and ``reason`` of each region of the last transform that could not be
+        measured. Only with ``on_error="nan"`` can it hold anything.
+
+    See Also
+    --------
+    extract : The same for a list of images.
+    describe_features : What each feature is.
+
+    Notes
+    -----
+    Images are 64-bit floats in the plane. pyradiomics gives the same values for a two-dimensional SimpleITK image of
+    that type. For a volume of one slice it has no LoG; for integer images it filters in 32 bits.
+
+    An unknown pixel spacing counts as 1 mm, as in pyradiomics, but resampling then is an error.
+
+    References
+    ----------
+    van Griethuysen JJM, Fedorov A, Parmar C, et al. Computational radiomics system to decode the radiographic
+    phenotype. Cancer Research 2017;77(21):e104-e107.
+    Zwanenburg A, Vallières M, Abdalah MA, et al. The image biomarker standardization initiative. Radiology
+    2020;295(2):328-338.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from deepradiomics import Radiograph, TextureExtractor
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"neck": [Radiograph(rng.normal(size=(20, 20))), None]})
+    >>> extractor = TextureExtractor(feature_classes={"firstorder": ["Mean", "Range"]}).set_output(transform="pandas")
+    >>> extractor.fit_transform(X).round(2)
+       neck__original_firstorder_Mean  neck__original_firstorder_Range
+    0                           -0.04                             6.84
+    1                             NaN                              NaN
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "image_types": [dict, list, tuple, None],
+        "feature_classes": [dict, list, tuple, None],
+        "bin_count": [Interval(Integral, 1, MAX_LEVELS, closed="both"), None],
+        "bin_width": [Interval(Real, 0, None, closed="neither"), None],
+        "normalize": ["boolean"],
+        "normalize_scale": [Interval(Real, 0, None, closed="neither")],
+        "remove_outliers": [Interval(Real, 0, None, closed="neither"), None],
+        "resampled_pixel_spacing": ["array-like", None],
+        "interpolator": [str],
+        "pre_crop": ["boolean"],
+        "pad_distance": [Interval(Integral, 0, None, closed="left")],
+        "resegment_range": ["array-like", None],
+        "resegment_mode": [StrOptions({"absolute", "relative", "sigma"})],
+        "resegment_shape": ["boolean"],
+        "minimum_roi_dimensions": [Interval(Integral, 1, 2, closed="both")],
+        "minimum_roi_size": [Interval(Integral, 0, None, closed="left"), None],
+        "distances": ["array-like"],
+        "weighting_norm": [StrOptions({"manhattan", "euclidean", "infinity", "no_weighting"}), None],
+        "symmetrical_glcm": ["boolean"],
+        "gldm_a": [Interval(Integral, 0, None, closed="left")],
+        "voxel_array_shift": [Real],
+        "engine": [StrOptions({"native", "pyradiomics"})],
+        "standard": [StrOptions({"pyradiomics", "ibsi"})],
+        "device": [str],
+        "min_levels": [Interval(Integral, 1, None, closed="left"), None],
+        "min_pixels": [Interval(Integral, 1, None, closed="left")],
+        "on_error": [StrOptions({"raise", "nan"})],
+        "verbose": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(  # noqa: PLR0913
+        self,
+        image_types=None,
+        feature_classes=None,
+        *,
+        bin_count=32,
+        bin_width=None,
+        normalize=False,
+        normalize_scale=1,
+        remove_outliers=None,
+        resampled_pixel_spacing=None,
+        interpolator="sitkBSpline",
+        pre_crop=False,
+        pad_distance=5,
+        resegment_range=None,
+        resegment_mode="absolute",
+        resegment_shape=False,
+        minimum_roi_dimensions=2,
+        minimum_roi_size=None,
+        distances=(1,),
+        weighting_norm=None,
+        symmetrical_glcm=True,
+        gldm_a=0,
+        voxel_array_shift=0,
+        engine="pyradiomics",
+        standard="pyradiomics",
+        device="auto",
+        min_levels=8,
+        min_pixels=9,
+        on_error="raise",
+        verbose=False,
+        n_jobs=None,
+    ):
+        self.image_types = image_types
+        self.feature_classes = feature_classes
+        self.bin_count = bin_count
+        self.bin_width = bin_width
+        self.normalize = normalize
+        self.normalize_scale = normalize_scale
+        self.remove_outliers = remove_outliers
+        self.resampled_pixel_spacing = resampled_pixel_spacing
+        self.interpolator = interpolator
+        self.pre_crop = pre_crop
+        self.pad_distance = pad_distance
+        self.resegment_range = resegment_range
+        self.resegment_mode = resegment_mode
+        self.resegment_shape = resegment_shape
+        self.minimum_roi_dimensions = minimum_roi_dimensions
+        self.minimum_roi_size = minimum_roi_size
+        self.distances = distances
+        self.weighting_norm = weighting_norm
+        self.symmetrical_glcm = symmetrical_glcm
+        self.gldm_a = gldm_a
+        self.voxel_array_shift = voxel_array_shift
+        self.engine = engine
+        self.standard = standard
+        self.device = device
+        self.min_levels = min_levels
+        self.min_pixels = min_pixels
+        self.on_error = on_error
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+
+    @classmethod
+    def from_params(cls, path, **settings):
+        """Build an extractor from a parameter file of pyradiomics.
+
+        Parameters
+        ----------
+        path : str or Path
+            A YAML or JSON file, as pyradiomics reads it.
+        **settings : dict
+            Keywords of TextureExtractor that the file does not have or that replace it, such as ``n_jobs``.
+
+        Returns
+        -------
+        TextureExtractor
+            The extractor, with pyradiomics' defaults where the file says nothing (bin width 25, all classes).
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, has an unknown key, or sets both the bin width and the bin count.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from deepradiomics import TextureExtractor
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "Params.yaml"
+        ...     _ = path.write_text("imageType: {Original: {}}\\nsetting: {binCount: 16}\\n")
+        ...     TextureExtractor.from_params(path, n_jobs=2).bin_count
+        16
+        """
+        return cls(**(read_parameters(path) | settings))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the parameters and remember the names of the columns.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_samples, n_columns), or list or array of images
+            Columns of images: Radiographs, arrays of shape (H, W), paths, or None where there is no image.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        TextureExtractor
+            The extractor itself.
+        """
+        make_plan(self)
+        names, _ = _columns(X)
+        self.n_features_in_ = len(names)
+        self.feature_names_in_ = np.array(names, dtype=object)
+        return self
+
+    def transform(self, X):
+        """Measure each region.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_samples, n_columns), or list or array of images
+            Columns of images: Radiographs, arrays of shape (H, W), paths, or None where there is no image.
+
+        Returns
+        -------
+        float64 array of shape (n_samples, n_columns * n_features)
+            The features of the first column, then those of the second ...; NaN where there is no image.
+
+        Raises
+        ------
+        InputError
+            If an image cannot be read or a setting does not fit it.
+        RegionError
+            If a region is empty, too small, too flat or not finite, with row and column.
+        """
+        self._validate_params()
+        plan = make_plan(self)
+        names, sources = _columns(X)
+        self._check_columns(names)
+        self._seen = names
+        values, self.failures_ = measure_all(self, plan, names, sources, as_radiograph)
+        if _get_output_config("transform", self)["dense"] == "default":
+            return values
+        return pd.DataFrame(values, columns=self.get_feature_names_out(names), index=getattr(X, "index", None))
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the features.
+
+        Parameters
+        ----------
+        input_features : sequence of str, default=None
+            Names of the columns; None means those seen in fit, or in the last transform without one.
+
+        Returns
+        -------
+        ndarray of shape (n_columns * n_features,)
+            ``<column>__<imageType>_<class>_<Feature>``.
+        """
+        if input_features is None:
+            check_is_fitted(self, ["feature_names_in_", "_seen"], all_or_any=any)
+            input_features = getattr(self, "feature_names_in_", None)
+        if input_features is None:
+            input_features = self._seen
+        features = feature_names(make_plan(self))
+        return np.array([f"{column}__{feature}" for column in input_features for feature in features], dtype=object)
+
+    def _check_columns(self, names):
+        """Refuse other columns than those seen in fit."""
+        seen = getattr(self, "feature_names_in_", None)
+        if seen is not None and list(seen) != names:
+            raise InputError(
+                f"fit saw the columns {list(seen)}, this X has {names}; give the same columns in the same order",
+                code="columns",
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.no_validation = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def extract(images, masks=None, **settings):
+    """Measure the texture of a list of images.
+
+    Parameters
+    ----------
+    images : iterable of arrays of shape (H, W), Radiographs or paths
+        The images; None gives a row of NaN.
+    masks : iterable of arrays of shape (H, W), default=None
+        What to measure in each, boolean or 0 and not 0; None means the mask of the Radiograph or everything.
+    **settings : dict
+        Keywords of :class:`TextureExtractor`.
+
+    Returns
+    -------
+    DataFrame of shape (n_images, n_features)
+        Columns ``<imageType>_<class>_<Feature>``. With ``on_error="nan"``, ``attrs["failures"]`` lists the regions
+        that could not be measured as dicts with ``row``, ``code`` and ``reason``.
+
+    Raises
+    ------
+    InputError
+        If there is not one mask for each image, or an image cannot be read.
+    RegionError
+        If a region cannot be measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.texture import extract
+    >>> image = np.arange(64.0).reshape(8, 8)
+    >>> extract([image], [image > 31], feature_classes={"firstorder": ["Minimum", "Mean"]})
+       original_firstorder_Minimum  original_firstorder_Mean
+    0                         32.0                      47.5
+    """
+    estimator = TextureExtractor(**settings)
+    estimator._validate_params()
+    plan = make_plan(estimator)
+    sources = list(images)
+    if masks is not None:
+        masks = list(masks)
+        if len(masks) != len(sources):
+            raise InputError(f"there are {len(sources)} images and {len(masks)} masks; give one for each")
+        sources = [None if image is None else _Masked(image, mask) for image, mask in zip(sources, masks, strict=True)]
+    values, failures = measure_all(estimator, plan, [None], [sources], _open)
+    frame = pd.DataFrame(values, columns=feature_names(plan))
+    frame.attrs["failures"] = failures.drop(columns="column").to_dict("records")
+    return frame
+
+
+class _Masked(NamedTuple):
+    """An image and what to measure in it, not opened yet."""
+
+    image: object
+    mask: object
+
+
+def _open(source):
+    """Open an image, or an image with its mask."""
+    if not isinstance(source, _Masked) or source.mask is None:
+        return as_radiograph(source.image if isinstance(source, _Masked) else source)
+    radiograph = as_radiograph(source.image)
+    mask = read_radiograph(radiograph.pixels, mask=source.mask).mask
+    return replace(radiograph, mask=mask)
+
+
+def _columns(X):
+    """Split X into names of columns and lists of images."""
+    if isinstance(X, pd.DataFrame):
+        return [str(name) for name in X.columns], [list(X[name]) for name in X.columns]
+    if isinstance(X, pd.Series):
+        return ["x0" if X.name is None else str(X.name)], [list(X)]
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype == object:
+        return [f"x{number}" for number in range(X.shape[1])], [list(column) for column in X.T]
+    if isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim in (1, 3)):
+        return ["x0"], [list(X)]
+    shape = f" of shape {X.shape}" if hasattr(X, "shape") else ""
+    raise InputError(
+        f"X is a DataFrame whose columns hold images, or a list of images, not {type(X).__name__}{shape}; wrap a "
+        "single image in a list",
+        code="not_a_table",
+    )

@@ -1,0 +1,370 @@
+"""From many images to one matrix: open, prepare and filter each region, then measure them in batches."""
+
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from inspect import signature
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed, effective_n_jobs
+from tqdm import tqdm
+
+from deepradiomics.exceptions import InputError, RegionError
+from deepradiomics.texture import preparation
+from deepradiomics.texture.catalogue import FEATURES
+from deepradiomics.texture.filters import FILTERS, image_names
+from deepradiomics.texture.pyradiomics import (
+    EXTRACTOR_KEYWORDS,
+    FILTER_KEYWORDS,
+    MEASURE_KEYWORDS,
+    check_binning,
+    check_keys,
+)
+
+# shape2D describes the mask and not the texture: it is measured when it is asked for, as in pyradiomics.
+_DEFAULT_CLASSES = [name for name in FEATURES if name != "shape2D"]
+# Pixels of filtered images that are held at once (64 MiB).
+_PIXELS_HELD = 2**23
+_FAILURE = ["row", "column", "code", "reason"]
+
+
+class Filter(NamedTuple):
+    """One image type: the names of its images, how to make them, and how they are measured."""
+
+    names: list
+    apply: partial
+    measure: dict
+
+
+class Plan(NamedTuple):
+    """What is measured: the filters and, for each class, its features."""
+
+    filters: list
+    classes: dict
+    shape: dict
+
+
+class Region(NamedTuple):
+    """A region ready to be measured, cropped to its box."""
+
+    images: list
+    mask: np.ndarray
+    shape_mask: np.ndarray
+    spacing: tuple | None
+
+
+def make_plan(settings):
+    """Check the image types and feature classes of an extractor and write out what they mean.
+
+    Parameters
+    ----------
+    settings : TextureExtractor
+        The extractor.
+
+    Returns
+    -------
+    Plan
+        What is measured, in order.
+
+    Raises
+    ------
+    InputError
+        If a filter, class, feature or setting does not exist, or both ways of binning are set.
+
+    Examples
+    --------
+    >>> from deepradiomics import TextureExtractor
+    >>> from deepradiomics.texture.measurement import make_plan
+    >>> make_plan(TextureExtractor(["Original", "Wavelet"], ["glcm"])).filters[1].names
+    ['wavelet-LH', 'wavelet-HL', 'wavelet-HH', 'wavelet-LL']
+    """
+    measure = {name: getattr(settings, name) for name in MEASURE_KEYWORDS}
+    check_binning(settings.bin_count, settings.bin_width)
+    if settings.bin_count is None and settings.bin_width is None:
+        raise InputError("neither bin_count nor bin_width is set; bin_count=32 suits radiographs", code="binning")
+    types = _as_mapping(["Original"] if settings.image_types is None else settings.image_types)
+    check_keys(types, FILTERS, "image type")
+    classes = _as_mapping(_DEFAULT_CLASSES if settings.feature_classes is None else settings.feature_classes)
+    check_keys(classes, FEATURES, "feature class")
+    for name, features in classes.items():
+        check_keys(features or (), FEATURES[name], f"feature of {name}")
+    classes = {name: list(features or FEATURES[name]) for name, features in classes.items()}
+    shape = {name: classes.pop(name) for name in ["shape2D"] if name in classes}
+    return Plan([_plan_filter(name, own or {}, measure) for name, own in types.items()], classes, shape)
+
+
+def _as_mapping(names):
+    return names if isinstance(names, Mapping) else dict.fromkeys(names)
+
+
+def _plan_filter(image_type, own, measure):
+    """Split the settings of an image type into those of the filter and those of the measurement."""
+    words = {key: word for key, (word, _) in FILTER_KEYWORDS.items()} | EXTRACTOR_KEYWORDS
+    own = {words.get(key, key): value for key, value in own.items()}
+    of_filter = list(signature(FILTERS[image_type]).parameters)[2:] if image_type != "LoG" else ["sigma"]
+    check_keys(own, [*of_filter, *MEASURE_KEYWORDS], f"setting of {image_type}")
+    if image_type == "LoG" and not own.get("sigma"):
+        raise InputError('LoG needs its widths in mm, such as {"LoG": {"sigma": [1.0, 2.0]}}', code="sigma")
+    chosen = {name: value for name, value in own.items() if name in of_filter}
+    replaced = {name: value for name, value in own.items() if name in MEASURE_KEYWORDS}
+    if {"bin_count", "bin_width"} & set(replaced):
+        check_binning(replaced.get("bin_count"), replaced.get("bin_width"))
+        measure = measure | {"bin_count": None, "bin_width": None}
+    return Filter(image_names(image_type, **chosen), partial(FILTERS[image_type], **chosen), measure | replaced)
+
+
+def feature_names(plan):
+    """Name the features of one column, in order.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is measured.
+
+    Returns
+    -------
+    list of str
+        ``<imageType>_<class>_<Feature>``.
+
+    Examples
+    --------
+    >>> from deepradiomics import TextureExtractor
+    >>> from deepradiomics.texture.measurement import feature_names, make_plan
+    >>> feature_names(make_plan(TextureExtractor(feature_classes={"glcm": ["Contrast", "Id"]})))
+    ['original_glcm_Contrast', 'original_glcm_Id']
+    """
+    parts = [("original", plan.shape)] if plan.shape else []
+    parts += [(image, plan.classes) for item in plan.filters for image in item.names]
+    return [f"{image}_{name}_{feature}" for image, classes in parts for name in classes for feature in classes[name]]
+
+
+def measure_all(settings, plan, names, columns, opener):
+    """Measure each image of each column.
+
+    Parameters
+    ----------
+    settings : TextureExtractor
+        The extractor.
+    plan : Plan
+        What is measured.
+    names : list of str or None
+        Names of the columns, for messages; None where there is a single nameless one.
+    columns : list of lists
+        The images of each column, as ``opener`` takes them.
+    opener : callable
+        Image -> Radiograph, or None where there is none.
+
+    Returns
+    -------
+    values : float64 array of shape (n_rows, n_columns * n_features)
+        The features; NaN where there is no image or where it failed.
+    failures : DataFrame of shape (n_failures, 4)
+        Columns ``row``, ``column``, ``code``, ``reason``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics import TextureExtractor, as_radiograph
+    >>> from deepradiomics.texture.measurement import make_plan, measure_all
+    >>> settings = TextureExtractor(feature_classes={"firstorder": ["Maximum"]})
+    >>> image = np.arange(16.0).reshape(4, 4)
+    >>> measure_all(settings, make_plan(settings), ["hip"], [[image, None]], as_radiograph)[0]
+    array([[15.],
+           [nan]])
+    """
+    n_rows, n_features = len(columns[0]), len(feature_names(plan))
+    values = np.full((n_rows, len(columns), n_features), np.nan)
+    cells = [(row, column) for row in range(n_rows) for column in range(len(columns))]
+    failures = []
+    threads = effective_n_jobs(settings.n_jobs)
+    with (
+        Parallel(n_jobs=threads, prefer="threads") as parallel,
+        tqdm(total=len(cells), desc="texture", unit="region", disable=not settings.verbose) as bar,
+    ):
+        held = _Held(settings, plan, values)
+        for start in range(0, len(cells), 8 * threads):
+            part = cells[start : start + 8 * threads]
+            regions = parallel(delayed(_try_region)(settings, plan, opener, columns[c][r]) for r, c in part)
+            for (row, column), region in zip(part, regions, strict=True):
+                if isinstance(region, Region):
+                    held.add(row, column, region)
+                elif region is not None:
+                    failures.append(_failure(settings, row, names[column], region))
+            bar.update(len(part))
+        held.measure()
+    return values.reshape(n_rows, -1), pd.DataFrame(failures, columns=_FAILURE)
+
+
+class _Held:
+    """Regions that wait to be measured together."""
+
+    def __init__(self, settings, plan, values):
+        self.settings, self.plan, self.values = settings, plan, values
+        self.cells, self.regions, self.n_pixels = [], [], 0
+
+    def add(self, row, column, region):
+        """Take one more, and measure them all when they are many."""
+        self.cells.append((row, column))
+        self.regions.append(region)
+        self.n_pixels += region.mask.size * max(1, len(region.images))
+        if self.n_pixels >= _PIXELS_HELD:
+            self.measure()
+
+    def measure(self):
+        """Measure what is held and let go of it."""
+        if self.regions:
+            rows, columns = np.transpose(self.cells)
+            self.values[rows, columns] = _measure_batch(self.settings, self.plan, self.regions)
+        self.cells, self.regions, self.n_pixels = [], [], 0
+
+
+def _failure(settings, row, name, error):
+    """Raise the error with its place, or return it as a line of the table of failures."""
+    if settings.on_error == "raise":
+        raise error.at(f"row {row}" if name is None else f"row {row}, column {name!r}") from error
+    return row, name, error.code, str(error)
+
+
+def _try_region(settings, plan, opener, source):
+    """Return the region, None where there is no image, or what is wrong with it."""
+    try:
+        radiograph = opener(source)
+        return None if radiograph is None else prepare_region(settings, plan, radiograph)
+    except (InputError, RegionError) as error:
+        return error
+
+
+def prepare_region(settings, plan, radiograph):
+    """Bring one region to the state in which it is measured, in pyradiomics' order of steps.
+
+    Parameters
+    ----------
+    settings : TextureExtractor
+        The extractor.
+    plan : Plan
+        What is measured.
+    radiograph : Radiograph
+        The image and its mask.
+
+    Returns
+    -------
+    Region
+        The filtered images and the masks, cropped to the box round the region.
+
+    Raises
+    ------
+    RegionError
+        If the region is empty, too small, too thin, too flat or not finite.
+    InputError
+        If it has to be resampled and its spacing is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics import Radiograph, TextureExtractor
+    >>> from deepradiomics.texture.measurement import make_plan, prepare_region
+    >>> settings = TextureExtractor(["Original", "Square"])
+    >>> region = prepare_region(settings, make_plan(settings), Radiograph(np.arange(64).reshape(8, 8)))
+    >>> len(region.images), region.mask.shape
+    (2, (8, 8))
+    """
+    pixels, mask, spacing = _preprocess(settings, plan, radiograph)
+    measured = mask
+    if settings.resegment_range is not None:
+        measured = preparation.resegment(pixels, mask, settings.resegment_range, mode=settings.resegment_mode)
+        _check_mask(settings, measured, when=" after resegmentation")
+    _check_levels(settings, pixels[measured], settings.bin_count, settings.bin_width, settings.min_levels, "original")
+    images = []
+    for item in plan.filters if plan.classes else []:
+        for name, image in item.apply(pixels, spacing=spacing or (1.0, 1.0)).items():
+            images.append(preparation.crop(image, measured)[0])
+            if name != "original":
+                _check_filtered(settings, image[measured], item.measure, name)
+    shape_mask = measured if settings.resegment_shape else mask
+    # pyradiomics crops the mask of the shape features to the box of the resegmented one, too.
+    return Region(images, preparation.crop(measured, measured)[0], preparation.crop(shape_mask, measured)[0], spacing)
+
+
+def _preprocess(settings, plan, radiograph):
+    """Check, normalise, resample and crop one image."""
+    mask = np.ones(radiograph.pixels.shape, dtype=bool) if radiograph.mask is None else radiograph.mask
+    pixels, spacing = radiograph.pixels.astype(np.float64), radiograph.spacing
+    preparation.check_mask(mask)
+    whole = settings.normalize or settings.resampled_pixel_spacing is not None
+    whole = whole or any(item.names != ["original"] for item in plan.filters)
+    preparation.check_finite(pixels, None if whole else mask)
+    if settings.normalize:
+        pixels = preparation.normalize(pixels, scale=settings.normalize_scale, outliers=settings.remove_outliers)
+    if settings.resampled_pixel_spacing is not None:
+        preparation.check_spacing(spacing)
+        pixels, mask, spacing = preparation.resample(
+            pixels,
+            mask,
+            spacing,
+            settings.resampled_pixel_spacing,
+            interpolator=settings.interpolator,
+            pad_distance=settings.pad_distance,
+        )
+    elif settings.pre_crop:
+        pixels, mask = preparation.crop(pixels, mask, settings.pad_distance)
+    _check_mask(settings, mask)
+    return pixels, mask, spacing
+
+
+def _check_mask(settings, mask, when=""):
+    fewest = settings.min_pixels
+    if settings.minimum_roi_size is not None:
+        fewest = max(fewest, settings.minimum_roi_size + 1)
+    preparation.check_mask(mask, min_pixels=fewest, min_dimensions=settings.minimum_roi_dimensions, when=when)
+
+
+def _check_levels(settings, values, bin_count, bin_width, min_levels, name):
+    preparation.check_levels(
+        values, bin_count=bin_count, bin_width=bin_width, min_levels=min_levels, image=f"the {name} image"
+    )
+
+
+def _check_filtered(settings, values, measure, name):
+    """Refuse a filtered image that is not finite or has too many levels; few levels are what a filter may leave."""
+    if not np.isfinite(values).all():
+        raise RegionError(
+            f"the {name} image has NaN or infinite values inside the mask, where the filter is undefined; leave the "
+            "filter out, or change its settings",
+            code="filter_undefined",
+        )
+    if measure["bin_count"] is None:
+        _check_levels(settings, values, None, measure["bin_width"], None, name)
+
+
+def _measure_batch(settings, plan, regions):
+    """Measure prepared regions: float array of shape (n_regions, n_features)."""
+    engine = import_module(f"deepradiomics.texture.{settings.engine}").measure
+    common = {"standard": settings.standard, "device": settings.device, "n_jobs": settings.n_jobs}
+    spacings = [region.spacing or (1.0, 1.0) for region in regions]
+    parts = []
+    if plan.shape:
+        masks = [region.shape_mask for region in regions]
+        pixels = [mask.astype(np.float64) for mask in masks]
+        parts.append(engine(pixels, masks, plan.shape, bin_count=1, spacings=spacings, **common).to_numpy())
+    first = 0
+    for measure, n_images in _runs_of_equal_settings(plan) if plan.classes else []:
+        images = [image for region in regions for image in region.images[first : first + n_images]]
+        masks = [region.mask for region in regions for _ in range(n_images)]
+        repeated = [spacing for spacing in spacings for _ in range(n_images)]
+        table = engine(images, masks, plan.classes, spacings=repeated, **measure, **common)
+        parts.append(table.to_numpy().reshape(len(regions), -1))
+        first += n_images
+    return np.hstack(parts)
+
+
+def _runs_of_equal_settings(plan):
+    """Join filters that are measured alike: list of (settings, number of images)."""
+    runs = []
+    for item in plan.filters:
+        if runs and runs[-1][0] == item.measure:
+            runs[-1] = (item.measure, runs[-1][1] + len(item.names))
+        else:
+            runs.append((item.measure, len(item.names)))
+    return runs

@@ -1,0 +1,147 @@
+"""Parameter files of pyradiomics, unchanged."""
+
+import json
+
+import pytest
+
+from deepradiomics import TextureExtractor
+from deepradiomics.exceptions import InputError
+
+# A file as the project pyradiomics ships them for slices, with most of what its schema allows.
+FULL = """
+imageType:
+  Original: {}
+  LoG:
+    sigma: [1.0, 3]
+    binWidth: 10
+  Wavelet: {wavelet: bior1.3, level: 2}
+  LBP2D: {}
+featureClass:
+  shape:
+  shape2D: []
+  firstorder: [Mean, 90Percentile]
+  glcm:
+setting:
+  binWidth: 25
+  force2D: true
+  force2Ddimension: 0
+  label: 1
+  normalize: true
+  normalizeScale: 100
+  removeOutliers: 3
+  resampledPixelSpacing: [0.5, 0.4, 0]
+  interpolator: 3
+  padDistance: 10
+  preCrop: true
+  distances: [1, 2]
+  weightingNorm: manhattan
+  symmetricalGLCM: false
+  gldm_a: 1
+  voxelArrayShift: 300
+  resegmentRange: [-3, 3]
+  resegmentMode: sigma
+  resegmentShape: true
+  minimumROIDimensions: 2
+  minimumROISize: 50
+  geometryTolerance: 1.0e-5
+  correctMask: true
+  additionalInfo: false
+  lbp2DRadius: 2
+voxelSetting:
+  kernelRadius: 2
+"""
+
+
+def write(folder, text, name="Params.yaml"):
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_every_setting_arrives(tmp_path):
+    extractor = TextureExtractor.from_params(write(tmp_path, FULL), min_levels=None)
+    found = extractor.get_params()
+    assert found["image_types"] == {
+        "Original": {},
+        "LoG": {"sigma": [1.0, 3], "bin_width": 10},
+        "Wavelet": {"wavelet": "bior1.3", "level": 2},
+        "LBP2D": {"lbp2d_radius": 2},
+    }
+    assert found["feature_classes"] == {"shape2D": None, "firstorder": ["Mean", "90Percentile"], "glcm": None}
+    expected = {
+        "bin_width": 25,
+        "bin_count": None,
+        "normalize": True,
+        "normalize_scale": 100,
+        "remove_outliers": 3,
+        "resampled_pixel_spacing": (0.4, 0.5),
+        "interpolator": "sitkBSpline",
+        "pad_distance": 10,
+        "pre_crop": True,
+        "distances": [1, 2],
+        "weighting_norm": "manhattan",
+        "symmetrical_glcm": False,
+        "gldm_a": 1,
+        "voxel_array_shift": 300,
+        "resegment_range": [-3, 3],
+        "resegment_mode": "sigma",
+        "resegment_shape": True,
+        "minimum_roi_dimensions": 2,
+        "minimum_roi_size": 50,
+        "min_levels": None,
+    }
+    assert {name: found[name] for name in expected} == expected
+    assert len(extractor.get_feature_names_out(["hip"])) == 9 + (1 + 2 + 7 + 1) * (2 + 24)
+
+
+# pykwalify, which pyradiomics validates with, calls a function that Python deprecates.
+@pytest.mark.filterwarnings("ignore:.*load_module:DeprecationWarning")
+def test_pyradiomics_accepts_the_same_file(tmp_path):
+    """The file above is a valid one: pyradiomics' own schema says so."""
+    featureextractor = pytest.importorskip("radiomics.featureextractor")
+    extractor = featureextractor.RadiomicsFeatureExtractor(str(write(tmp_path, FULL)))
+    assert extractor.settings["weightingNorm"] == "manhattan"
+
+
+def test_json_is_yaml_with_brackets(tmp_path):
+    content = {"imageType": {"Original": {}}, "setting": {"binCount": 16}, "featureClass": {"ngtdm": []}}
+    extractor = TextureExtractor.from_params(write(tmp_path, json.dumps(content, indent="\t"), "params.json"))
+    assert (extractor.bin_count, extractor.bin_width) == (16, None)
+    assert extractor.get_feature_names_out(["hip"])[0] == "hip__original_ngtdm_Busyness"
+
+
+def test_an_empty_section_means_pyradiomics_defaults(tmp_path):
+    extractor = TextureExtractor.from_params(write(tmp_path, "setting:\nimageType:\n"))
+    assert (extractor.bin_count, extractor.bin_width) == (None, 25)
+    assert len(extractor.get_feature_names_out(["hip"])) == 93 + 9
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("setting: {binwidht: 5}", "unknown setting 'binwidht'; did you mean 'binWidth'"),
+        ("setting: {symetricalGLCM: true}", "did you mean 'symmetricalGLCM'"),
+        ("settings: {binWidth: 5}", "did you mean 'setting'"),
+        ("imageType: {wavelets: {}}", "unknown imageType 'wavelets'; did you mean 'Wavelet'"),
+        ("imageType: {Wavelet: {sigma: [1]}}", "unknown setting of imageType Wavelet 'sigma'"),
+        ("imageType: {LBP3D: {}}", "LBP3D needs a volume"),
+        ("featureClass: {GLCM: []}", "unknown featureClass 'GLCM'; did you mean 'glcm'"),
+        ("featureClass: {glcm: [Contrasts]}", "unknown feature of glcm 'Contrasts'; did you mean 'Contrast'"),
+        ("setting: {binWidth: 5, binCount: 32}", "bin_count=32 and bin_width=5 are both set"),
+        ("setting: {binCount: 8}\nimageType: {LoG: {sigma: [1], binWidth: 5}}", "bin_count=8 and bin_width=5"),
+        ("setting: {label: 2}", "choose the label when the mask is read"),
+        ("- a list", "is a list, not key: value pairs"),
+        ("setting: {binWidth: 5", "cannot be read"),
+        ("setting: !!python/object/apply:os.getcwd []", "cannot be read"),
+        ("setting: [binWidth]", "section setting .* is a list"),
+        ("featureClass: {glcm: Contrast}", "featureClass glcm is a str, not a list"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        TextureExtractor.from_params(write(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nothing\.yaml cannot be read"):
+        TextureExtractor.from_params(tmp_path / "nothing.yaml")
