@@ -275,13 +275,13 @@ def prepare_region(settings, plan, radiograph):
     if settings.resegment_range is not None:
         measured = preparation.resegment(pixels, mask, settings.resegment_range, mode=settings.resegment_mode)
         _check_mask(settings, measured, when=" after resegmentation")
-    _check_levels(settings, pixels[measured], settings.bin_count, settings.bin_width, settings.min_levels, "original")
+    _check_levels(pixels[measured], settings.bin_count, settings.bin_width, settings.min_levels, "original")
     images = []
     for item in plan.filters if plan.classes else []:
         for name, image in item.apply(pixels, spacing=spacing or (1.0, 1.0)).items():
             images.append(preparation.crop(image, measured)[0])
             if name != "original":
-                _check_filtered(settings, image[measured], item.measure, name)
+                _check_filtered(image[measured], item.measure, name)
     shape_mask = measured if settings.resegment_shape else mask
     # pyradiomics crops the mask of the shape features to the box of the resegmented one, too.
     return Region(images, preparation.crop(measured, measured)[0], preparation.crop(shape_mask, measured)[0], spacing)
@@ -320,13 +320,13 @@ def _check_mask(settings, mask, when=""):
     preparation.check_mask(mask, min_pixels=fewest, min_dimensions=settings.minimum_roi_dimensions, when=when)
 
 
-def _check_levels(settings, values, bin_count, bin_width, min_levels, name):
+def _check_levels(values, bin_count, bin_width, min_levels, name):
     preparation.check_levels(
         values, bin_count=bin_count, bin_width=bin_width, min_levels=min_levels, image=f"the {name} image"
     )
 
 
-def _check_filtered(settings, values, measure, name):
+def _check_filtered(values, measure, name):
     """Refuse a filtered image that is not finite or has too many levels; few levels are what a filter may leave."""
     if not np.isfinite(values).all():
         raise RegionError(
@@ -334,8 +334,7 @@ def _check_filtered(settings, values, measure, name):
             "filter out, or change its settings",
             code="filter_undefined",
         )
-    if measure["bin_count"] is None:
-        _check_levels(settings, values, None, measure["bin_width"], None, name)
+    _check_levels(values, measure["bin_count"], measure["bin_width"], None, name)
 
 
 def _measure_batch(settings, plan, regions):

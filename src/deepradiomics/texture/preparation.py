@@ -290,7 +290,7 @@ def check_levels(values, *, bin_count=None, bin_width=None, min_levels=None, ima
     Raises
     ------
     RegionError
-        With code ``too_few_levels`` or ``too_many_levels``.
+        With code ``too_few_levels``, ``too_many_levels`` or ``flat_but_for_rounding``.
 
     Examples
     --------
@@ -304,21 +304,35 @@ def check_levels(values, *, bin_count=None, bin_width=None, min_levels=None, ima
     """
     low, high = float(values.min()), float(values.max())
     how = f"bin_count={bin_count}" if bin_width is None else f"bin_width={bin_width:g}"
+    found = f"grey levels after binning with {how} (values from {low:g} to {high:g})"
     spanned = bin_count if bin_width is None else np.floor(high / bin_width) - np.floor(low / bin_width) + 1
     if spanned > MAX_LEVELS:
         raise RegionError(
-            f"{image} has {spanned:.0f} grey levels after binning with {how} (values from {low:g} to {high:g}), at "
-            f"most {MAX_LEVELS} are allowed; bin with bin_count=32 or choose a larger bin_width",
+            f"{image} has {spanned:.0f} {found}, at most {MAX_LEVELS} are allowed; bin with bin_count=32 or choose a "
+            "larger bin_width",
             code="too_many_levels",
         )
+    if bin_width is None and low < high:
+        _check_bins_differ(low, high, bin_count, values.dtype, image)
     if min_levels is None:
         return
     occupied = _occupied_bins(values, low, high, bin_count, bin_width)
     if occupied < min_levels:
         raise RegionError(
-            f"{image} has {occupied} grey levels after binning with {how} (values from {low:g} to {high:g}), at least "
-            f"{min_levels} are needed; bin with bin_count=32, choose a smaller bin_width, or set min_levels=None",
+            f"{image} has {occupied} {found}, at least {min_levels} are needed; bin with bin_count=32, choose a "
+            "smaller bin_width, or set min_levels=None",
             code="too_few_levels",
+        )
+
+
+def _check_bins_differ(low, high, bin_count, dtype, image):
+    """Refuse a range of values that floating point cannot cut into so many bins."""
+    edges = np.linspace(low, high, bin_count + 1, dtype=dtype)
+    if (edges[:-1] >= edges[1:]).any():
+        raise RegionError(
+            f"{image} is flat but for rounding (values from {low!r} to {high!r}) and cannot be cut into {bin_count} "
+            "bins; leave the region or this filter out",
+            code="flat_but_for_rounding",
         )
 
 
