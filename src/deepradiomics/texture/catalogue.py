@@ -44,6 +44,40 @@ _FEATURES = {
         PerimeterSurfaceRatio:-:mm^-1 PixelSurface:-:mm^2 Sphericity:-:-""",
 }
 
+# Bone texture, which pyradiomics does not have; the features stand in the order of the functions that make them.
+_BONE_FEATURES = {
+    "fractal": """
+        HorizontalDimension:-:- HorizontalDimension2:-:- HorizontalDimension3:-:- HorizontalDimension4:-:-
+        HorizontalDimension6:-:- VerticalDimension:-:- VerticalDimension2:-:- VerticalDimension3:-:-
+        VerticalDimension4:-:- VerticalDimension6:-:- DimensionDifference:-:-""",
+    "variogram": "Slope:-:- Intercept:-:log10(g^2) HorizontalSlope:-:- VerticalSlope:-:- SlopeDifference:-:-",
+    "spectrum": "Slope:-:- CentralFrequency:-:mm^-1 Orientation:-:degree Anisotropy:-:-",
+    "gabor": " ".join(
+        f"Wavelength{wavelength}Orientation{angle}:-:g^2" if angle < 180 else f"Wavelength{wavelength}Anisotropy:-:-"
+        for wavelength in (4, 8)
+        for angle in (0, 45, 90, 135, 180)
+    ),
+    "laws": """
+        L5E5:-:g L5S5:-:g L5W5:-:g L5R5:-:g E5E5:-:g E5S5:-:g E5W5:-:g E5R5:-:g S5S5:-:g S5W5:-:g S5R5:-:g W5W5:-:g
+        W5R5:-:g R5R5:-:g""",
+    "lbp": " ".join(
+        f"Radius{radius}Uniform{k}:-:-" if k < 9 else f"Radius{radius}NonUniform:-:-"
+        for radius in (1, 2, 3)
+        for k in range(10)
+    ),
+    "glcmdirection": " ".join(
+        f"{feature}{angle}:-:{unit if angle != 'Anisotropy' else '-'}"
+        for feature, unit in (
+            ("Contrast", "l^2"),
+            ("Correlation", "-"),
+            ("Idm", "-"),
+            ("JointEnergy", "-"),
+            ("JointEntropy", "bit"),
+        )
+        for angle in (0, 45, 90, 135, "Anisotropy")
+    ),
+}
+
 _SOURCES = {
     "firstorder": "IBSI reference manual 3.3 and 3.4",
     "glcm": "Haralick et al. 1973; IBSI reference manual 3.6",
@@ -52,6 +86,13 @@ _SOURCES = {
     "glszm": "Thibault et al. 2009; IBSI reference manual 3.8",
     "ngtdm": "Amadasun and King 1989; IBSI reference manual 3.10",
     "shape2D": "pyradiomics 3.0.1, shape2D",
+    "fractal": "Lynch et al. 1991 (blanket method with rods)",
+    "variogram": "Matheron 1963; Pothuaud et al. 1998",
+    "spectrum": "Caligiuri et al. 1993; Bigun and Granlund 1987",
+    "gabor": "Field 1987",
+    "laws": "Laws 1980",
+    "lbp": "Ojala et al. 2002",
+    "glcmdirection": "Haralick et al. 1973",
 }
 
 # What a region of a single grey level gets where the formula is 0 / 0; pyradiomics' conventions.
@@ -66,11 +107,29 @@ _DEGENERATE = {
     "ngtdm_Coarseness": 1e6,
     "ngtdm_Contrast": 0.0,
     "ngtdm_Strength": 0.0,
+    "variogram_Slope": 0.0,
+    "variogram_Intercept": 0.0,
+    "variogram_HorizontalSlope": 0.0,
+    "variogram_VerticalSlope": 0.0,
+    "spectrum_Slope": 0.0,
+    "spectrum_CentralFrequency": 0.0,
+    "spectrum_Orientation": 0.0,
+    "spectrum_Anisotropy": 0.0,
+    "gabor_Wavelength4Anisotropy": 0.0,
+    "gabor_Wavelength8Anisotropy": 0.0,
+    **{f"fractal_{name}": 2.0 for name in ("HorizontalDimension", "VerticalDimension")},
+    **{f"fractal_{name}Dimension{radius}": 2.0 for name in ("Horizontal", "Vertical") for radius in (2, 3, 4, 6)},
+    **{f"glcmdirection_Correlation{angle}": 1.0 for angle in (0, 45, 90, 135)},
 }
 
-FEATURES = {
-    feature_class: tuple(entry.split(":")[0] for entry in text.split()) for feature_class, text in _FEATURES.items()
-}
+
+def _names(table):
+    return {name: tuple(entry.split(":")[0] for entry in text.split()) for name, text in table.items()}
+
+
+# {class: names of its features}: what pyradiomics has for a plane image, and what it lacks.
+FEATURES = _names(_FEATURES)
+BONE_FEATURES = _names(_BONE_FEATURES)
 
 
 def describe_features(feature_classes=None):
@@ -102,9 +161,10 @@ def describe_features(feature_classes=None):
     ('QCDE', 1000000.0)
     """
     rows = []
-    for feature_class in FEATURES if feature_classes is None else feature_classes:
-        for entry in _FEATURES[feature_class].split():
-            feature, code, unit = entry.replace(":-", ":").split(":")
+    table = _FEATURES | _BONE_FEATURES
+    for feature_class in table if feature_classes is None else feature_classes:
+        for entry in table[feature_class].split():
+            feature, code, unit = (word.removeprefix("-") for word in entry.split(":"))
             name = f"{feature_class}_{feature}"
             rows.append((name, feature_class, _SOURCES[feature_class], code, unit, _DEGENERATE.get(name, np.nan)))
     return pd.DataFrame(rows, columns=["name", "class", "source", "ibsi", "unit", "degenerate"])

@@ -28,12 +28,16 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
     ----------
     image_types : dict of {str: dict} or list of str, default=None
         Filters under pyradiomics' names (``Original``, ``Wavelet``, ``LoG``, ``Square``, ``SquareRoot``,
-        ``Logarithm``, ``Exponential``, ``Gradient``, ``LBP2D``), each with its settings: those of the functions in
-        :mod:`deepradiomics.texture.filters`, such as ``{"Wavelet": {"wavelet": "bior1.3"}, "LoG": {"sigma": [1.0]}}``,
-        and ``bin_count`` to ``voxel_array_shift`` below for this filter alone. None means ``Original``.
+        ``Logarithm``, ``Exponential``, ``Gradient``, ``LBP2D``), and ``Detrended``, which subtracts the background;
+        each with its settings: those of the functions in :mod:`deepradiomics.texture.filters`, such as
+        ``{"Wavelet": {"wavelet": "bior1.3"}, "LoG": {"sigma": [1.0]}}``, and ``bin_count``, ``bin_width``,
+        ``distances``, ``weighting_norm``, ``symmetrical_glcm``, ``gldm_a`` and ``voxel_array_shift`` for this filter
+        alone. None means ``Original``.
     feature_classes : dict of {str: list of str or None} or list of str, default=None
         Classes, and the features of each (None or an empty list: all of them). None means ``firstorder``, ``glcm``,
-        ``gldm``, ``glrlm``, ``glszm`` and ``ngtdm``; there is ``shape2D`` besides.
+        ``gldm``, ``glrlm``, ``glszm`` and ``ngtdm``. There are ``shape2D`` besides, and the classes of bone texture
+        ``fractal``, ``variogram``, ``spectrum``, ``gabor``, ``laws``, ``lbp`` and ``glcmdirection``, whose features
+        follow those of pyradiomics' classes.
     bin_count : int, default=32
         Number of bins between the smallest and the largest grey value of a region.
     bin_width : float, default=None
@@ -111,7 +115,9 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
     Images are 64-bit floats in the plane. pyradiomics gives the same values for a two-dimensional SimpleITK image of
     that type. For a volume of one slice it has no LoG; for integer images it filters in 32 bits.
 
-    An unknown pixel spacing counts as 1 mm, as in pyradiomics, but resampling then is an error.
+    An unknown pixel spacing counts as 1 mm, as in pyradiomics, but where lengths in mm decide (resampling,
+    ``Detrended``, ``variogram``) it is an error. Bone texture is measured on the filtered image with its context, by
+    both engines alike.
 
     References
     ----------

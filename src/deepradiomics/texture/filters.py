@@ -5,11 +5,10 @@ LoG (its filter needs four slices), and LBP3D has no meaning in a plane; on a tr
 has all of them but LBP3D.
 """
 
-import math
-
 import numpy as np
 
 from deepradiomics.exceptions import RegionError
+from deepradiomics.texture.patterns import local_binary_pattern
 
 
 def original(pixels, *, spacing=(1.0, 1.0)):
@@ -148,12 +147,14 @@ def laplacian_of_gaussian(pixels, *, sigma, spacing=(1.0, 1.0)):
                 f"{needed[0]} x {needed[1]}; leave more context round the region or use a smaller sigma",
                 code="image_too_small",
             )
-        result[_log_name(width)] = sitk.GetArrayFromImage(sitk.LaplacianRecursiveGaussian(image, width, True))
+        result[_scale_name("log", width) + "-3D"] = sitk.GetArrayFromImage(
+            sitk.LaplacianRecursiveGaussian(image, width, True)
+        )
     return result
 
 
-def _log_name(width):
-    return f"log-sigma-{str(width).replace('.', '-')}-mm-3D"
+def _scale_name(kind, width):
+    return f"{kind}-sigma-{str(width).replace('.', '-')}-mm"
 
 
 def square(pixels, *, spacing=(1.0, 1.0)):
@@ -305,101 +306,44 @@ def gradient(pixels, *, spacing=(1.0, 1.0), gradient_use_spacing=True):
     return {"gradient": sitk.GetArrayFromImage(magnitude)}
 
 
-def local_binary_pattern(pixels, *, spacing=(1.0, 1.0), lbp2d_radius=1, lbp2d_samples=8, lbp2d_method="uniform"):
-    """Code each pixel by which points on a circle round it are at least as bright.
+def detrended(pixels, *, sigma, spacing):
+    """Subtract the background: the image blurred by a Gaussian.
+
+    pyradiomics does not have this filter. It takes away soft tissue and the shape of the bone, which dominate
+    texture at long distances.
 
     Parameters
     ----------
     pixels : float64 array of shape (H, W)
-        Grey values; outside the image they count as 0.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used: the radius is in pixels.
-    lbp2d_radius : float, default=1
-        Radius of the circle in pixels.
-    lbp2d_samples : int, default=8
-        Number of points P on the circle, interpolated bilinearly.
-    lbp2d_method : {"default", "ror", "uniform", "var"}, default="uniform"
-        ``"default"``: the bits as a number; ``"ror"``: the smallest such number over all rotations; ``"uniform"``:
-        the number of set bits where at most two changes occur along the circle, else P + 1; ``"var"``: the variance
-        of the points' grey values, NaN where it is 0.
+        Grey values.
+    sigma : sequence of floats
+        Widths of the Gaussian in mm.
+    spacing : tuple of two floats
+        Height and width of a pixel in mm.
 
     Returns
     -------
     dict of {str: float64 array of shape (H, W)}
-        ``{"lbp-2D": image}``.
+        ``detrended-sigma-2-0-mm`` ..., in grey values about 0.
 
     References
     ----------
-    Ojala T, Pietikäinen M, Mäenpää T. Multiresolution gray-scale and rotation invariant texture classification with
-    local binary patterns. IEEE TPAMI 2002;24(7):971-987. As in scikit-image, which pyradiomics calls, the change
-    between the last and the first point is not counted.
+    White SC, Rudolph DJ. Alterations of the trabecular pattern of the jaws in patients with osteoporosis. Oral
+    Surgery, Oral Medicine, Oral Pathology 1999;88(5):628-635.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from deepradiomics.texture.filters import local_binary_pattern
-    >>> local_binary_pattern(np.array([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]]))["lbp-2D"][1, 1]
+    >>> from deepradiomics.texture.filters import detrended
+    >>> detrended(np.zeros((9, 9)), sigma=[2.0], spacing=(0.5, 0.5))["detrended-sigma-2-0-mm"].max()
     np.float64(0.0)
     """
-    points = circle_points(pixels, lbp2d_radius, lbp2d_samples)
-    if lbp2d_method == "var":
-        variance = (np.sum(points**2, axis=0) - np.sum(points, axis=0) ** 2 / lbp2d_samples) / lbp2d_samples
-        return {"lbp-2D": np.where(variance == 0, np.nan, variance)}
-    bits = (points - pixels >= 0).astype(np.int64)
-    if lbp2d_method == "uniform":
-        changes = np.count_nonzero(np.diff(bits, axis=0), axis=0)
-        code = np.where(changes <= 2, bits.sum(axis=0), lbp2d_samples + 1)
-    else:
-        code = np.tensordot(1 << np.arange(lbp2d_samples), bits, axes=1)
-    if lbp2d_method == "ror":
-        turned = [(code >> k) | ((code & ((1 << k) - 1)) << (lbp2d_samples - k)) for k in range(lbp2d_samples)]
-        code = np.min(turned, axis=0)
-    return {"lbp-2D": code.astype(np.float64)}
+    from scipy.ndimage import gaussian_filter
 
-
-def circle_points(pixels, radius, samples):
-    """Interpolate the grey values on a circle round each pixel.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values; outside the image they count as 0.
-    radius : float
-        Radius in pixels.
-    samples : int
-        Number of points; the first lies to the right, the others follow counter-clockwise.
-
-    Returns
-    -------
-    float64 array of shape (samples, H, W)
-        The grey value of each point.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import circle_points
-    >>> circle_points(np.array([[1.0, 2.0, 3.0]]), radius=1, samples=2)[:, 0, 1]
-    array([3., 1.])
-    """
-    angles = 2 * np.pi * np.arange(samples) / samples
-    margin = math.ceil(radius) + 1
-    padded = np.pad(pixels, margin)
-    # Five decimals, as in scikit-image: points that lie on a pixel but for rounding are that pixel.
-    offsets = zip(np.round(-radius * np.sin(angles), 5), np.round(radius * np.cos(angles), 5), strict=True)
-    return np.stack([_shifted(padded, pixels.shape, margin + row, margin + column) for row, column in offsets])
-
-
-def _shifted(padded, shape, row, column):
-    """Cut the window of a shape at a fractional (row, column) out of an array, bilinearly."""
-    top, left = math.floor(row), math.floor(column)
-    down, right = row - top, column - left
-
-    def window(rows, columns):
-        return padded[top + rows : top + rows + shape[0], left + columns : left + columns + shape[1]]
-
-    upper = (1 - right) * window(0, 0) + right * window(0, math.ceil(right))
-    lower = (1 - right) * window(math.ceil(down), 0) + right * window(math.ceil(down), math.ceil(right))
-    return (1 - down) * upper + down * lower
+    return {
+        _scale_name("detrended", width): pixels - gaussian_filter(pixels, width / np.asarray(spacing), mode="nearest")
+        for width in sigma
+    }
 
 
 def _largest(pixels, name):
@@ -422,7 +366,7 @@ def _image(pixels, spacing):
     return image
 
 
-# pyradiomics' name of each image type, and its filter.
+# The name of each image type, and its filter; all but the last are pyradiomics'.
 FILTERS = {
     "Original": original,
     "Wavelet": wavelet,
@@ -433,6 +377,7 @@ FILTERS = {
     "Exponential": exponential,
     "Gradient": gradient,
     "LBP2D": local_binary_pattern,
+    "Detrended": detrended,
 }
 
 _NAMES = {
@@ -458,7 +403,7 @@ def image_names(image_type, *, level=1, bands=("LH", "HL", "HH", "LL"), sigma=()
     bands : sequence of str, default=("LH", "HL", "HH", "LL")
         Bands of the wavelet transform.
     sigma : sequence of floats, default=()
-        Widths of the Laplacian of Gaussian.
+        Widths of the Laplacian of Gaussian or of the background.
     **settings : dict
         Other settings of the filter, which do not change its names.
 
@@ -473,8 +418,9 @@ def image_names(image_type, *, level=1, bands=("LH", "HL", "HH", "LL"), sigma=()
     >>> image_names("Wavelet")
     ['wavelet-LH', 'wavelet-HL', 'wavelet-HH', 'wavelet-LL']
     """
-    if image_type == "LoG":
-        return [_log_name(width) for width in sigma]
+    if image_type in ("LoG", "Detrended"):
+        end = "-3D" if image_type == "LoG" else ""
+        return [_scale_name(image_type.lower(), width) + end for width in sigma]
     if image_type != "Wavelet":
         return [_NAMES[image_type]]
     wanted = ("LH", "HL", "HH", "LL") if bands is None else bands

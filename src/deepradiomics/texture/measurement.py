@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import preparation
-from deepradiomics.texture.catalogue import FEATURES
+from deepradiomics.texture.bone import measure_bone
+from deepradiomics.texture.catalogue import BONE_FEATURES, FEATURES
 from deepradiomics.texture.filters import FILTERS, image_names
 from deepradiomics.texture.pyradiomics import (
     EXTRACTOR_KEYWORDS,
@@ -39,11 +40,13 @@ class Filter(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is measured: the filters and, for each class, its features."""
+    """What is measured: the filters and, for each class, its features; and whether lengths in mm are needed."""
 
     filters: list
-    classes: dict
     shape: dict
+    classes: dict
+    bone: dict
+    needs_spacing: bool
 
 
 class Region(NamedTuple):
@@ -53,6 +56,7 @@ class Region(NamedTuple):
     mask: np.ndarray
     shape_mask: np.ndarray
     spacing: tuple | None
+    bone: np.ndarray
 
 
 def make_plan(settings):
@@ -87,12 +91,15 @@ def make_plan(settings):
     types = _as_mapping(["Original"] if settings.image_types is None else settings.image_types)
     check_keys(types, FILTERS, "image type")
     classes = _as_mapping(_DEFAULT_CLASSES if settings.feature_classes is None else settings.feature_classes)
-    check_keys(classes, FEATURES, "feature class")
+    known = FEATURES | BONE_FEATURES
+    check_keys(classes, known, "feature class")
     for name, features in classes.items():
-        check_keys(features or (), FEATURES[name], f"feature of {name}")
-    classes = {name: list(features or FEATURES[name]) for name, features in classes.items()}
-    shape = {name: classes.pop(name) for name in ["shape2D"] if name in classes}
-    return Plan([_plan_filter(name, own or {}, measure) for name, own in types.items()], classes, shape)
+        check_keys(features or (), known[name], f"feature of {name}")
+    chosen = {name: list(features or known[name]) for name, features in classes.items()}
+    shape = {name: chosen.pop(name) for name in ["shape2D"] if name in chosen}
+    bone = {name: chosen.pop(name) for name in classes if name in BONE_FEATURES}
+    filters = [_plan_filter(name, own or {}, measure) for name, own in types.items()]
+    return Plan(filters, shape, chosen, bone, "Detrended" in types or "variogram" in bone)
 
 
 def _as_mapping(names):
@@ -103,10 +110,12 @@ def _plan_filter(image_type, own, measure):
     """Split the settings of an image type into those of the filter and those of the measurement."""
     words = {key: word for key, (word, _) in FILTER_KEYWORDS.items()} | EXTRACTOR_KEYWORDS
     own = {words.get(key, key): value for key, value in own.items()}
-    of_filter = list(signature(FILTERS[image_type]).parameters)[2:] if image_type != "LoG" else ["sigma"]
+    of_filter = set(signature(FILTERS[image_type]).parameters) - {"pixels", "spacing"}
     check_keys(own, [*of_filter, *MEASURE_KEYWORDS], f"setting of {image_type}")
-    if image_type == "LoG" and not own.get("sigma"):
-        raise InputError('LoG needs its widths in mm, such as {"LoG": {"sigma": [1.0, 2.0]}}', code="sigma")
+    if "sigma" in of_filter and not own.get("sigma"):
+        raise InputError(
+            f'{image_type} needs its widths in mm, such as {{"{image_type}": {{"sigma": [1.0, 2.0]}}}}', code="sigma"
+        )
     chosen = {name: value for name, value in own.items() if name in of_filter}
     replaced = {name: value for name, value in own.items() if name in MEASURE_KEYWORDS}
     if {"bin_count", "bin_width"} & set(replaced):
@@ -136,7 +145,7 @@ def feature_names(plan):
     ['original_glcm_Contrast', 'original_glcm_Id']
     """
     parts = [("original", plan.shape)] if plan.shape else []
-    parts += [(image, plan.classes) for item in plan.filters for image in item.names]
+    parts += [(image, plan.classes | plan.bone) for item in plan.filters for image in item.names]
     return [f"{image}_{name}_{feature}" for image, classes in parts for name in classes for feature in classes[name]]
 
 
@@ -276,15 +285,24 @@ def prepare_region(settings, plan, radiograph):
         measured = preparation.resegment(pixels, mask, settings.resegment_range, mode=settings.resegment_mode)
         _check_mask(settings, measured, when=" after resegmentation")
     _check_levels(pixels[measured], settings.bin_count, settings.bin_width, settings.min_levels, "original")
-    images = []
-    for item in plan.filters if plan.classes else []:
-        for name, image in item.apply(pixels, spacing=spacing or (1.0, 1.0)).items():
-            images.append(preparation.crop(image, measured)[0])
-            if name != "original":
-                _check_filtered(image[measured], item.measure, name)
+    window = preparation.box(measured)
+    images, bone = [], []
+    for item, name, image in _filtered(plan, pixels, spacing or (1.0, 1.0)):
+        if name != "original":
+            _check_filtered(image[measured], item.measure, name)
+        if plan.classes:
+            images.append(image[window])
+        bone += measure_bone(image, measured, plan.bone, spacing or (1.0, 1.0), item.measure)
     shape_mask = measured if settings.resegment_shape else mask
     # pyradiomics crops the mask of the shape features to the box of the resegmented one, too.
-    return Region(images, preparation.crop(measured, measured)[0], preparation.crop(shape_mask, measured)[0], spacing)
+    return Region(images, measured[window], shape_mask[window], spacing, np.array(bone))
+
+
+def _filtered(plan, pixels, spacing):
+    """Yield each filter, the name of its image, and the image."""
+    for item in plan.filters if plan.classes or plan.bone else []:
+        for name, image in item.apply(pixels, spacing=spacing).items():
+            yield item, name, image
 
 
 def _preprocess(settings, plan, radiograph):
@@ -297,8 +315,9 @@ def _preprocess(settings, plan, radiograph):
     preparation.check_finite(pixels, None if whole else mask)
     if settings.normalize:
         pixels = preparation.normalize(pixels, scale=settings.normalize_scale, outliers=settings.remove_outliers)
-    if settings.resampled_pixel_spacing is not None:
+    if plan.needs_spacing or settings.resampled_pixel_spacing is not None:
         preparation.check_spacing(spacing)
+    if settings.resampled_pixel_spacing is not None:
         pixels, mask, spacing = preparation.resample(
             pixels,
             mask,
@@ -347,15 +366,26 @@ def _measure_batch(settings, plan, regions):
         masks = [region.shape_mask for region in regions]
         pixels = [mask.astype(np.float64) for mask in masks]
         parts.append(engine(pixels, masks, plan.shape, bin_count=1, spacings=spacings, **common).to_numpy())
-    first = 0
+    if plan.classes or plan.bone:
+        parts.append(_measure_images(plan, regions, spacings, partial(engine, **common)))
+    return np.hstack(parts)
+
+
+def _measure_images(plan, regions, spacings, engine):
+    """Measure the filtered images: float array of shape (n_regions, n_images * n_features), bone texture last."""
+    blocks, first = [], 0
     for measure, n_images in _runs_of_equal_settings(plan) if plan.classes else []:
         images = [image for region in regions for image in region.images[first : first + n_images]]
         masks = [region.mask for region in regions for _ in range(n_images)]
         repeated = [spacing for spacing in spacings for _ in range(n_images)]
-        table = engine(images, masks, plan.classes, spacings=repeated, **measure, **common)
-        parts.append(table.to_numpy().reshape(len(regions), -1))
+        table = engine(images, masks, plan.classes, spacings=repeated, **measure)
+        blocks.append(table.to_numpy().reshape(len(regions), n_images, -1))
         first += n_images
-    return np.hstack(parts)
+    n_images = sum(len(item.names) for item in plan.filters)
+    parts = [np.concatenate(blocks, axis=1)] if plan.classes else []
+    if plan.bone:
+        parts.append(np.array([region.bone for region in regions]).reshape(len(regions), n_images, -1))
+    return np.concatenate(parts, axis=2).reshape(len(regions), -1)
 
 
 def _runs_of_equal_settings(plan):

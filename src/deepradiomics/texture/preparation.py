@@ -143,9 +143,35 @@ def crop(pixels, mask, pad_distance=0):
     >>> crop(image, image == 4)[0], crop(image, image == 4, pad_distance=1)[0].shape
     (array([[4]]), (3, 3))
     """
+    window = box(mask, pad_distance)
+    return pixels[window], mask[window]
+
+
+def box(mask, pad_distance=0):
+    """Find the box round a region.
+
+    Parameters
+    ----------
+    mask : bool array of shape (H, W)
+        The region; it has a pixel.
+    pad_distance : int, default=0
+        Pixels of context on each side, as far as the image goes.
+
+    Returns
+    -------
+    tuple of two slices
+        Rows and columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.texture.preparation import box
+    >>> box(np.array([[False, True, True]]))
+    (slice(0, 1, None), slice(1, 3, None))
+    """
     first, last = _bounds(mask)
-    (top, left), (bottom, right) = np.maximum(first - pad_distance, 0), last + pad_distance + 1
-    return pixels[top:bottom, left:right], mask[top:bottom, left:right]
+    (top, left), (bottom, right) = np.maximum(first - pad_distance, 0).tolist(), (last + pad_distance + 1).tolist()
+    return slice(top, bottom), slice(left, right)
 
 
 def _bounds(mask):

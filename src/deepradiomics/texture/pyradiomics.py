@@ -242,7 +242,7 @@ def check_binning(bin_count, bin_width):
 
 def _image_types(types, settings):
     """Translate the section imageType; filter settings of the section setting hold where the type has none."""
-    check_keys(types, [*FILTERS, "LBP3D"], "imageType")
+    check_keys(types, [*(name for name in FILTERS if name != "Detrended"), "LBP3D"], "imageType")
     if "LBP3D" in types:
         raise InputError(
             "imageType LBP3D needs a volume, a radiograph is a plane; remove it, or use LBP2D", code="volume_only"

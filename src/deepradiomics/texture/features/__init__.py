@@ -1,0 +1,1 @@
+"""One function a family of features; its module has the formulas."""
