@@ -1,6 +1,7 @@
 """TextureExtractor as estimator, and the gate before it."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from deepradiomics import Radiograph, TextureExtractor
 from deepradiomics.exceptions import InputError, MissingDependencyError, RegionError
-from deepradiomics.texture import describe_features, extract
+from deepradiomics.texture import describe_features, extract, measurement
 
 radiomics = pytest.importorskip("radiomics", reason="the reference engine is pyradiomics")
 
@@ -269,3 +270,39 @@ def test_describe_features_is_the_whole_inventory():
     coded = table["ibsi"][table["ibsi"] != ""]
     assert coded.is_unique and coded.str.fullmatch("[0-9A-Z]{4}").all()
     assert (table["source"] != "").all()
+
+
+def peak_memory(n_regions):
+    """Largest number of bytes that numpy and Python held while a generator of regions was measured."""
+    images = (image(seed, (96, 96)) for seed in range(n_regions))
+    tracemalloc.start()
+    frame = extract(images, image_types=["Original", "Wavelet"], feature_classes=SMALL)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(frame) == n_regions
+    return peak
+
+
+def test_memory_does_not_grow_with_the_number_of_regions(monkeypatch):
+    monkeypatch.setattr(measurement, "_PIXELS_HELD", 40 * 96 * 96)
+    peak_memory(8)
+    few, many = peak_memory(16), peak_memory(96)
+    assert many < 1.2 * few + 96 * 96 * 8
+
+
+def test_a_bad_region_among_many_is_isolated():
+    images = [image(seed, (12, 12)) for seed in range(60)]
+    images[17], images[41] = flat()[:12, :12], np.full((12, 12), np.nan)
+    found = extract(images, feature_classes=SMALL, on_error="nan")
+    assert np.flatnonzero(found.isna().any(axis=1)).tolist() == [17, 41]
+    assert [(bad["row"], bad["code"]) for bad in found.attrs["failures"]] == [
+        (17, "too_few_levels"),
+        (41, "not_finite"),
+    ]
+    good = [one for row, one in enumerate(images) if row not in (17, 41)]
+    pd.testing.assert_frame_equal(found.dropna().reset_index(drop=True), extract(good, feature_classes=SMALL))
+
+
+def test_nothing_to_measure():
+    assert extract([], feature_classes=SMALL).shape == (0, 3)
+    assert extract(iter([None]), feature_classes=SMALL).isna().all(axis=None)

@@ -277,7 +277,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         ----------
         X : DataFrame of shape (n_samples, n_columns), or list or array of images
             Columns of images: Radiographs, arrays of shape (H, W), paths, or None where there is no image.
-        y : None
+        y : None, default=None
             Not used.
 
         Returns
@@ -313,10 +313,11 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         plan = make_plan(self)
-        names, sources = _columns(X)
+        names, columns = _columns(X)
         self._check_columns(names)
         self._seen = names
-        values, self.failures_ = measure_all(self, plan, names, sources, as_radiograph)
+        rows = zip(*columns, strict=True)
+        values, self.failures_ = measure_all(self, plan, names, rows, as_radiograph, n_rows=len(columns[0]))
         if _get_output_config("transform", self)["dense"] == "default":
             return values
         return pd.DataFrame(values, columns=self.get_feature_names_out(names), index=getattr(X, "index", None))
@@ -366,7 +367,7 @@ def extract(images, masks=None, **settings):
     Parameters
     ----------
     images : iterable of arrays of shape (H, W), Radiographs or paths
-        The images; None gives a row of NaN.
+        The images; None gives a row of NaN. A generator is read a few images at a time, so that memory stays flat.
     masks : iterable of arrays of shape (H, W), default=None
         What to measure in each, boolean or 0 and not 0; None means the mask of the Radiograph or everything.
     **settings : dict
@@ -397,13 +398,8 @@ def extract(images, masks=None, **settings):
     estimator = TextureExtractor(**settings)
     estimator._validate_params()
     plan = make_plan(estimator)
-    sources = list(images)
-    if masks is not None:
-        masks = list(masks)
-        if len(masks) != len(sources):
-            raise InputError(f"there are {len(sources)} images and {len(masks)} masks; give one for each")
-        sources = [None if image is None else _Masked(image, mask) for image, mask in zip(sources, masks, strict=True)]
-    values, failures = measure_all(estimator, plan, [None], [sources], _open)
+    sources = images if masks is None else _with_masks(images, masks)
+    values, failures = measure_all(estimator, plan, [None], zip(sources), _open, n_rows=_length(images))
     frame = pd.DataFrame(values, columns=feature_names(plan))
     frame.attrs["failures"] = failures.drop(columns="column").to_dict("records")
     return frame
@@ -416,13 +412,28 @@ class _Masked(NamedTuple):
     mask: object
 
 
+def _with_masks(images, masks):
+    """Yield each image with its mask."""
+    found = _length(images), _length(masks)
+    if None not in found and found[0] != found[1]:
+        raise InputError(
+            f"there are {found[0]} images and {found[1]} masks; give one mask for each image", code="masks"
+        )
+    return map(_Masked, images, masks)
+
+
+def _length(items):
+    return len(items) if hasattr(items, "__len__") else None
+
+
 def _open(source):
     """Open an image, or an image with its mask."""
-    if not isinstance(source, _Masked) or source.mask is None:
-        return as_radiograph(source.image if isinstance(source, _Masked) else source)
+    if not isinstance(source, _Masked):
+        return as_radiograph(source)
     radiograph = as_radiograph(source.image)
-    mask = read_radiograph(radiograph.pixels, mask=source.mask).mask
-    return replace(radiograph, mask=mask)
+    if radiograph is None or source.mask is None:
+        return radiograph
+    return replace(radiograph, mask=read_radiograph(radiograph.pixels, mask=source.mask).mask)
 
 
 def _columns(X):

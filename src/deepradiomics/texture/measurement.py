@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from inspect import signature
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ _PIXELS_HELD = 2**23
 _FAILURE = ["row", "column", "code", "reason"]
 
 
-class Filter(NamedTuple):
+class _Filter(NamedTuple):
     """One image type: the names of its images, how to make them, and how they are measured."""
 
     names: list
@@ -39,7 +40,7 @@ class Filter(NamedTuple):
     measure: dict
 
 
-class Plan(NamedTuple):
+class _Plan(NamedTuple):
     """What is measured: the filters and, for each class, its features; and whether lengths in mm are needed."""
 
     filters: list
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
     needs_spacing: bool
 
 
-class Region(NamedTuple):
+class _Region(NamedTuple):
     """A region ready to be measured, cropped to its box."""
 
     images: list
@@ -99,7 +100,7 @@ def make_plan(settings):
     shape = {name: chosen.pop(name) for name in ["shape2D"] if name in chosen}
     bone = {name: chosen.pop(name) for name in classes if name in BONE_FEATURES}
     filters = [_plan_filter(name, own or {}, measure) for name, own in types.items()]
-    return Plan(filters, shape, chosen, bone, "Detrended" in types or "variogram" in bone)
+    return _Plan(filters, shape, chosen, bone, "Detrended" in types or "variogram" in bone)
 
 
 def _as_mapping(names):
@@ -121,7 +122,7 @@ def _plan_filter(image_type, own, measure):
     if {"bin_count", "bin_width"} & set(replaced):
         check_binning(replaced.get("bin_count"), replaced.get("bin_width"))
         measure = measure | {"bin_count": None, "bin_width": None}
-    return Filter(image_names(image_type, **chosen), partial(FILTERS[image_type], **chosen), measure | replaced)
+    return _Filter(image_names(image_type, **chosen), partial(FILTERS[image_type], **chosen), measure | replaced)
 
 
 def feature_names(plan):
@@ -149,8 +150,8 @@ def feature_names(plan):
     return [f"{image}_{name}_{feature}" for image, classes in parts for name in classes for feature in classes[name]]
 
 
-def measure_all(settings, plan, names, columns, opener):
-    """Measure each image of each column.
+def measure_all(settings, plan, names, rows, opener, *, n_rows=None):
+    """Measure each image of each row.
 
     Parameters
     ----------
@@ -160,10 +161,12 @@ def measure_all(settings, plan, names, columns, opener):
         What is measured.
     names : list of str or None
         Names of the columns, for messages; None where there is a single nameless one.
-    columns : list of lists
-        The images of each column, as ``opener`` takes them.
+    rows : iterable of tuples
+        The images of each row, as ``opener`` takes them; read a few at a time.
     opener : callable
         Image -> Radiograph, or None where there is none.
+    n_rows : int, default=None
+        Number of rows, for the progress bar; None means unknown.
 
     Returns
     -------
@@ -179,38 +182,35 @@ def measure_all(settings, plan, names, columns, opener):
     >>> from deepradiomics.texture.measurement import make_plan, measure_all
     >>> settings = TextureExtractor(feature_classes={"firstorder": ["Maximum"]})
     >>> image = np.arange(16.0).reshape(4, 4)
-    >>> measure_all(settings, make_plan(settings), ["hip"], [[image, None]], as_radiograph)[0]
+    >>> measure_all(settings, make_plan(settings), ["hip"], [(image,), (None,)], as_radiograph)[0]
     array([[15.],
            [nan]])
     """
-    n_rows, n_features = len(columns[0]), len(feature_names(plan))
-    values = np.full((n_rows, len(columns), n_features), np.nan)
-    cells = [(row, column) for row in range(n_rows) for column in range(len(columns))]
-    failures = []
+    held, failures = _Held(settings, plan, len(names)), []
+    cells = ((row, column, source) for row, sources in enumerate(rows) for column, source in enumerate(sources))
+    total = None if n_rows is None else n_rows * len(names)
+    bar = tqdm(total=total, desc="texture", unit="region", disable=not settings.verbose)
     threads = effective_n_jobs(settings.n_jobs)
-    with (
-        Parallel(n_jobs=threads, prefer="threads") as parallel,
-        tqdm(total=len(cells), desc="texture", unit="region", disable=not settings.verbose) as bar,
-    ):
-        held = _Held(settings, plan, values)
-        for start in range(0, len(cells), 8 * threads):
-            part = cells[start : start + 8 * threads]
-            regions = parallel(delayed(_try_region)(settings, plan, opener, columns[c][r]) for r, c in part)
-            for (row, column), region in zip(part, regions, strict=True):
-                if isinstance(region, Region):
+    with bar, Parallel(n_jobs=threads, prefer="threads") as parallel:
+        while part := list(islice(cells, 8 * threads)):
+            regions = parallel(delayed(_try_region)(settings, plan, opener, source) for _, _, source in part)
+            for (row, column, _), region in zip(part, regions, strict=True):
+                if isinstance(region, _Region):
                     held.add(row, column, region)
                 elif region is not None:
                     failures.append(_failure(settings, row, names[column], region))
             bar.update(len(part))
+            n_rows = part[-1][0] + 1
         held.measure()
-    return values.reshape(n_rows, -1), pd.DataFrame(failures, columns=_FAILURE)
+    return held.values(n_rows or 0), pd.DataFrame(failures, columns=_FAILURE)
 
 
 class _Held:
-    """Regions that wait to be measured together."""
+    """Regions that wait to be measured together, and the features of those that were."""
 
-    def __init__(self, settings, plan, values):
-        self.settings, self.plan, self.values = settings, plan, values
+    def __init__(self, settings, plan, n_columns):
+        self.settings, self.plan, self.n_columns = settings, plan, n_columns
+        self.measured = {}
         self.cells, self.regions, self.n_pixels = [], [], 0
 
     def add(self, row, column, region):
@@ -224,9 +224,16 @@ class _Held:
     def measure(self):
         """Measure what is held and let go of it."""
         if self.regions:
-            rows, columns = np.transpose(self.cells)
-            self.values[rows, columns] = _measure_batch(self.settings, self.plan, self.regions)
+            self.measured.update(zip(self.cells, _measure_batch(self.settings, self.plan, self.regions), strict=True))
         self.cells, self.regions, self.n_pixels = [], [], 0
+
+    def values(self, n_rows):
+        """Features of all rows, NaN where nothing was measured."""
+        n_features = len(feature_names(self.plan))
+        table = np.full((n_rows, self.n_columns * n_features), np.nan)
+        for (row, column), features in self.measured.items():
+            table[row, column * n_features : (column + 1) * n_features] = features
+        return table
 
 
 def _failure(settings, row, name, error):
@@ -295,7 +302,7 @@ def prepare_region(settings, plan, radiograph):
         bone += measure_bone(image, measured, plan.bone, spacing or (1.0, 1.0), item.measure)
     shape_mask = measured if settings.resegment_shape else mask
     # pyradiomics crops the mask of the shape features to the box of the resegmented one, too.
-    return Region(images, measured[window], shape_mask[window], spacing, np.array(bone))
+    return _Region(images, measured[window], shape_mask[window], spacing, np.array(bone))
 
 
 def _filtered(plan, pixels, spacing):

@@ -18,7 +18,7 @@ def local_binary_pattern(pixels, *, spacing=(1.0, 1.0), lbp2d_radius=1, lbp2d_sa
         Radius of the circle in pixels.
     lbp2d_samples : int, default=8
         Number of points P on the circle, interpolated bilinearly.
-    lbp2d_method : {"default", "ror", "uniform", "var"}, default="uniform"
+    lbp2d_method : str, default="uniform"
         ``"default"``: the bits as a number; ``"ror"``: the smallest such number over all rotations; ``"uniform"``:
         the number of set bits where at most two changes occur along the circle, else P + 1; ``"var"``: the variance
         of the points' grey values, NaN where it is 0.
