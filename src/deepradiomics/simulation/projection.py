@@ -1,0 +1,146 @@
+"""From millimetres of bone and soft tissue to a radiograph: Beer-Lambert, blur, noise, exposure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from deepradiomics.exceptions import InputError
+
+# Linear attenuation in 1/mm at these energies in keV: mass attenuation (NIST, Hubbell and Seltzer 2004, ICRU-44
+# cortical bone and soft tissue) times density (1.92 and 1.06 g/cm3).
+_ENERGY = np.array([40.0, 50.0, 60.0, 80.0])
+_BONE = np.array([0.6655, 0.4242, 0.3148, 0.2229]) * 0.192
+_SOFT = np.array([0.2688, 0.2264, 0.2048, 0.1823]) * 0.106
+
+
+@dataclass(frozen=True)
+class Site:
+    """What differs between two hospitals.
+
+    Parameters
+    ----------
+    spacing : float
+        Pixel size in mm at 512 pixels across.
+    kilovolts : float
+        Tube voltage.
+    blur : float
+        Standard deviation of the detector's and the focal spot's blur, in mm.
+    photons : float
+        Photons a pixel that would arrive without a patient.
+
+    Examples
+    --------
+    >>> from deepradiomics.simulation.projection import SITES
+    >>> SITES["A"].spacing
+    0.72
+    """
+
+    spacing: float
+    kilovolts: float
+    blur: float
+    photons: float
+
+
+SITES = {
+    "A": Site(spacing=0.72, kilovolts=75, blur=0.40, photons=6.0e5),
+    "B": Site(spacing=0.78, kilovolts=81, blur=0.60, photons=3.5e5),
+    "C": Site(spacing=0.68, kilovolts=70, blur=0.35, photons=4.5e5),
+}
+
+
+def site_named(name):
+    """Look a site up.
+
+    Parameters
+    ----------
+    name : {"A", "B", "C"}
+        Name of the site.
+
+    Returns
+    -------
+    Site
+        Its settings.
+
+    Raises
+    ------
+    InputError
+        If there is no such site.
+
+    Examples
+    --------
+    >>> from deepradiomics.simulation.projection import site_named
+    >>> site_named("B").kilovolts
+    81
+    """
+    if name not in SITES:
+        raise InputError(f"there is no site {name!r}; the sites are {', '.join(SITES)}", code="site")
+    return SITES[name]
+
+
+def attenuation(kilovolts):
+    """Effective linear attenuation of compact bone and soft tissue.
+
+    Parameters
+    ----------
+    kilovolts : float
+        Tube voltage. The effective energy behind a pelvis is taken as 0.42 keV a kV plus 18 keV.
+
+    Returns
+    -------
+    bone, soft : float
+        In 1/mm.
+
+    Examples
+    --------
+    >>> from deepradiomics.simulation.projection import attenuation
+    >>> bone, soft = attenuation(75)
+    >>> round(bone, 3), round(soft, 4)
+    (0.084, 0.0242)
+    """
+    energy = 0.42 * kilovolts + 18
+    return float(np.interp(energy, _ENERGY, _BONE)), float(np.interp(energy, _ENERGY, _SOFT))
+
+
+def expose(bone, soft, site, spacing, rng):
+    """Take the radiograph.
+
+    The line integral of attenuation is blurred on the detector as intensity, gets the noise of the photons that
+    arrive (Poisson in its normal limit), and is turned into 12-bit grey values through a logarithm and an exposure
+    that varies from patient to patient, as automatic processing does.
+
+    Parameters
+    ----------
+    bone, soft : float arrays of shape (H, W)
+        Compact bone and soft tissue along the beam, in mm.
+    site : Site
+        Tube and detector.
+    spacing : float
+        Pixel size in mm.
+    rng : numpy.random.Generator
+        Draws noise and exposure.
+
+    Returns
+    -------
+    float32 array of shape (H, W)
+        Whole grey values 0..4095, brighter is denser.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.simulation.projection import SITES, expose
+    >>> bone = np.zeros((64, 64))
+    >>> bone[:, 32:] = 20
+    >>> picture = expose(bone, np.full((64, 64), 180.0), SITES["A"], 0.72, np.random.default_rng(0))
+    >>> bool(picture[:, 40:].mean() > picture[:, :24].mean())
+    True
+    """
+    mu_bone, mu_soft = attenuation(site.kilovolts)
+    passed = np.exp(-(mu_bone * bone + mu_soft * soft)).astype(np.float32)
+    passed = ndimage.gaussian_filter(passed, site.blur / spacing)
+    # Larger pixels collect more photons.
+    photons = np.maximum(site.photons * (spacing / site.spacing) ** 2 * rng.uniform(0.7, 1.4) * passed, 4)
+    noise = rng.standard_normal(passed.shape, dtype=np.float32)
+    integral = -np.log(np.maximum(passed, 1e-7)) + noise / np.sqrt(photons)
+    gain, offset = 520 * rng.uniform(0.9, 1.1), rng.uniform(-150, 150)
+    return np.rint(np.clip(gain * (integral - 2.2) + 300 + offset, 0, 4095)).astype(np.float32)

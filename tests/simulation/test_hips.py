@@ -1,0 +1,113 @@
+"""Simulated hips: the truth they come with is true, and the T-score is in the image."""
+
+import numpy as np
+import pytest
+from scipy import ndimage, stats
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.simulation import make_hips
+from deepradiomics.simulation.projection import SITES, attenuation
+
+
+@pytest.fixture(scope="module")
+def hips():
+    return make_hips(40, random_state=0, image_shape=(256, 256))
+
+
+def test_the_same_seed_gives_the_same_hips():
+    first, second = (make_hips(2, random_state=7, image_shape=(128, 128)) for _ in range(2))
+    assert np.array_equal(first.data["radiograph"][1].pixels, second.data["radiograph"][1].pixels)
+    assert np.array_equal(first.masks[1], second.masks[1])
+    assert first.landmarks.equals(second.landmarks)
+
+
+def test_a_patient_does_not_depend_on_how_many_there_are():
+    few, many = (
+        make_hips(1, random_state=3, image_shape=(128, 128)),
+        make_hips(3, random_state=3, image_shape=(128, 128)),
+    )
+    assert np.array_equal(few.data["radiograph"][0].pixels, many.data["radiograph"][0].pixels)
+
+
+def test_left_femur_lies_in_the_right_half_of_the_picture(hips):
+    for mask in hips.masks:
+        left, right = (ndimage.center_of_mass(mask == label)[1] for label in (1, 2))
+        assert right < mask.shape[1] / 2 < left
+        assert set(np.unique(mask)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("label", [1, 2])
+def test_a_femur_is_one_piece_without_holes(hips, label):
+    for mask in hips.masks:
+        bone = mask == label
+        assert ndimage.label(bone)[1] == 1
+        assert np.array_equal(ndimage.binary_fill_holes(bone), bone)
+
+
+@pytest.mark.parametrize(("side", "label"), [("left", 1), ("right", 2)])
+def test_the_head_is_a_circle_of_the_stated_radius(hips, side, label):
+    """From its centre towards the midline the bone ends at the radius, within a pixel."""
+    for row in range(10):
+        marks, spacing = hips.landmarks.iloc[row], hips.data["radiograph"][row].spacing[0]
+        y, x = marks[f"{side}_head_row"], marks[f"{side}_head_column"]
+        inwards = -1 if side == "left" else 1
+        line = hips.masks[row][int(y), ::inwards][int(x) if inwards == 1 else hips.masks[row].shape[1] - int(x) :]
+        reach = np.argmax(line != label)
+        assert abs(reach - marks[f"{side}_head_radius_mm"] / spacing) < 1.6
+
+
+@pytest.mark.parametrize(("side", "label"), [("left", 1), ("right", 2)])
+def test_the_neck_is_as_wide_as_stated(hips, side, label):
+    """The inscribed circle at the neck's centre has the diameter of the neck, within two pixels."""
+    for row in range(10):
+        marks, spacing = hips.landmarks.iloc[row], hips.data["radiograph"][row].spacing[0]
+        inside = ndimage.distance_transform_edt(hips.masks[row] == label)
+        radius = inside[int(marks[f"{side}_neck_row"]), int(marks[f"{side}_neck_column"])]
+        assert abs(2 * radius - marks[f"{side}_neck_width_mm"] / spacing) < 2.5
+
+
+def test_target_is_the_threshold_on_the_t_score(hips):
+    assert np.array_equal(hips.target, (hips.t_score <= -2.5).astype(int))
+    assert 0.15 < make_hips(300, random_state=5, image_shape=(32, 32)).target.mean() < 0.45
+
+
+def test_clinical_covariates_explain_a_part_of_the_t_score():
+    hips = make_hips(400, random_state=1, image_shape=(32, 32))
+    X = np.column_stack([np.ones(400), hips.data["age"], hips.data["weight"], hips.data["sex"] == "M"]).astype(float)
+    coefficients, residual, *_ = np.linalg.lstsq(X, hips.t_score, rcond=None)
+    assert coefficients[1] < 0 < coefficients[2]
+    assert abs(np.sqrt(residual[0] / 396) - 0.85) < 0.1
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_the_shaft_cortex_shows_the_t_score_and_brightness_alone_does_not(site):
+    hips = make_hips(50, site=site, random_state=2)
+    contrast, brightness = [], []
+    for radiograph, mask in zip(hips.data["radiograph"], hips.masks, strict=True):
+        pixels, bone = radiograph.pixels[-150:], mask[-150:] == 1
+        depth = ndimage.distance_transform_edt(bone)
+        edge, canal = (depth > 3) & (depth < 6), depth > 14
+        contrast.append(pixels[edge].mean() - pixels[canal].mean())
+        brightness.append(pixels[bone].mean())
+    shown = stats.spearmanr(contrast, hips.t_score).statistic
+    assert abs(shown) > 0.5
+    assert abs(stats.spearmanr(brightness, hips.t_score).statistic) < abs(shown)
+
+
+def test_sites_differ():
+    a, b = (make_hips(1, site=site, random_state=0, image_shape=(128, 128)).data["radiograph"][0] for site in "AB")
+    assert a.spacing != b.spacing
+    assert attenuation(SITES["A"].kilovolts) > attenuation(SITES["B"].kilovolts)
+
+
+def test_grey_values_are_twelve_bits(hips):
+    pixels = hips.data["radiograph"][0].pixels
+    assert pixels.min() >= 0
+    assert pixels.max() <= 4095
+    assert np.array_equal(pixels, np.rint(pixels))
+
+
+@pytest.mark.parametrize("wrong", [{"site": "Z"}, {"n_patients": 0}, {"image_shape": (16, 512)}])
+def test_what_cannot_be_simulated_is_said(wrong):
+    with pytest.raises(InputError, match=r"sites are A, B, C|at least one patient"):
+        make_hips(**{"random_state": 0, **wrong})
