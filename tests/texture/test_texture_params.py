@@ -2,9 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from deepradiomics import TextureExtractor
+from deepradiomics import Radiograph, TextureExtractor
 from deepradiomics.exceptions import InputError
 
 # A file as the project pyradiomics ships them for slices, with most of what its schema allows.
@@ -145,3 +146,45 @@ def test_what_is_wrong_is_named(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nothing\.yaml cannot be read"):
         TextureExtractor.from_params(tmp_path / "nothing.yaml")
+
+
+SAME_VALUES = {
+    "slices": FULL.replace("  LoG:\n    sigma: [1.0, 3]\n    binWidth: 10\n", "")
+    .replace("  LBP2D: {}\n", "  Square: {binWidth: 3}\n  Gradient: {gradientUseSpacing: false}\n")
+    .replace("  shape:\n", "")
+    .replace("interpolator: 3", "interpolator: sitkBSpline"),
+    "defaults": """
+        setting: {force2D: true}
+        imageType: {Original: {}, Logarithm: {}}
+        featureClass: {ngtdm: , gldm: []}
+        """,
+    "bin count": """
+        setting: {force2D: true, binCount: 24, start_level: 1}
+        imageType: {Wavelet: {level: 1, binCount: 8}}
+        featureClass: {glrlm: [RunEntropy, ShortRunEmphasis], glszm: [ZoneEntropy]}
+        """,
+}
+
+
+# pykwalify, which pyradiomics validates with, calls a function that Python deprecates.
+@pytest.mark.filterwarnings("ignore:.*load_module:DeprecationWarning")
+@pytest.mark.parametrize("text", SAME_VALUES.values(), ids=SAME_VALUES)
+def test_the_same_file_gives_the_same_values_as_in_pyradiomics(tmp_path, text):
+    """Read by both, measured by both: pyradiomics on a volume of one slice, as its users have it."""
+    featureextractor = pytest.importorskip("radiomics.featureextractor")
+    sitk = pytest.importorskip("SimpleITK")
+    path = write(tmp_path, text)
+    rng = np.random.default_rng(0)
+    pixels = np.float32(rng.normal(0, 9, (40, 50)).cumsum(0) + 300)
+    mask = np.zeros((40, 50), bool)
+    mask[5:31, 8:40] = rng.random((26, 32)) < 0.9
+    image, region = sitk.GetImageFromArray(pixels[None].astype(float)), sitk.GetImageFromArray(mask[None].astype(int))
+    for volume in (image, region):
+        volume.SetSpacing((0.6, 0.8, 1.0))
+    theirs = featureextractor.RadiomicsFeatureExtractor(str(path))
+    theirs.addProvenance(False)
+    expected = {name: float(value) for name, value in theirs.execute(image, region).items()}
+    ours = TextureExtractor.from_params(path, min_levels=None, engine="pyradiomics").set_output(transform="pandas")
+    found = ours.fit_transform([Radiograph(pixels, mask, (0.8, 0.6))]).iloc[0]
+    assert [name.removeprefix("x0__") for name in found.index] == list(expected)
+    np.testing.assert_allclose(found, list(expected.values()), rtol=1e-6, atol=1e-9)

@@ -1,11 +1,12 @@
 """Everything against pyradiomics' RadiomicsFeatureExtractor, run live on the same two-dimensional image."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deepradiomics import Radiograph
+from deepradiomics import Radiograph, read_radiograph
 from deepradiomics.exceptions import RegionError
 from deepradiomics.texture import extract
 
@@ -189,6 +190,17 @@ def test_random_regions(seed, engine):
     mask[:2, :2] = True
     mask[-1, -1] = False
     assert_parity(pixels, mask, {"Original": {}, "Gradient": {}}, {}, {}, engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_real_femur(engine):
+    path = Path(__file__).parents[3] / "shared/data/hip/hip_right_224x448.png"
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    pixels = read_radiograph(path).pixels
+    mask = np.zeros(pixels.shape, bool)
+    mask[pixels.shape[0] // 4 : pixels.shape[0] // 2, 60:160] = True
+    assert_parity(pixels, mask, FILTERS, {}, {}, engine)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

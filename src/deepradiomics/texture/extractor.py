@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_radiograph
 from deepradiomics.texture.measurement import feature_names, make_plan, measure_all
-from deepradiomics.texture.preparation import MAX_LEVELS
+from deepradiomics.texture.preparation import INTERPOLATORS, MAX_LEVELS
 from deepradiomics.texture.pyradiomics import read_parameters
 
 
@@ -149,7 +149,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         "normalize_scale": [Interval(Real, 0, None, closed="neither")],
         "remove_outliers": [Interval(Real, 0, None, closed="neither"), None],
         "resampled_pixel_spacing": ["array-like", None],
-        "interpolator": [str],
+        "interpolator": [StrOptions(set(INTERPOLATORS))],
         "pre_crop": ["boolean"],
         "pad_distance": [Interval(Integral, 0, None, closed="left")],
         "resegment_range": ["array-like", None],
@@ -164,7 +164,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         "voxel_array_shift": [Real],
         "engine": [StrOptions({"native", "pyradiomics"})],
         "standard": [StrOptions({"pyradiomics", "ibsi"})],
-        "device": [str],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
         "min_levels": [Interval(Integral, 1, None, closed="left"), None],
         "min_pixels": [Interval(Integral, 1, None, closed="left")],
         "on_error": [StrOptions({"raise", "nan"})],
@@ -320,7 +320,8 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         values, self.failures_ = measure_all(self, plan, names, rows, as_radiograph, n_rows=len(columns[0]))
         if _get_output_config("transform", self)["dense"] == "default":
             return values
-        return pd.DataFrame(values, columns=self.get_feature_names_out(names), index=getattr(X, "index", None))
+        index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
+        return pd.DataFrame(values, columns=self.get_feature_names_out(names), index=index)
 
     def get_feature_names_out(self, input_features=None):
         """Name the features.

@@ -9,6 +9,19 @@ from deepradiomics.exceptions import InputError, RegionError
 
 # A matrix of n levels has n^2 cells in each of 4 directions: 4096 levels are half a gigabyte a region.
 MAX_LEVELS = 4096
+# SimpleITK's interpolators by the number that older versions gave them, from 1.
+INTERPOLATORS = (
+    "sitkNearestNeighbor",
+    "sitkLinear",
+    "sitkBSpline",
+    "sitkGaussian",
+    "sitkLabelGaussian",
+    "sitkHammingWindowedSinc",
+    "sitkCosineWindowedSinc",
+    "sitkWelchWindowedSinc",
+    "sitkLanczosWindowedSinc",
+    "sitkBlackmanWindowedSinc",
+)
 
 
 def normalize(pixels, *, scale=1, outliers=None):

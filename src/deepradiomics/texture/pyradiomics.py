@@ -14,6 +14,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from deepradiomics.exceptions import InputError, require
 from deepradiomics.texture.catalogue import FEATURES
 from deepradiomics.texture.filters import FILTERS
+from deepradiomics.texture.preparation import INTERPOLATORS
 
 # Settings of pyradiomics -> keywords of TextureExtractor.
 EXTRACTOR_KEYWORDS = {
@@ -71,19 +72,6 @@ _WITHOUT_EFFECT = {
     "lbp3DLevels",
 }
 _VOXEL_SETTINGS = {"initValue", "kernelRadius", "maskedKernel", "voxelBatch"}
-# SimpleITK's interpolators by their number, from 1.
-_INTERPOLATORS = (
-    "sitkNearestNeighbor",
-    "sitkLinear",
-    "sitkBSpline",
-    "sitkGaussian",
-    "sitkLabelGaussian",
-    "sitkHammingWindowedSinc",
-    "sitkCosineWindowedSinc",
-    "sitkWelchWindowedSinc",
-    "sitkLanczosWindowedSinc",
-    "sitkBlackmanWindowedSinc",
-)
 
 
 def read_parameters(path):
@@ -205,7 +193,7 @@ def _extractor_keywords(settings):
         keywords.pop("interpolator")
         keywords.pop("resampled_pixel_spacing", None)
     elif isinstance(interpolator, int):
-        keywords["interpolator"] = _INTERPOLATORS[interpolator - 1]
+        keywords["interpolator"] = INTERPOLATORS[interpolator - 1]
     if keywords.get("resampled_pixel_spacing") is not None:
         column, row = keywords["resampled_pixel_spacing"][:2]
         keywords["resampled_pixel_spacing"] = (row, column)
