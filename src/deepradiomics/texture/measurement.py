@@ -27,8 +27,8 @@ from deepradiomics.texture.pyradiomics import (
 
 # shape2D describes the mask and not the texture: it is measured when it is asked for, as in pyradiomics.
 _DEFAULT_CLASSES = [name for name in FEATURES if name != "shape2D"]
-# Pixels of filtered images that are held at once (64 MiB).
-_PIXELS_HELD = 2**23
+# Pixels of filtered images that are held at once (16 MiB).
+_PIXELS_HELD = 2**21
 _FAILURE = ["row", "column", "code", "reason"]
 
 
@@ -186,20 +186,22 @@ def measure_all(settings, plan, names, rows, opener, *, n_rows=None):
     array([[15.],
            [nan]])
     """
-    held, failures = _Held(settings, plan, len(names)), []
+    failures = []
     cells = ((row, column, source) for row, sources in enumerate(rows) for column, source in enumerate(sources))
     total = None if n_rows is None else n_rows * len(names)
     bar = tqdm(total=total, desc="texture", unit="region", disable=not settings.verbose)
     threads = effective_n_jobs(settings.n_jobs)
+    held = _Held(settings, plan, len(names), bar)
     with bar, Parallel(n_jobs=threads, prefer="threads") as parallel:
         while part := list(islice(cells, 8 * threads)):
             regions = parallel(delayed(_try_region)(settings, plan, opener, source) for _, _, source in part)
             for (row, column, _), region in zip(part, regions, strict=True):
                 if isinstance(region, _Region):
                     held.add(row, column, region)
-                elif region is not None:
+                    continue
+                bar.update()
+                if region is not None:
                     failures.append(_failure(settings, row, names[column], region))
-            bar.update(len(part))
             n_rows = part[-1][0] + 1
         held.measure()
     return held.values(n_rows or 0), pd.DataFrame(failures, columns=_FAILURE)
@@ -208,8 +210,8 @@ def measure_all(settings, plan, names, rows, opener, *, n_rows=None):
 class _Held:
     """Regions that wait to be measured together, and the features of those that were."""
 
-    def __init__(self, settings, plan, n_columns):
-        self.settings, self.plan, self.n_columns = settings, plan, n_columns
+    def __init__(self, settings, plan, n_columns, bar):
+        self.settings, self.plan, self.n_columns, self.bar = settings, plan, n_columns, bar
         self.measured = {}
         self.cells, self.regions, self.n_pixels = [], [], 0
 
@@ -225,6 +227,7 @@ class _Held:
         """Measure what is held and let go of it."""
         if self.regions:
             self.measured.update(zip(self.cells, _measure_batch(self.settings, self.plan, self.regions), strict=True))
+        self.bar.update(len(self.regions))
         self.cells, self.regions, self.n_pixels = [], [], 0
 
     def values(self, n_rows):
