@@ -153,6 +153,13 @@ def test_every_filter(binning, mask, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_local_binary_patterns(engine):
+    pytest.importorskip("skimage", reason="pyradiomics leaves LBP2D out without scikit-image")
+    for settings in ({}, {"lbp2DRadius": 2, "lbp2DSamples": 12, "lbp2DMethod": "ror", "binCount": 16}):
+        assert_parity(IMAGES["bone"], MASKS["holes"], {"LBP2D": settings}, {}, {}, engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_setting(setting, engine):
     theirs, ours = SETTINGS[setting]

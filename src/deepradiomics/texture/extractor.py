@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_radiograph
-from deepradiomics.texture.measurement import feature_names, make_plan, measure_all
+from deepradiomics.texture.measurement import measure_all
+from deepradiomics.texture.plan import feature_names, make_plan
 from deepradiomics.texture.preparation import INTERPOLATORS, MAX_LEVELS
 from deepradiomics.texture.pyradiomics import read_parameters
 

@@ -1,9 +1,7 @@
 """From many images to one matrix: open, prepare and filter each region, then measure them in batches."""
 
-from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
-from inspect import signature
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,39 +13,11 @@ from tqdm import tqdm
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import preparation
 from deepradiomics.texture.bone import measure_bone
-from deepradiomics.texture.catalogue import BONE_FEATURES, FEATURES
-from deepradiomics.texture.filters import FILTERS, image_names
-from deepradiomics.texture.pyradiomics import (
-    EXTRACTOR_KEYWORDS,
-    FILTER_KEYWORDS,
-    MEASURE_KEYWORDS,
-    check_binning,
-    check_keys,
-)
+from deepradiomics.texture.plan import feature_names
 
-# shape2D describes the mask and not the texture: it is measured when it is asked for, as in pyradiomics.
-_DEFAULT_CLASSES = [name for name in FEATURES if name != "shape2D"]
 # Pixels of filtered images that are held at once (16 MiB).
 _PIXELS_HELD = 2**21
 _FAILURE = ["row", "column", "code", "reason"]
-
-
-class _Filter(NamedTuple):
-    """One image type: the names of its images, how to make them, and how they are measured."""
-
-    names: list
-    apply: partial
-    measure: dict
-
-
-class _Plan(NamedTuple):
-    """What is measured: the filters and, for each class, its features; and whether lengths in mm are needed."""
-
-    filters: list
-    shape: dict
-    classes: dict
-    bone: dict
-    needs_spacing: bool
 
 
 class _Region(NamedTuple):
@@ -58,96 +28,6 @@ class _Region(NamedTuple):
     shape_mask: np.ndarray
     spacing: tuple | None
     bone: np.ndarray
-
-
-def make_plan(settings):
-    """Check the image types and feature classes of an extractor and write out what they mean.
-
-    Parameters
-    ----------
-    settings : TextureExtractor
-        The extractor.
-
-    Returns
-    -------
-    Plan
-        What is measured, in order.
-
-    Raises
-    ------
-    InputError
-        If a filter, class, feature or setting does not exist, or both ways of binning are set.
-
-    Examples
-    --------
-    >>> from deepradiomics import TextureExtractor
-    >>> from deepradiomics.texture.measurement import make_plan
-    >>> make_plan(TextureExtractor(["Original", "Wavelet"], ["glcm"])).filters[1].names
-    ['wavelet-LH', 'wavelet-HL', 'wavelet-HH', 'wavelet-LL']
-    """
-    measure = {name: getattr(settings, name) for name in MEASURE_KEYWORDS}
-    check_binning(settings.bin_count, settings.bin_width)
-    if settings.bin_count is None and settings.bin_width is None:
-        raise InputError("neither bin_count nor bin_width is set; bin_count=32 suits radiographs", code="binning")
-    types = _as_mapping(["Original"] if settings.image_types is None else settings.image_types)
-    check_keys(types, FILTERS, "image type")
-    classes = _as_mapping(_DEFAULT_CLASSES if settings.feature_classes is None else settings.feature_classes)
-    known = FEATURES | BONE_FEATURES
-    check_keys(classes, known, "feature class")
-    for name, features in classes.items():
-        check_keys(features or (), known[name], f"feature of {name}")
-    chosen = {name: list(features or known[name]) for name, features in classes.items()}
-    shape = {name: chosen.pop(name) for name in ["shape2D"] if name in chosen}
-    bone = {name: chosen.pop(name) for name in classes if name in BONE_FEATURES}
-    filters = [_plan_filter(name, own or {}, measure) for name, own in types.items()]
-    return _Plan(filters, shape, chosen, bone, "Detrended" in types or "variogram" in bone)
-
-
-def _as_mapping(names):
-    return names if isinstance(names, Mapping) else dict.fromkeys(names)
-
-
-def _plan_filter(image_type, own, measure):
-    """Split the settings of an image type into those of the filter and those of the measurement."""
-    words = {key: word for key, (word, _) in FILTER_KEYWORDS.items()} | EXTRACTOR_KEYWORDS
-    own = {words.get(key, key): value for key, value in own.items()}
-    of_filter = set(signature(FILTERS[image_type]).parameters) - {"pixels", "spacing"}
-    check_keys(own, [*of_filter, *MEASURE_KEYWORDS], f"setting of {image_type}")
-    if "sigma" in of_filter and not own.get("sigma"):
-        raise InputError(
-            f'{image_type} needs its widths in mm, such as {{"{image_type}": {{"sigma": [1.0, 2.0]}}}}', code="sigma"
-        )
-    chosen = {name: value for name, value in own.items() if name in of_filter}
-    replaced = {name: value for name, value in own.items() if name in MEASURE_KEYWORDS}
-    if {"bin_count", "bin_width"} & set(replaced):
-        check_binning(replaced.get("bin_count"), replaced.get("bin_width"))
-        measure = measure | {"bin_count": None, "bin_width": None}
-    return _Filter(image_names(image_type, **chosen), partial(FILTERS[image_type], **chosen), measure | replaced)
-
-
-def feature_names(plan):
-    """Name the features of one column, in order.
-
-    Parameters
-    ----------
-    plan : Plan
-        What is measured.
-
-    Returns
-    -------
-    list of str
-        ``<imageType>_<class>_<Feature>``.
-
-    Examples
-    --------
-    >>> from deepradiomics import TextureExtractor
-    >>> from deepradiomics.texture.measurement import feature_names, make_plan
-    >>> feature_names(make_plan(TextureExtractor(feature_classes={"glcm": ["Contrast", "Id"]})))
-    ['original_glcm_Contrast', 'original_glcm_Id']
-    """
-    parts = [("original", plan.shape)] if plan.shape else []
-    parts += [(image, plan.classes | plan.bone) for item in plan.filters for image in item.names]
-    return [f"{image}_{name}_{feature}" for image, classes in parts for name in classes for feature in classes[name]]
 
 
 def measure_all(settings, plan, names, rows, opener, *, n_rows=None):
@@ -179,7 +59,8 @@ def measure_all(settings, plan, names, rows, opener, *, n_rows=None):
     --------
     >>> import numpy as np
     >>> from deepradiomics import TextureExtractor, as_radiograph
-    >>> from deepradiomics.texture.measurement import make_plan, measure_all
+    >>> from deepradiomics.texture.measurement import measure_all
+    >>> from deepradiomics.texture.plan import make_plan
     >>> settings = TextureExtractor(feature_classes={"firstorder": ["Maximum"]})
     >>> image = np.arange(16.0).reshape(4, 4)
     >>> measure_all(settings, make_plan(settings), ["hip"], [(image,), (None,)], as_radiograph)[0]
@@ -283,7 +164,8 @@ def prepare_region(settings, plan, radiograph):
     --------
     >>> import numpy as np
     >>> from deepradiomics import Radiograph, TextureExtractor
-    >>> from deepradiomics.texture.measurement import make_plan, prepare_region
+    >>> from deepradiomics.texture.measurement import prepare_region
+    >>> from deepradiomics.texture.plan import make_plan
     >>> settings = TextureExtractor(["Original", "Square"])
     >>> region = prepare_region(settings, make_plan(settings), Radiograph(np.arange(64).reshape(8, 8)))
     >>> len(region.images), region.mask.shape

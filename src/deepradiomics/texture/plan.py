@@ -1,0 +1,156 @@
+"""What an extractor measures, worked out from its settings: filters, classes, features and their names."""
+
+from collections.abc import Mapping
+from functools import partial
+from inspect import signature
+from typing import NamedTuple
+
+import numpy as np
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.texture.catalogue import BONE_FEATURES, FEATURES
+from deepradiomics.texture.filters import FILTERS, image_names
+from deepradiomics.texture.pyradiomics import (
+    EXTRACTOR_KEYWORDS,
+    FILTER_KEYWORDS,
+    MEASURE_KEYWORDS,
+    check_binning,
+    check_keys,
+)
+
+# shape2D describes the mask and not the texture: it is measured when it is asked for, as in pyradiomics.
+_DEFAULT_CLASSES = [name for name in FEATURES if name != "shape2D"]
+
+
+class _Filter(NamedTuple):
+    """One image type: the names of its images, how to make them, and how they are measured."""
+
+    names: list
+    apply: partial
+    measure: dict
+
+
+class _Plan(NamedTuple):
+    """What is measured: the filters and, for each class, its features; and whether lengths in mm are needed."""
+
+    filters: list
+    shape: dict
+    classes: dict
+    bone: dict
+    needs_spacing: bool
+
+
+def make_plan(settings):
+    """Check the image types and feature classes of an extractor and write out what they mean.
+
+    Parameters
+    ----------
+    settings : TextureExtractor
+        The extractor.
+
+    Returns
+    -------
+    Plan
+        What is measured, in order.
+
+    Raises
+    ------
+    InputError
+        If a filter, class, feature or setting does not exist, or both ways of binning are set.
+
+    Examples
+    --------
+    >>> from deepradiomics import TextureExtractor
+    >>> from deepradiomics.texture.plan import make_plan
+    >>> make_plan(TextureExtractor(["Original", "Wavelet"], ["glcm"])).filters[1].names
+    ['wavelet-LH', 'wavelet-HL', 'wavelet-HH', 'wavelet-LL']
+    """
+    measure = {name: getattr(settings, name) for name in MEASURE_KEYWORDS}
+    check_binning(settings.bin_count, settings.bin_width)
+    if settings.bin_count is None and settings.bin_width is None:
+        raise InputError("neither bin_count nor bin_width is set; bin_count=32 suits radiographs", code="binning")
+    _check_numbers(settings)
+    types = _as_mapping(["Original"] if settings.image_types is None else settings.image_types)
+    check_keys(types, FILTERS, "image type")
+    classes = _as_mapping(_DEFAULT_CLASSES if settings.feature_classes is None else settings.feature_classes)
+    known = FEATURES | BONE_FEATURES
+    check_keys(classes, known, "feature class")
+    for name, features in classes.items():
+        check_keys(features or (), known[name], f"feature of {name}")
+    chosen = {name: list(features or known[name]) for name, features in classes.items()}
+    shape = {name: chosen.pop(name) for name in ["shape2D"] if name in chosen}
+    bone = {name: chosen.pop(name) for name in classes if name in BONE_FEATURES}
+    filters = [_plan_filter(name, own or {}, measure) for name, own in types.items()]
+    return _Plan(filters, shape, chosen, bone, "Detrended" in types or "variogram" in bone)
+
+
+def _check_numbers(settings):
+    """Refuse lists of the wrong length or sign, which the table of constraints cannot see."""
+    allowed = {
+        "resampled_pixel_spacing": ("two numbers (row, column) that are not negative", (2,), lambda value: value >= 0),
+        "resegment_range": ("one or two numbers", (1, 2), np.isfinite),
+        "distances": ("whole numbers from 1 on", range(1, 100), lambda value: value >= 1 and value == int(value)),
+    }
+    for name, (text, lengths, good) in allowed.items():
+        values = getattr(settings, name)
+        if values is not None and not (len(values) in lengths and all(good(value) for value in values)):
+            raise InputError(f"{name} is {text}, not {values!r}", code=name)
+
+
+def _as_mapping(names):
+    return names if isinstance(names, Mapping) else dict.fromkeys(names)
+
+
+def _plan_filter(image_type, own, measure):
+    """Split the settings of an image type into those of the filter and those of the measurement."""
+    words = {key: word for key, (word, _) in FILTER_KEYWORDS.items()} | EXTRACTOR_KEYWORDS
+    own = {words.get(key, key): value for key, value in own.items()}
+    of_filter = set(signature(FILTERS[image_type]).parameters) - {"pixels", "spacing"}
+    check_keys(own, [*of_filter, *MEASURE_KEYWORDS], f"setting of {image_type}")
+    chosen = {name: value for name, value in own.items() if name in of_filter}
+    _check_filter(image_type, "sigma" in of_filter, **chosen)
+    replaced = {name: value for name, value in own.items() if name in MEASURE_KEYWORDS}
+    if {"bin_count", "bin_width"} & set(replaced):
+        check_binning(replaced.get("bin_count"), replaced.get("bin_width"))
+        measure = measure | {"bin_count": None, "bin_width": None}
+    return _Filter(image_names(image_type, **chosen), partial(FILTERS[image_type], **chosen), measure | replaced)
+
+
+def _check_filter(image_type, has_sigma, *, sigma=(), level=1, start_level=0, **names):
+    """Refuse settings of a filter that it cannot work with."""
+    if has_sigma and not (len(sigma) and min(sigma) > 0):
+        example = f'{{"{image_type}": {{"sigma": [1.0, 2.0]}}}}'
+        raise InputError(f"{image_type} needs its widths in mm, above 0, such as {example}", code="sigma")
+    if level < 1 or start_level < 0:
+        raise InputError(f"level is at least 1 and start_level at least 0, not {level} and {start_level}", code="level")
+    if "wavelet" in names:
+        from pywt import wavelist
+
+        check_keys([names["wavelet"]], wavelist(kind="discrete"), "wavelet")
+    check_keys(names.get("bands") or (), ("LH", "HL", "HH", "LL"), "band")
+    check_keys([names.get("lbp2d_method", "uniform")], ("default", "ror", "uniform", "var"), "lbp2d_method")
+
+
+def feature_names(plan):
+    """Name the features of one column, in order.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is measured.
+
+    Returns
+    -------
+    list of str
+        ``<imageType>_<class>_<Feature>``.
+
+    Examples
+    --------
+    >>> from deepradiomics import TextureExtractor
+    >>> from deepradiomics.texture.plan import feature_names, make_plan
+    >>> feature_names(make_plan(TextureExtractor(feature_classes={"glcm": ["Contrast", "Id"]})))
+    ['original_glcm_Contrast', 'original_glcm_Id']
+    """
+    parts = [("original", plan.shape)] if plan.shape else []
+    parts += [(image, plan.classes | plan.bone) for item in plan.filters for image in item.names]
+    return [f"{image}_{name}_{feature}" for image, classes in parts for name in classes for feature in classes[name]]
