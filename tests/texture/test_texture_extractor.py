@@ -149,6 +149,7 @@ GATE = [
     ("narrow bins", image(), CENTRE, {"bin_count": None, "bin_width": 0.01}, "too_many_levels", "at most 4096"),
     ("NaN inside", with_nan(9, 9), CENTRE, {}, "not_finite", "1 pixels inside the mask are NaN"),
     ("NaN outside", with_nan(0, 0), CENTRE, {"image_types": ["Wavelet"]}, "not_finite", "which filters"),
+    ("NaN beside bone", with_nan(0, 0), CENTRE, {"feature_classes": ["lbp"]}, "not_finite", "which filters"),
     ("NaN normalised", with_nan(0, 0), CENTRE, {"normalize": True}, "not_finite", "which filters and normalisation"),
     ("resegmented", image(), CENTRE, {"resegment_range": [1000]}, "empty_region", "no pixel after resegmentation"),
     ("no spacing", image(), CENTRE, {"resampled_pixel_spacing": (0.2, 0.2)}, "unknown_spacing", "spacing is unknown"),
@@ -315,3 +316,8 @@ def test_a_bad_region_among_many_is_isolated():
 def test_nothing_to_measure():
     assert extract([], feature_classes=SMALL).shape == (0, 3)
     assert extract(iter([None]), feature_classes=SMALL).isna().all(axis=None)
+
+
+def test_the_shape_of_a_flat_region_is_its_shape():
+    found = extract([flat()], [CENTRE], feature_classes={"shape2D": ["PixelSurface", "MaximumDiameter"]})
+    assert found.iloc[0].tolist() == [120.0, 15.0]  # 15 = hypot(9, 12), between the midpoints of sides

@@ -176,7 +176,8 @@ def prepare_region(settings, plan, radiograph):
     if settings.resegment_range is not None:
         measured = preparation.resegment(pixels, mask, settings.resegment_range, mode=settings.resegment_mode)
         _check_mask(settings, measured, when=" after resegmentation")
-    _check_levels(pixels[measured], settings.bin_count, settings.bin_width, settings.min_levels, "original")
+    if plan.classes or plan.bone:
+        _check_levels(pixels[measured], settings.bin_count, settings.bin_width, settings.min_levels, "original")
     window = preparation.box(measured)
     images, bone = [], []
     for item, name, image in _filtered(plan, pixels, spacing or (1.0, 1.0)):
@@ -203,7 +204,7 @@ def _preprocess(settings, plan, radiograph):
     pixels, spacing = radiograph.pixels.astype(np.float64), radiograph.spacing
     preparation.check_mask(mask)
     whole = settings.normalize or settings.resampled_pixel_spacing is not None
-    whole = whole or any(item.names != ["original"] for item in plan.filters)
+    whole = whole or plan.bone or any(item.names != ["original"] for item in plan.filters)
     preparation.check_finite(pixels, None if whole else mask)
     if settings.normalize:
         pixels = preparation.normalize(pixels, scale=settings.normalize_scale, outliers=settings.remove_outliers)
