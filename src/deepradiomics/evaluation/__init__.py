@@ -1,15 +1,21 @@
 """Honest comparison: intervals, tests, thresholds, and cross-validation that keeps patients together."""
 
+from deepradiomics.evaluation.agreement import icc, mcnemar, weighted_kappa
+from deepradiomics.evaluation.calibration import Calibration, calibration_curve, calibration_measures
 from deepradiomics.evaluation.comparison import Comparison, compare_feature_sets
+from deepradiomics.evaluation.decision import net_benefit
 from deepradiomics.evaluation.intervals import Interval, clopper_pearson, wilson, wilsoncc
 from deepradiomics.evaluation.rates import DiagnosticRates, diagnostic_rates, sensitivity_threshold, youden_threshold
 from deepradiomics.evaluation.roc import DelongResult, delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
 
 __all__ = [
+    "Calibration",
     "Comparison",
     "DelongResult",
     "DiagnosticRates",
     "Interval",
+    "calibration_curve",
+    "calibration_measures",
     "clopper_pearson",
     "compare_feature_sets",
     "delong_covariance",
@@ -17,8 +23,12 @@ __all__ = [
     "delong_tests",
     "diagnostic_rates",
     "holm",
+    "icc",
+    "mcnemar",
+    "net_benefit",
     "roc_auc_ci",
     "sensitivity_threshold",
+    "weighted_kappa",
     "wilson",
     "wilsoncc",
     "youden_threshold",

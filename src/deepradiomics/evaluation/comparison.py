@@ -31,7 +31,8 @@ class Comparison:
     predictions : DataFrame
         One row a feature set and row of a cohort: ``cohort``, ``features``, ``row`` (its number in the cohort's table),
         ``patient`` (number of the group), ``fold`` (from 0; -1 in external cohorts), ``y`` (0 or 1), ``score``
-        (larger means the event), ``threshold`` and ``call``. Internal scores are out of fold.
+        (larger means the event), ``threshold``, ``call`` and ``n_features``, the columns that reached the classifier.
+        Internal scores are out of fold.
     folds : DataFrame
         One row a feature set and fold: ``features``, ``fold``, ``n``, ``events``, ``n_features``, ``threshold`` and
         ``auc`` of that fold alone (NaN where it lacks a class).
@@ -68,12 +69,12 @@ class Comparison:
     @property
     def table(self):
         """DataFrame: (cohort, features) x auc, sensitivity, specificity, ppv, npv, n, events, n_features."""
-        rows, n_features = [], self.folds.groupby("features")["n_features"].mean()
+        rows = []
         for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
             rates = diagnostic_rates(part["y"], part["call"])
             row = {"cohort": cohort, "features": features, "auc": self._auc(part)}
             row |= {name: getattr(rates, name) for name in _RATES}
-            rows.append(row | {"n": len(part), "events": part["y"].sum(), "n_features": n_features[features]})
+            rows.append(row | {"n": len(part), "events": part["y"].sum(), "n_features": part["n_features"].mean()})
         return pd.DataFrame(rows).set_index(["cohort", "features"])
 
     @property
@@ -356,6 +357,7 @@ def _frame(cohort, result, number, y, groups, *, rows, fold):
         "score": score,
         "threshold": result.threshold,
         "call": score >= result.threshold,
+        "n_features": result.n_features,
     }
     return pd.DataFrame(columns)
 
