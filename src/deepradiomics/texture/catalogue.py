@@ -19,7 +19,7 @@ _FEATURES = {
         MaximumProbability:GYBY:- SumAverage:ZGXS:l SumEntropy:P6QZ:bit SumSquares:UR99:l^2""",
     "gldm": """
         DependenceEntropy:FCBV:bit DependenceNonUniformity:Z87G:- DependenceNonUniformityNormalized:OKJI:-
-        DependenceVariance:DNX2:px^2 GrayLevelNonUniformity:FP8K:- GrayLevelVariance:1PR1:l^2
+        DependenceVariance:DNX2:px^2 GrayLevelNonUniformity:FP8K:- GrayLevelVariance:1PFV:l^2
         HighGrayLevelEmphasis:OAE7:l^2 LargeDependenceEmphasis:IMOQ:px^2
         LargeDependenceHighGrayLevelEmphasis:9QMG:l^2.px^2 LargeDependenceLowGrayLevelEmphasis:NBZI:l^-2.px^2
         LowGrayLevelEmphasis:TL9H:l^-2 SmallDependenceEmphasis:SODN:px^-2
