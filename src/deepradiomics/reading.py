@@ -71,7 +71,34 @@ def read_radiograph(source, *, mask=None, spacing=None, label=None, laterality=N
     Returns
     -------
     Radiograph
-        Pixels as float32.
+        Pixels as float32. Its name stays empty: a file's name may hold the patient's.
+
+    Raises
+    ------
+    InputError
+        If the source is not a readable, single, grey image; if its spacing is not two positive numbers; if the mask
+        has another shape, other values, several labels and none chosen, or not the label asked for; if the side of the
+        body contradicts the file.
+    MissingDependencyError
+        If the pixels are compressed in a way for which no decoder is installed.
+
+    Notes
+    -----
+    DICOM: unused high bits are cleared; MONOCHROME1 is inverted over the stored range; the modality LUT or the rescale
+    slope is applied; the display window is not, unless asked for. Spacing is PixelSpacing, else ImagerPixelSpacing, else
+    unknown. PNG, TIFF and JPEG have no spacing that could be trusted. 16-bit PNG keeps its 16 bits; equal colour
+    channels are one grey channel. JPEG orientation tags are not followed.
+
+    References
+    ----------
+    DICOM PS3.3, C.7.6.3 Image Pixel, C.7.6.1 General Image, C.11.1 Modality LUT.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics import read_radiograph
+    >>> read_radiograph(np.zeros((40, 30)), spacing=(0.2, 0.2), laterality="L")
+    Radiograph(40 x 30, 0.2 x 0.2 mm, L)
     """
     if isinstance(source, Radiograph):
         found = source
@@ -86,7 +113,7 @@ def read_radiograph(source, *, mask=None, spacing=None, label=None, laterality=N
         )
     return Radiograph(
         found.pixels,
-        found.mask if mask is None else read_mask(mask, found.pixels.shape, label=label),
+        found.mask if mask is None else _chosen(mask, found.pixels.shape, label),
         spacing or found.spacing,
         laterality or found.laterality,
         view or found.view,
@@ -94,27 +121,57 @@ def read_radiograph(source, *, mask=None, spacing=None, label=None, laterality=N
     )
 
 
-def read_mask(source, shape, *, label=None):
-    """Turn a mask file or array into bool."""
+def read_label_map(source):
+    """Read a mask or a label map without choosing a label.
+
+    Parameters
+    ----------
+    source : path or array-like of shape (H, W)
+        Bool, or whole numbers with 0 outside.
+
+    Returns
+    -------
+    bool or integer array of shape (H, W)
+        As stored; equal colour channels are taken as one.
+
+    Raises
+    ------
+    InputError
+        If it is missing, cannot be read, has another number of axes, or holds other values.
+
+    Examples
+    --------
+    >>> from deepradiomics.reading import read_label_map
+    >>> read_label_map([[0, 1], [2, 2]]).max()
+    np.int64(2)
+    """
+    if source is None:
+        raise InputError("the mask is missing; give a label map, or leave the image out too", code="mask_missing")
     values = _itk_array(_checked_path(Path(source)))[0] if isinstance(source, str | Path) else np.asarray(source)
-    if values.shape != tuple(shape):
-        hint = "; it looks transposed" if values.shape == tuple(shape)[::-1] else ""
+    if values.ndim != 2 or values.dtype.kind not in "biu":
         raise InputError(
-            f"the mask has shape {values.shape}, its image {tuple(shape)}{hint}; give a mask of the image's own shape",
+            f"a mask is a two-dimensional array of bool or whole numbers, not {values.dtype} of shape {values.shape}",
+            code="mask_values",
+        )
+    return values
+
+
+def _chosen(source, shape, label):
+    """Turn a mask or label map into a bool mask of the image's shape."""
+    values = read_label_map(source)
+    if values.shape != shape:
+        hint = "; it looks transposed" if values.shape == shape[::-1] else ""
+        raise InputError(
+            f"the mask has shape {values.shape}, its image {shape}{hint}; give a mask of the image's own shape or "
+            "resample it first",
             code="mask_shape",
         )
-    if values.dtype == bool:
-        return values
-    if values.dtype.kind not in "iu":
-        raise InputError(f"a mask holds bool or whole numbers, not {values.dtype}", code="mask_values")
     labels = np.setdiff1d(np.unique(values), [0]).tolist()
-    if label is not None:
-        if label not in labels:
-            raise InputError(f"label {label} is not in the mask, it holds {labels}", code="mask_label")
-        return values == label
-    if len(labels) > 1:
-        raise InputError(f"the mask holds the labels {labels}; say which one to measure with label=", code="mask_label")
-    return values > 0
+    if label is None and len(labels) > 1:
+        raise InputError(f"the mask holds the labels {labels}; say which to measure with label=", code="mask_label")
+    if label is not None and label not in labels:
+        raise InputError(f"label {label} is not in the mask, which holds {labels}", code="mask_label")
+    return values > 0 if label is None else values == label
 
 
 def _read_file(path, voi):

@@ -1,0 +1,244 @@
+"""Boxes from annotation tools: labelImg (Pascal VOC), YOLO and COCO, checked against their image."""
+
+import json
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+from deepradiomics.box import Box
+from deepradiomics.exceptions import InputError
+
+_MAX_BYTES = 2**26  # of an annotation file; COCO files of 100,000 boxes stay below
+
+
+def read_voc(path, *, image_shape=None):
+    """Read the boxes of one image from a Pascal VOC file, as labelImg writes it.
+
+    Parameters
+    ----------
+    path : path
+        The XML file. What it says about folders and file names is not used.
+    image_shape : tuple of two ints, default=None
+        Rows and columns of the image, to check the boxes against; None uses the size in the file, if there is one.
+
+    Returns
+    -------
+    list of (str, Box)
+        Label and box of each object, in the order of the file. Pascal VOC counts pixels from 1 and includes the
+        last one: ``xmin=1, xmax=10`` are the first ten columns.
+
+    Raises
+    ------
+    InputError
+        If the file is not such XML (entities and external references are refused), or a box is inverted or
+        sticks out of the image.
+
+    References
+    ----------
+    Everingham M, Winn J. The PASCAL Visual Object Classes Challenge 2012 development kit, section 8.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepradiomics.annotations import read_voc
+    >>> text = "<annotation><object><name>L1</name><bndbox><xmin>1</xmin><ymin>11</ymin><xmax>10</xmax><ymax>30</ymax>"
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.xml")
+    ...     _ = path.write_text(text + "</bndbox></object></annotation>")
+    ...     read_voc(path)
+    [('L1', Box(top=10.0, left=0.0, height=20.0, width=10.0, angle=0.0))]
+    """
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    path = Path(path)
+    try:
+        root = fromstring(_text(path), forbid_dtd=True)
+    except (ParseError, DefusedXmlException, RecursionError) as error:
+        raise InputError(
+            f"{path.name} is not plain XML ({type(error).__name__}); save the boxes again in Pascal VOC format",
+            code="annotation",
+        ) from error
+    shape = image_shape or _voc_shape(root, path.name)
+    boxes = []
+    for number, entry in enumerate(root.iter("object")):
+        place = f"object {number} of {path.name}"
+        left, top, right, bottom = (
+            _number(entry.findtext(f"bndbox/{name}"), place) for name in ("xmin", "ymin", "xmax", "ymax")
+        )
+        box = _checked(left - 1, top - 1, right - left + 1, bottom - top + 1, shape, place)
+        boxes.append((_label(entry.findtext("name"), place), box))
+    return boxes
+
+
+def read_yolo(path, *, image_shape, classes=None):
+    """Read the boxes of one image from a YOLO text file.
+
+    Parameters
+    ----------
+    path : path
+        One line a box: class number, centre x, centre y, width, height, as shares of the image.
+    image_shape : tuple of two ints
+        Rows and columns of the image.
+    classes : list of str, default=None
+        Names of the class numbers; None gives the numbers as text.
+
+    Returns
+    -------
+    list of (str, Box)
+        Label and box of each line.
+
+    Raises
+    ------
+    InputError
+        If a line has other than five numbers, a class has no name, or a box sticks out of the image.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepradiomics.annotations import read_yolo
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.txt")
+    ...     _ = path.write_text("0 0.5 0.5 0.5 0.25")
+    ...     read_yolo(path, image_shape=(200, 100), classes=["L1"])
+    [('L1', Box(top=75.0, left=25.0, height=50.0, width=50.0, angle=0.0))]
+    """
+    path = Path(path)
+    boxes = []
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        place = f"line {number} of {path.name}"
+        if not line.strip():
+            continue
+        words = line.split()
+        if len(words) != 5:
+            raise InputError(f"{place} has {len(words)} numbers, a YOLO box has 5", code="annotation")
+        x, y, width, height = (_number(word, place) for word in words[1:])
+        rows, columns = image_shape
+        box = _checked(
+            (x - width / 2) * columns, (y - height / 2) * rows, width * columns, height * rows, image_shape, place
+        )
+        boxes.append((_class_name(words[0], classes, place), box))
+    return boxes
+
+
+def read_coco(path, *, image_name, image_shape=None):
+    """Read the boxes of one image from a COCO file.
+
+    Parameters
+    ----------
+    path : path
+        The JSON file.
+    image_name : str
+        The image's ``file_name`` in it.
+    image_shape : tuple of two ints, default=None
+        Rows and columns of the image; None uses the size in the file, if there is one.
+
+    Returns
+    -------
+    list of (str, Box)
+        Category and box of each annotation of the image.
+
+    Raises
+    ------
+    InputError
+        If the file is not COCO JSON, the image or a category is not in it, or a box sticks out of the image.
+
+    References
+    ----------
+    Lin TY et al. Microsoft COCO: common objects in context. ECCV (2014).
+
+    Examples
+    --------
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepradiomics.annotations import read_coco
+    >>> content = {"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 7, "name": "L1"}],
+    ...            "annotations": [{"image_id": 1, "category_id": 7, "bbox": [3, 4, 10, 20]}]}
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.json")
+    ...     _ = path.write_text(json.dumps(content))
+    ...     read_coco(path, image_name="a.png")
+    [('L1', Box(top=4.0, left=3.0, height=20.0, width=10.0, angle=0.0))]
+    """
+    path = Path(path)
+    try:
+        content = json.loads(_text(path))
+        images = [image for image in content["images"] if image["file_name"] == image_name]
+        names = {category["id"]: str(category["name"]) for category in content["categories"]}
+        entries = [
+            (number, names.get(entry["category_id"]), entry["bbox"])
+            for number, entry in enumerate(content["annotations"])
+            if images and entry["image_id"] == images[0]["id"]
+        ]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path.name} is not a COCO file ({type(error).__name__}: {error})", code="annotation"
+        ) from error
+    if len(images) != 1:
+        raise InputError(
+            f"{path.name} knows {len(images)} images of the name asked for, one is needed", code="annotation"
+        )
+    shape = image_shape or ((images[0]["height"], images[0]["width"]) if "height" in images[0] else None)
+    boxes = []
+    for number, name, bbox in entries:
+        place = f"annotation {number} of {path.name}"
+        if not isinstance(bbox, list) or len(bbox) != 4:
+            raise InputError(f"{place} has no box of four numbers", code="annotation")
+        boxes.append((_label(name, place), _checked(*(_number(value, place) for value in bbox), shape, place)))
+    return boxes
+
+
+def _text(path):
+    """Read a small text file."""
+    if not path.is_file():
+        raise InputError(f"{path.name}: no such file; is the path right?", code="no_file")
+    if path.stat().st_size > _MAX_BYTES:
+        raise InputError(f"{path.name} is larger than {_MAX_BYTES >> 20} MiB; is it an annotation file?", code="size")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is not text; is it an annotation file?", code="annotation") from error
+
+
+def _voc_shape(root, name):
+    if root.findtext("size/height") is None:
+        return None
+    place = f"the size in {name}"
+    return _number(root.findtext("size/height"), place), _number(root.findtext("size/width"), place)
+
+
+def _number(word, place):
+    try:
+        return float(word)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{place} has {word!r} where a number is needed", code="annotation") from error
+
+
+def _label(name, place):
+    if not name:
+        raise InputError(f"{place} has no label; give each box one", code="annotation")
+    return name.strip()
+
+
+def _class_name(word, classes, place):
+    """Name of a YOLO class number."""
+    if classes is None:
+        return word
+    if not word.isdigit() or int(word) >= len(classes):
+        raise InputError(f"{place} is of class {word}, there are {len(classes)} names", code="annotation")
+    return classes[int(word)]
+
+
+def _checked(left, top, width, height, shape, place):
+    """Build a box; it must have a size and lie in the image, half a pixel of rounding allowed."""
+    if not (width > 0 and height > 0):
+        raise InputError(f"{place} is {width:g} wide and {height:g} high; its corners are inverted", code="box_size")
+    if shape is not None and (min(left, top) < -0.5 or left + width > shape[1] + 0.5 or top + height > shape[0] + 0.5):
+        raise InputError(
+            f"{place} reaches from row {top:g} to {top + height:g} and column {left:g} to {left + width:g}, its image "
+            f"has {shape[0]:g} x {shape[1]:g} pixels; was it drawn on another image?",
+            code="box_outside",
+        )
+    return Box(top, left, height, width)

@@ -1,0 +1,71 @@
+"""Draw outlines and boxes over a radiograph."""
+
+import numpy as np
+
+from deepradiomics.reading import as_radiograph
+
+
+def plot_regions(radiograph, mask=None, *, boxes=None, ax=None):
+    """Show a radiograph with the outlines of its bones and the boxes placed on them.
+
+    Parameters
+    ----------
+    radiograph : path, array of shape (H, W) or Radiograph
+        The picture, shown between the 0.5th and the 99.5th percentile of its grey values.
+    mask : bool or label array of shape (H, W), default=None
+        What to outline; None outlines the radiograph's own mask, if it has one.
+    boxes : dict of str to Box, default=None
+        Boxes in pixels of the picture, each drawn with its name.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; None makes a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        What was drawn on.
+
+    Raises
+    ------
+    InputError
+        If the radiograph cannot be read.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from deepradiomics import place_femur_boxes, plot_regions
+    >>> from deepradiomics.simulation import make_hips
+    >>> hips = make_hips(1, random_state=0)
+    >>> picture, mask = hips.data["radiograph"][0], hips.masks[0]
+    >>> ax = plot_regions(picture, mask, boxes=place_femur_boxes(mask == 1, picture.spacing, side="L"))
+    >>> len(ax.patches)
+    5
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Polygon
+
+    radiograph = as_radiograph(radiograph)
+    if ax is None:
+        _, ax = plt.subplots(layout="constrained")
+    height, width = radiograph.pixels.shape
+    low, high = np.nanpercentile(radiograph.pixels, (0.5, 99.5))
+    ax.imshow(radiograph.pixels, cmap="gray", vmin=low, vmax=high, extent=(0, width, height, 0))
+    mask = radiograph.mask if mask is None else np.asarray(mask)
+    for label in [] if mask is None else np.setdiff1d(np.unique(mask), [0]):
+        inside = np.pad(mask == label, 1).astype(float)
+        columns, rows = np.arange(width + 2) - 0.5, np.arange(height + 2) - 0.5
+        ax.contour(columns, rows, inside, levels=[0.5], colors="tab:cyan", linewidths=0.8)
+    for number, (name, box) in enumerate((boxes or {}).items()):
+        colour = f"C{(number % 5) + 1}"
+        corners = box.corners[:, ::-1]
+        ax.add_patch(Polygon(corners, closed=True, fill=False, edgecolor=colour, linewidth=1.4))
+        ax.annotate(
+            name.replace("_", " "),
+            corners[np.argmax(corners[:, 0] - 0.01 * corners[:, 1])],
+            xytext=(3, 0),
+            textcoords="offset points",
+            color=colour,
+            fontsize="small",
+        )
+    ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+    return ax
