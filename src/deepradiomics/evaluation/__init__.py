@@ -5,6 +5,12 @@ from deepradiomics.evaluation.calibration import Calibration, calibration_curve,
 from deepradiomics.evaluation.comparison import Comparison, compare_feature_sets
 from deepradiomics.evaluation.decision import net_benefit
 from deepradiomics.evaluation.intervals import Interval, clopper_pearson, wilson, wilsoncc
+from deepradiomics.evaluation.leakage import (
+    check_separating_columns,
+    duplicate_groups,
+    perceptual_hash,
+    pixel_hash,
+)
 from deepradiomics.evaluation.rates import DiagnosticRates, diagnostic_rates, sensitivity_threshold, youden_threshold
 from deepradiomics.evaluation.roc import DelongResult, delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
 
@@ -16,16 +22,20 @@ __all__ = [
     "Interval",
     "calibration_curve",
     "calibration_measures",
+    "check_separating_columns",
     "clopper_pearson",
     "compare_feature_sets",
     "delong_covariance",
     "delong_test",
     "delong_tests",
     "diagnostic_rates",
+    "duplicate_groups",
     "holm",
     "icc",
     "mcnemar",
     "net_benefit",
+    "perceptual_hash",
+    "pixel_hash",
     "roc_auc_ci",
     "sensitivity_threshold",
     "weighted_kappa",

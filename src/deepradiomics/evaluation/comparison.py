@@ -13,9 +13,10 @@ from deepradiomics.evaluation.feature_sets import resolve_feature_sets
 from deepradiomics.evaluation.fitting import fit_feature_sets, group_routing
 from deepradiomics.evaluation.folds import PATIENT_COLUMN, patient_groups, patient_splits
 from deepradiomics.evaluation.intervals import Interval
+from deepradiomics.evaluation.leakage import check_duplicates, check_separating_columns
 from deepradiomics.evaluation.rates import diagnostic_rates, youden_threshold
 from deepradiomics.evaluation.roc import auc_interval, delong_covariance, delong_tests
-from deepradiomics.evaluation.stateless import compute_once, cut_model
+from deepradiomics.evaluation.stateless import columns_read, compute_once, cut_model
 from deepradiomics.exceptions import InputError, LeakageError
 
 INTERNAL = "internal"
@@ -172,7 +173,8 @@ def compare_feature_sets(  # noqa: PLR0913
     InputError
         If the model is not of this form, labels are not two classes or unknown in a cohort, folds are impossible.
     LeakageError
-        If a patient stands on both sides of a split or in two cohorts, or a step splits by group and there are none.
+        If a patient or an identical image stands on both sides of a split or in two cohorts, a column that a block
+        reads separates the classes by itself, or a step splits by group and there are no groups.
 
     Notes
     -----
@@ -231,12 +233,20 @@ def compare_feature_sets(  # noqa: PLR0913
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2)
     splits = patient_splits(cv, y, groups, int(seeds[0]))
     cohorts = _external_cohorts(external, X, classes)
+    check_duplicates({INTERNAL: X} | {cohort.name: cohort.X for cohort in cohorts}, groups)
+    _check_columns(parts, X, y)
     fits = _fit_all(parts, sets, (X, y, groups), splits, cohorts, int(seeds[1]), n_jobs)
     predictions, folds = _internal_predictions(fits[: len(splits)], splits, y, groups)
     predictions = pd.concat([predictions, *_external_predictions(fits[len(splits) :], cohorts, predictions)])
     inflation = 1 + sum(len(test) / len(train) for train, test in splits)
     settings = {"folds": len(splits), "groups": groups is not None, "random_state": random_state, "feature_sets": sets}
     return Comparison(predictions.reset_index(drop=True), folds, tuple(classes.tolist()), inflation, settings)
+
+
+def _check_columns(parts, X, y):
+    """Refuse a column of the table that a block reads and that is the label in disguise."""
+    if isinstance(X, pd.DataFrame):
+        check_separating_columns(X, y, [name for name in X.columns if name in columns_read(parts.front[-1], X)])
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,38 @@ def compute_once(front, tables, report=lambda what: None):
     return Pipeline([(steps[0][0], blocks)]), tables
 
 
+def columns_read(blocks, table):
+    """Name the columns of a table that the blocks read.
+
+    Parameters
+    ----------
+    blocks : ColumnTransformer
+        The unfitted blocks.
+    table : DataFrame
+        The table that the model starts from. Columns that a step before the blocks makes are not in it.
+
+    Returns
+    -------
+    set of str
+        Names of columns; all of them where columns are not given by name.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from deepradiomics.evaluation.stateless import columns_read
+    >>> columns_read(ColumnTransformer([("age", "passthrough", ["age"])]), pd.DataFrame({"age": [1], "id": [2]}))
+    {'age'}
+    """
+    read = set()
+    for _, _, columns in blocks.transformers:
+        columns = [columns] if isinstance(columns, str) else columns
+        if not isinstance(columns, list) or not all(isinstance(column, str) for column in columns):
+            return set(table.columns)
+        read.update(columns)
+    return read if _is(blocks.remainder, "drop") else set(table.columns)
+
+
 class _Stored(BaseEstimator, TransformerMixin):
     """Looks rows up in a table computed before, by the row number in the last column of its input."""
 

@@ -1,0 +1,245 @@
+"""Find what would let a model know the answer: images stored twice, and columns that are the label in disguise."""
+
+import hashlib
+from math import comb
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.fft import dctn
+from scipy.ndimage import zoom
+
+from deepradiomics.exceptions import InputError, LeakageError
+
+# A perceptual hash is 8 x 8 signs of the lowest frequencies of a 32 x 32 thumbnail.
+_THUMBNAIL, _LOWEST = 32, 8
+# Columns that separate the classes by chance in fewer than one of a million tables are refused.
+_CHANCE = 1e-6
+# A column of words with more levels than this is an identifier or free text, which purity says nothing about.
+_MOST_LEVELS = 20
+
+
+def pixel_hash(image):
+    """Return a fingerprint that only an identical image shares.
+
+    Parameters
+    ----------
+    image : array of shape (H, W), Radiograph, or path
+        The image; of a path the bytes of the file count.
+
+    Returns
+    -------
+    str
+        SHA-256 of shape and pixels, or of the file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.evaluation import pixel_hash
+    >>> pixel_hash(np.zeros((2, 3))) == pixel_hash(np.zeros((3, 2)))
+    False
+    """
+    if isinstance(image, str | Path):
+        return hashlib.sha256(Path(image).read_bytes()).hexdigest()
+    pixels = np.ascontiguousarray(getattr(image, "pixels", image), dtype=np.float32)
+    return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+
+
+def perceptual_hash(image):
+    """Return a fingerprint that copies of an image share when resized, brightened or compressed.
+
+    Parameters
+    ----------
+    image : array of shape (H, W) or Radiograph
+        The image.
+
+    Returns
+    -------
+    bool array of shape (64,)
+        Signs of the lowest frequencies of a thumbnail, the mean left out.
+
+    Raises
+    ------
+    InputError
+        If the image is not two-dimensional or smaller than 8 pixels.
+
+    References
+    ----------
+    Zauner C. Implementation and benchmarking of perceptual image hash functions. Thesis, Hagenberg 2010 (DCT hash).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.evaluation import perceptual_hash
+    >>> image = np.add.outer(np.arange(64.0) ** 2, np.arange(64.0))
+    >>> int((perceptual_hash(image) != perceptual_hash(3 * image[::2, ::2] + 7)).sum())
+    0
+    """
+    pixels = np.asarray(getattr(image, "pixels", image), dtype=float)
+    if pixels.ndim != 2 or min(pixels.shape) < _LOWEST:
+        raise InputError(f"an image of shape {pixels.shape} has no perceptual hash; give 8 x 8 pixels or more")
+    # Means over blocks first: a thumbnail picked from single pixels would change with the noise.
+    blocks = [max(size // (2 * _THUMBNAIL), 1) for size in pixels.shape]
+    kept = pixels[: pixels.shape[0] // blocks[0] * blocks[0], : pixels.shape[1] // blocks[1] * blocks[1]]
+    means = kept.reshape(kept.shape[0] // blocks[0], blocks[0], -1, blocks[1]).mean(axis=(1, 3))
+    thumbnail = zoom(means, [_THUMBNAIL / size for size in means.shape], order=1, grid_mode=True, mode="nearest")
+    low = dctn(thumbnail - thumbnail.mean(), norm="ortho")[: _LOWEST + 1, : _LOWEST + 1].ravel()[1:65]
+    return low > np.median(low)
+
+
+def duplicate_groups(images, *, max_distance=None):
+    """Number images so that copies share a number.
+
+    Parameters
+    ----------
+    images : sequence of arrays of shape (H, W), Radiographs, paths or None
+        The images; None is a copy of nothing.
+    max_distance : int, default=None
+        None finds identical images only. A number also joins images whose perceptual hashes differ in so many of 64
+        bits or fewer: 2 to 6 find resized and recompressed copies. Radiographs in one position look alike, so look
+        at what is found before it is believed.
+
+    Returns
+    -------
+    int array of shape (n_images,)
+        A number an image, in the order of first appearance: ``groups=`` for a comparison.
+
+    Raises
+    ------
+    InputError
+        If a perceptual hash is asked for and an image is a path or too small.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.evaluation import duplicate_groups
+    >>> a, b = np.random.default_rng(0).random((2, 16, 16))
+    >>> duplicate_groups([a, b, a.copy(), None])
+    array([0, 1, 0, 2])
+    """
+    keys = [("missing", i) if image is None else pixel_hash(image) for i, image in enumerate(images)]
+    groups = pd.factorize(pd.Series(keys, dtype=object))[0]
+    if max_distance is None:
+        return groups
+    present = [i for i, image in enumerate(images) if image is not None]
+    hashes = np.array([perceptual_hash(images[i]) for i in present], dtype=np.int32).reshape(-1, 64)
+    for position, i in enumerate(present):
+        near = np.abs(hashes[position + 1 :] - hashes[position]).sum(axis=1) <= max_distance
+        for j in np.asarray(present[position + 1 :])[near]:
+            groups[groups == groups[j]] = groups[i]
+    return pd.factorize(groups)[0]
+
+
+def check_duplicates(tables, groups):
+    """Refuse images that are stored in two groups or in two cohorts.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        Tables by cohort; the first is the one that is split into folds. Columns that hold images are found by
+        their cells.
+    groups : int array of shape (n_samples,) or None
+        Group of each row of the first table; None means that each row may be on a side of its own.
+
+    Raises
+    ------
+    LeakageError
+        Names the rows that hold one image.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from deepradiomics.evaluation.leakage import check_duplicates
+    >>> table = pd.DataFrame({"knee": [np.zeros((9, 9)), np.ones((9, 9))]})
+    >>> check_duplicates({"internal": table}, None)
+    """
+    seen = {}
+    for number, (cohort, table) in enumerate(tables.items()):
+        own_groups = np.arange(len(table)) if groups is None or number else groups
+        for column in _image_columns(table):
+            for row, image in enumerate(table[column]):
+                if not _is_image(image) or np.ptp(getattr(image, "pixels", image)) == 0:
+                    continue
+                place = (cohort, column, row)
+                first, group = seen.setdefault(pixel_hash(image), (place, own_groups[row]))
+                crosses = first[0] != cohort or (number == 0 and group != own_groups[row])
+                if crosses:
+                    raise LeakageError(_duplicate_message(first, place), code="duplicate_image")
+
+
+def check_separating_columns(X, y, columns=None):
+    """Refuse a column that alone separates the classes: it is the label, or was computed from it.
+
+    Parameters
+    ----------
+    X : DataFrame
+        The table that goes into a model.
+    y : array-like of shape (n_samples,)
+        Labels of two classes.
+    columns : list of str, default=None
+        Columns to check; None checks all. Numbers and words are checked, images are not.
+
+    Raises
+    ------
+    LeakageError
+        Names the column.
+
+    Notes
+    -----
+    A numeric column separates if all values of one class lie above all of the other; a column of words if no word
+    occurs in both classes. Small tables, in which this happens by chance more often than once in a million, pass.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.evaluation import check_separating_columns
+    >>> table = pd.DataFrame({"age": [50, 70, 60, 80] * 10, "t_score": [-1.0, -1.2, -2.9, -3.1] * 10})
+    >>> check_separating_columns(table, [0, 0, 1, 1] * 10)
+    Traceback (most recent call last):
+    ...
+    deepradiomics.exceptions.LeakageError: column 't_score' alone separates the classes ...
+    """
+    y = np.asarray(y)
+    first = y == np.unique(y)[0]
+    # A random order puts one class wholly above the other in 2 of (n choose m) cases.
+    if 2 / comb(len(y), int(first.sum())) * X.shape[1] > _CHANCE:
+        return
+    for name in X.columns if columns is None else columns:
+        if _separates(X[name], first):
+            raise LeakageError(
+                f"column {name!r} alone separates the classes without an error; it is the label in another form or was "
+                "made from it, so take it out of the model's columns",
+                code="separating_column",
+            )
+
+
+def _image_columns(table):
+    if not isinstance(table, pd.DataFrame):
+        return []
+    objects = [column for column in table.columns if table[column].dtype == object]
+    return [column for column in objects if any(_is_image(cell) for cell in table[column])]
+
+
+def _is_image(cell):
+    return (isinstance(cell, np.ndarray) and cell.ndim == 2) or hasattr(cell, "pixels")
+
+
+def _duplicate_message(first, second):
+    (cohort_a, column_a, row_a), (cohort_b, column_b, row_b) = first, second
+    return (
+        f"row {row_a} of {cohort_a} (column {column_a!r}) and row {row_b} of {cohort_b} (column {column_b!r}) hold the "
+        "same image and could stand on both sides of a split; give groups=duplicate_groups(images), or leave one out"
+    )
+
+
+def _separates(column, first):
+    known = column.notna().to_numpy()
+    if not known[first].any() or not known[~first].any():
+        return False
+    one, other = column[known & first], column[known & ~first]
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return bool(known.mean() > 0.5 and (one.max() < other.min() or one.min() > other.max()))
+    if not all(isinstance(cell, str | bool | np.bool_) for cell in column[known]):
+        return False
+    words = set(one), set(other)
+    return known.all() and len(words[0] | words[1]) <= _MOST_LEVELS and not words[0] & words[1]

@@ -1,0 +1,114 @@
+"""Leaks are found and named: on made-up tables, and on the real knees with their known traps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from deepradiomics import clinical_encoder, compare_feature_sets
+from deepradiomics.evaluation import check_separating_columns, duplicate_groups, perceptual_hash, pixel_hash
+from deepradiomics.exceptions import InputError, LeakageError
+
+KNEES = Path(__file__).resolve().parents[2] / "../shared/data/knees"
+needs_knees = pytest.mark.skipif(not KNEES.exists(), reason=f"no real radiographs in {KNEES}")
+
+
+@dataclass
+class Film:
+    pixels: np.ndarray
+
+
+def picture(seed, size=64):
+    rng = np.random.default_rng(seed)
+    return np.cumsum(np.cumsum(rng.normal(size=(size, size)), axis=0), axis=1)
+
+
+def test_identical_images_share_a_hash_and_others_do_not(tmp_path):
+    a = picture(0)
+    assert pixel_hash(a) == pixel_hash(Film(a.astype(np.float32)))
+    assert pixel_hash(a) != pixel_hash(a.T)
+    for name in ("one.png", "two.png"):
+        Image.fromarray((picture(1) % 255).astype(np.uint8)).save(tmp_path / name)
+    assert duplicate_groups([tmp_path / "one.png", str(tmp_path / "two.png"), None]).tolist() == [0, 0, 1]
+
+
+def test_resized_and_brightened_copies_are_near_and_others_far():
+    images = [picture(seed) for seed in range(6)]
+    copies = [np.kron(image, np.ones((2, 2))) * 3 + 10 for image in images]
+    noisy = [image + np.random.default_rng(9).normal(0, 0.01 * image.std(), image.shape) for image in images]
+    groups = duplicate_groups([*images, *copies, *noisy], max_distance=4)
+    assert groups.tolist() == list(range(6)) * 3
+    assert (perceptual_hash(images[0]) != perceptual_hash(images[1])).sum() > 10
+    with pytest.raises(InputError, match="perceptual"):
+        perceptual_hash(np.zeros((3, 3)))
+
+
+@needs_knees
+def test_the_real_knees_hold_the_copies_that_their_readme_names():
+    knees = pd.read_csv(KNEES / "clinical.csv", skipinitialspace=True)
+    groups = pd.Series(duplicate_groups([KNEES / "images" / name for name in knees["image"]]), index=knees["id"])
+    for copies in (["OP102", "OS40"], ["OP53", "OS8", "OS9"], ["N22", "N27"]):
+        assert len(set(groups[copies])) == 1
+
+
+@needs_knees
+def test_the_score_that_made_the_label_is_refused_by_name():
+    knees = pd.read_csv(KNEES / "clinical.csv", skipinitialspace=True)
+    y = (knees["label"] == "osteoporosis").astype(int)
+    check_separating_columns(knees, y, ["age", "sex", "weight_kg", "bmi"])
+    with pytest.raises(LeakageError, match="'t_score_qus' alone separates"):
+        check_separating_columns(knees, y, ["age", "t_score_qus", "weight_kg"])
+
+
+def table(n=60):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 2
+    return pd.DataFrame({"age": rng.normal(60 + y, 8), "film": [Film(picture(i, 16)) for i in range(n)]}), y
+
+
+def model(columns=("age",)):
+    read = FunctionTransformer(lambda X: np.array([[film.pixels.mean()] for film in X["film"]]))
+    return make_pipeline(
+        ColumnTransformer([("clinical", clinical_encoder(), list(columns)), ("texture", read, ["film"])]),
+        LogisticRegression(max_iter=1000),
+    )
+
+
+def test_a_comparison_refuses_an_image_in_two_groups_and_takes_it_in_one():
+    X, y = table()
+    X.loc[7, "film"] = Film(X.loc[3, "film"].pixels.copy())
+    with pytest.raises(LeakageError, match=r"row 3 of internal .* row 7 of internal"):
+        compare_feature_sets(model(), X, y)
+    assert compare_feature_sets(model(), X, y, groups=duplicate_groups(X["film"])).table.shape[0] == 3
+
+
+def test_a_comparison_refuses_an_image_in_two_cohorts():
+    X, y = table()
+    other = X.iloc[[5, 6]].assign(film=[Film(picture(500, 16)), X.loc[2, "film"]])
+    with pytest.raises(LeakageError, match=r"row 2 of internal .* row 1 of B"):
+        compare_feature_sets(model(), X, y, external={"B": (other, [0, 1])})
+
+
+def test_equal_empty_label_maps_are_no_duplicates():
+    X, y = table()
+    X["mask"] = [np.zeros((16, 16), dtype=np.uint8)] * 60
+    assert len(compare_feature_sets(model(), X, y).table) == 3
+
+
+@pytest.mark.parametrize("values", [lambda y: -2.5 - y, lambda y: np.where(y, "clinic", "screening")])
+def test_a_comparison_refuses_the_label_in_disguise(values):
+    X, y = table()
+    with pytest.raises(LeakageError, match="'score' alone separates"):
+        compare_feature_sets(model(["age", "score"]), X.assign(score=values(y)), y)
+    assert len(compare_feature_sets(model(["age"]), X.assign(score=values(y)), y).table) == 3  # No block reads it.
+
+
+def test_small_tables_pass():
+    check_separating_columns(pd.DataFrame({"age": [1, 2, 3, 4]}), [0, 0, 1, 1])
