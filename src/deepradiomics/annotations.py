@@ -173,9 +173,7 @@ def read_coco(path, *, image_name, image_shape=None):
             if images and entry["image_id"] == images[0]["id"]
         ]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{path.name} is not a COCO file ({type(error).__name__}: {error})", code="annotation"
-        ) from error
+        raise InputError(f"{path.name} is not a COCO file ({type(error).__name__})", code="annotation") from error
     if len(images) != 1:
         raise InputError(
             f"{path.name} knows {len(images)} images of the name asked for, one is needed", code="annotation"

@@ -85,8 +85,8 @@ def read_radiograph(source, *, mask=None, spacing=None, label=None, laterality=N
     Notes
     -----
     DICOM: unused high bits are cleared; MONOCHROME1 is inverted over the stored range; the modality LUT or the rescale
-    slope is applied; the display window is not, unless asked for. Spacing is PixelSpacing, else ImagerPixelSpacing, else
-    unknown. PNG, TIFF and JPEG have no spacing that could be trusted. 16-bit PNG keeps its 16 bits; equal colour
+    slope is applied; the display window is not, unless asked for. Spacing is PixelSpacing, else ImagerPixelSpacing,
+    else unknown. PNG, TIFF and JPEG have no spacing that could be trusted. 16-bit PNG keeps its 16 bits; equal colour
     channels are one grey channel. JPEG orientation tags are not followed.
 
     References

@@ -421,7 +421,7 @@ def _check_shaft_length(bottom, lesser, shaft_axis, mm):
     left = (bottom - lesser[0]) / shaft_axis[0] / mm
     if left < 26:
         raise RegionError(
-            f"the shaft goes on for {left:.0f} mm below the lesser trochanter, 26 mm are needed; give more of the femur",
+            f"the shaft goes on for {left:.0f} mm below the lesser trochanter, 26 are needed; give more of the femur",
             code="short_shaft",
         )
 

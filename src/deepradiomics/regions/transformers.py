@@ -274,8 +274,7 @@ class FemurRegions(_Regions):
         labels = read_label_map(X[self.mask].iloc[position])
         if labels.shape != radiograph.pixels.shape:
             raise InputError(
-                f"the mask has shape {labels.shape}, its image {radiograph.pixels.shape}; give a mask of the image's own "
-                "shape",
+                f"the mask has shape {labels.shape}, its image {radiograph.pixels.shape}; give a mask of its own shape",
                 code="mask_shape",
             )
         if labels.dtype == bool:
@@ -403,7 +402,7 @@ class VertebraRegions(_Regions):
         regions = {}
         for level in self.levels:
             if level in boxes:
-                margin = int(round(self.context * max(boxes[level].height, boxes[level].width)))
+                margin = round(self.context * max(boxes[level].height, boxes[level].width))
                 try:
                     regions[level] = crop(radiograph, boxes[level], margin=margin, within_mask=True)
                 except DeepRadiomicsError as error:
