@@ -1,11 +1,21 @@
-"""Late fusion of blocks of features: one classifier a block, and a vote of their probabilities."""
+"""Late and stacked fusion of blocks of features: one classifier a block, and what joins their probabilities."""
 
 import re
+from numbers import Integral
 
-from sklearn.base import clone
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.compose import ColumnTransformer, make_column_selector
-from sklearn.ensemble import VotingClassifier
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _num_samples, check_is_fitted, indexable, validate_data
+
+from deepradiomics.exceptions import InputError, LeakageError
 
 
 def columns_of(block):
@@ -63,9 +73,198 @@ def late_fusion(blocks, classifier, *, weights=None):
     >>> model.predict(X).tolist()
     [0, 0, 1, 1]
     """
-    if isinstance(blocks, ColumnTransformer):
-        parts = [(name, transformer, columns) for name, transformer, columns in blocks.transformers]
-    else:
-        parts = [(name, "passthrough", columns_of(name)) for name in blocks]
-    voters = [(part[0], make_pipeline(ColumnTransformer([part]), clone(classifier))) for part in parts]
+    voters = [(part[0], make_pipeline(ColumnTransformer([part]), clone(classifier))) for part in _parts(blocks)]
     return VotingClassifier(voters, voting="soft", weights=weights)
+
+
+class StackedFusionClassifier(ClassifierMixin, BaseEstimator):
+    """Fit one classifier a block, and a last one on their out-of-fold probabilities.
+
+    Parameters
+    ----------
+    blocks : ColumnTransformer, list of str or None, default=None
+        Named blocks, as in :func:`late_fusion`. A block of which a table has no column is left out. None makes all
+        columns one block.
+    classifier : estimator, default=None
+        Fitted on each block, with ``predict_proba``; None is a logistic regression.
+    final_classifier : estimator, default=None
+        Fitted on the probabilities; None is a logistic regression.
+    cv : int, splitter or iterable, default=5
+        How out-of-fold probabilities are made. A number of folds is stratified and shuffled, and keeps groups
+        together where ``groups`` are given; it shrinks to the rows of the smallest class.
+    n_jobs : int, default=None
+        Blocks that are fitted at a time.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        The labels.
+    stacking_ : StackingClassifier
+        The fitted classifiers.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : array of str of shape (n_features_in_,)
+        Their names, where X is a data frame with names.
+
+    Notes
+    -----
+    scikit-learn's `StackingClassifier` does the work; it is handed explicit splits, as it does not pass groups on to
+    its splitter. Blocks whose transformers themselves need groups belong in front of this classifier, not in it.
+
+    References
+    ----------
+    Wolpert DH. Stacked generalization. Neural Networks 1992;5:241-259.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.fusion import StackedFusionClassifier
+    >>> y = np.arange(40) % 2
+    >>> X = np.random.default_rng(0).normal(size=(40, 3)) + y[:, None]
+    >>> StackedFusionClassifier(random_state=0).fit(X, y, groups=np.arange(40) // 2).predict_proba(X).shape
+    (40, 2)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "blocks": [ColumnTransformer, list, None],
+        "classifier": [HasMethods(["fit", "predict_proba"]), None],
+        "final_classifier": [HasMethods(["fit", "predict_proba"]), None],
+        "cv": ["cv_object"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, blocks=None, classifier=None, *, final_classifier=None, cv=5, n_jobs=None, random_state=None):
+        self.blocks = blocks
+        self.classifier = classifier
+        self.final_classifier = final_classifier
+        self.cv = cv
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, *, groups=None):
+        """Fit the classifier of each block and the last one.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_samples, n_features)
+            The table.
+        y : array-like of shape (n_samples,)
+            Labels.
+        groups : array-like of shape (n_samples,), default=None
+            Patient of each row; no patient is on both sides of a split.
+
+        Returns
+        -------
+        StackedFusionClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        InputError
+            If the table has no column of any block.
+        LeakageError
+            If a group is on both sides of a split.
+        """
+        X, y, groups = indexable(X, y, groups)
+        if self.blocks is None:
+            X, y = validate_data(self, X, y)
+        else:
+            validate_data(self, X, skip_check_array=True)
+        check_classification_targets(y)
+        classifier = LogisticRegression(max_iter=1000) if self.classifier is None else self.classifier
+        parts = _present(_parts(self.blocks), X)
+        stacking = StackingClassifier(
+            [(part[0], make_pipeline(ColumnTransformer([part]), clone(classifier))) for part in parts],
+            final_estimator=LogisticRegression() if self.final_classifier is None else clone(self.final_classifier),
+            cv=_explicit_splits(self.cv, np.asarray(y), groups, self.random_state),
+            stack_method="predict_proba",
+            n_jobs=self.n_jobs,
+        )
+        self.stacking_ = stacking.fit(X, y)
+        self.classes_ = self.stacking_.classes_
+        return self
+
+    def predict_proba(self, X):
+        """Estimate the probability of each class.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_samples, n_features)
+            The table.
+
+        Returns
+        -------
+        float array of shape (n_samples, n_classes)
+            Probabilities in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, skip_check_array=self.blocks is not None)
+        return self.stacking_.predict_proba(X)
+
+    def predict(self, X):
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_samples, n_features)
+            The table.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Labels.
+        """
+        probability = self.predict_proba(X)
+        return self.classes_[probability.argmax(axis=1)]
+
+
+def _parts(blocks):
+    """Return (name, transformer, columns) of each block."""
+    if blocks is None:
+        return [("all", "passthrough", _all_columns)]
+    if isinstance(blocks, ColumnTransformer):
+        return list(blocks.transformers)
+    return [(name, "passthrough", columns_of(name)) for name in blocks]
+
+
+def _all_columns(X):
+    return list(range(X.shape[1]))
+
+
+def _present(parts, X):
+    """Return the blocks of which the table has columns."""
+    present = [part for part in parts if not callable(part[2]) or len(part[2](X))]
+    if not present:
+        names = ", ".join(name for name, _, _ in parts)
+        raise InputError(f"the table has no column of the blocks {names}; is it the pandas output of a transformer?")
+    return present
+
+
+def _explicit_splits(cv, y, groups, random_state):
+    """Return a list of (train, test) in which no group is on both sides."""
+    if isinstance(cv, Integral):
+        counts = [len(rows if groups is None else np.unique(np.asarray(groups)[rows])) for rows in _rows_of_classes(y)]
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+        cv = kind(max(min(int(cv), *counts), 2), shuffle=True, random_state=seed)
+    splitter = check_cv(cv, y, classifier=True)
+    # scikit-learn's own splitters warn of groups that they do not use.
+    uses_groups = not hasattr(splitter, "get_metadata_routing") or splitter.get_metadata_routing().consumes(
+        "split", ["groups"]
+    )
+    splits = list(splitter.split(np.zeros((_num_samples(y), 1)), y, groups if uses_groups else None))
+    for number, (train, test) in enumerate(splits, start=1):
+        if groups is not None and np.intersect1d(np.asarray(groups)[train], np.asarray(groups)[test]).size:
+            raise LeakageError(
+                f"fold {number} of the stacking has a patient on both sides; use a splitter that keeps groups together",
+                code="patient_overlap",
+            )
+    return splits
+
+
+def _rows_of_classes(y):
+    return [np.flatnonzero(y == label) for label in np.unique(y)]
