@@ -29,11 +29,15 @@ for hips in (internal, external):
 print(f"Osteoporosis (T-score <= -2.5): {internal.target.mean():.0%} at site A, {external.target.mean():.0%} at site B")
 
 # %%
-# What the regions look like on the first patient.
-row = internal.data.head(1)
-regions = dr.FemurRegions(mask="mask")
-figure, axes = plt.subplots(figsize=(7, 7), layout="constrained")
-dr.plot_regions(row["radiograph"].iloc[0], row["mask"].iloc[0], ax=axes)
+# The boxes on the first patient: what is measured, where.
+radiograph, mask = internal.data["radiograph"][0], internal.masks[0]
+boxes = {
+    f"{name}_{region}": box
+    for name, label, side in (("left", 1, "L"), ("right", 2, "R"))
+    for region, box in dr.place_femur_boxes(mask == label, radiograph.spacing, side=side).items()
+}
+figure, axes = plt.subplots(figsize=(9, 9), layout="constrained")
+dr.plot_regions(radiograph, mask, boxes=boxes, ax=axes)
 figure.savefig(folder / "regions.png", dpi=120)
 
 # %%
