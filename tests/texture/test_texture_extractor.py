@@ -2,6 +2,7 @@
 
 import pickle
 import tracemalloc
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from deepradiomics.texture import describe_features, extract, measurement
 radiomics = pytest.importorskip("radiomics", reason="the reference engine is pyradiomics")
 
 SMALL = {"firstorder": ["Mean", "Energy"], "glcm": ["Contrast"]}
-ENGINES = ["pyradiomics"]
+ENGINES = [name for name in ("native", "pyradiomics") if find_spec(f"deepradiomics.texture.{name}")]
 
 
 def image(seed=0, shape=(20, 24)):

@@ -1,6 +1,7 @@
 """Everything against pyradiomics' RadiomicsFeatureExtractor, run live on the same two-dimensional image."""
 
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ radiomics = pytest.importorskip("radiomics", reason="parity is measured against 
 sitk = pytest.importorskip("SimpleITK")
 featureextractor = pytest.importorskip("radiomics.featureextractor")
 
-ENGINES = ["pyradiomics"]
+ENGINES = [name for name in ("native", "pyradiomics") if find_spec(f"deepradiomics.texture.{name}")]
 CLASSES = ["firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm", "shape2D"]
 SHAPE, SPACING = (40, 48), (0.7, 0.5)
 ROWS, COLUMNS = np.ogrid[:40, :48]
