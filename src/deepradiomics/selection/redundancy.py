@@ -124,7 +124,7 @@ class MRMRSelector(SelectorMixin, BaseEstimator):
     >>> import numpy as np
     >>> from deepradiomics.selection import MRMRSelector
     >>> y = np.arange(40) % 2
-    >>> a, b, c = np.random.default_rng(0).normal(size=(3, 40))
+    >>> a, b, c = np.random.default_rng(3).normal(size=(3, 40))
     >>> X = np.column_stack([a + 2 * y, a + 2 * y + 0.01 * c, b + 2 * y])
     >>> MRMRSelector(2).fit(X, y).ranking_.tolist()[1]
     2
