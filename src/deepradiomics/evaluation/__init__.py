@@ -12,6 +12,7 @@ from deepradiomics.evaluation.leakage import (
     pixel_hash,
 )
 from deepradiomics.evaluation.rates import DiagnosticRates, diagnostic_rates, sensitivity_threshold, youden_threshold
+from deepradiomics.evaluation.readers import MRMCResult, ReaderStudy, obuchowski_rockette, reader_study
 from deepradiomics.evaluation.roc import DelongResult, delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "DelongResult",
     "DiagnosticRates",
     "Interval",
+    "MRMCResult",
+    "ReaderStudy",
     "calibration_curve",
     "calibration_measures",
     "check_separating_columns",
@@ -34,8 +37,10 @@ __all__ = [
     "icc",
     "mcnemar",
     "net_benefit",
+    "obuchowski_rockette",
     "perceptual_hash",
     "pixel_hash",
+    "reader_study",
     "roc_auc_ci",
     "sensitivity_threshold",
     "weighted_kappa",
