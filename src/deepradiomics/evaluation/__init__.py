@@ -4,6 +4,12 @@ from deepradiomics.evaluation.agreement import icc, mcnemar, weighted_kappa
 from deepradiomics.evaluation.calibration import Calibration, calibration_curve, calibration_measures
 from deepradiomics.evaluation.comparison import Comparison, compare_feature_sets
 from deepradiomics.evaluation.decision import net_benefit
+from deepradiomics.evaluation.displays import (
+    CalibrationDisplay,
+    DecisionCurveDisplay,
+    ForestDisplay,
+    RocIntervalDisplay,
+)
 from deepradiomics.evaluation.intervals import Interval, clopper_pearson, wilson, wilsoncc
 from deepradiomics.evaluation.leakage import (
     check_separating_columns,
@@ -17,12 +23,16 @@ from deepradiomics.evaluation.roc import DelongResult, delong_covariance, delong
 
 __all__ = [
     "Calibration",
+    "CalibrationDisplay",
     "Comparison",
+    "DecisionCurveDisplay",
     "DelongResult",
     "DiagnosticRates",
+    "ForestDisplay",
     "Interval",
     "MRMCResult",
     "ReaderStudy",
+    "RocIntervalDisplay",
     "calibration_curve",
     "calibration_measures",
     "check_separating_columns",

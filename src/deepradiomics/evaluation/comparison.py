@@ -17,6 +17,7 @@ from deepradiomics.evaluation.leakage import check_duplicates, check_separating_
 from deepradiomics.evaluation.rates import diagnostic_rates, youden_threshold
 from deepradiomics.evaluation.roc import auc_interval, delong_covariance, delong_tests
 from deepradiomics.evaluation.stateless import columns_read, compute_once, cut_model
+from deepradiomics.evaluation.subgroups import subgroup_table
 from deepradiomics.exceptions import InputError, LeakageError
 
 INTERNAL = "internal"
@@ -110,6 +111,71 @@ class Comparison:
         from deepradiomics.evaluation.displays import plot_roc_panels
 
         return plot_roc_panels(self.predictions, self.table["auc"], axes=axes)
+
+    def subgroups(self, labels, *, cohort=INTERNAL, features=None):
+        """Split one cohort by sex, age band, site or scanner, and see whether the areas hold.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_rows,)
+            Subgroup of each row of the cohort's table.
+        cohort : str, default="internal"
+            Which cohort.
+        features : list of str, default=None
+            Which feature sets; None is all.
+
+        Returns
+        -------
+        DataFrame
+            One row a subgroup and feature set: ``auc`` (an `Interval`; not defined for a subgroup of one class), ``n``,
+            ``events``, ``event_share`` and ``p_association``, the chi-square test of whether the share of events
+            differs between subgroups. Where it does, a model that reads the subgroup off the image scores without
+            looking at bone: compare the areas within subgroups with that of all.
+
+        Raises
+        ------
+        InputError
+            If there is not one label a row of a known cohort.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        part = self.predictions[self.predictions["cohort"] == cohort]
+        chosen = list(part["features"].unique()) if features is None else features
+        return subgroup_table(part[part["features"].isin(chosen)], labels, self._auc)
+
+    def to_html(self, path, *, title="Comparison of feature sets", subgroups=None, excluded=None):
+        """Write one self-contained page: what was compared, tables, tests, plots, settings.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        title : str, default="Comparison of feature sets"
+            Heading of the page.
+        subgroups : dict of str to array-like of shape (n_rows,), default=None
+            Labels of the rows of X by what they are, such as ``{"sex": X["sex"]}``.
+        excluded : dict of str to int, default=None
+            Patients left out before the comparison, by reason.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        MissingDependencyError
+            If Jinja2 is not installed.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        from deepradiomics.evaluation.report import write_report
+
+        return write_report(self, path, title=title, subgroups=subgroups, excluded=excluded)
 
     def _inflation(self, cohort):
         return self.inflation if cohort == INTERNAL else 1.0
@@ -240,6 +306,7 @@ def compare_feature_sets(  # noqa: PLR0913
     predictions = pd.concat([predictions, *_external_predictions(fits[len(splits) :], cohorts, predictions)])
     inflation = 1 + sum(len(test) / len(train) for train, test in splits)
     settings = {"folds": len(splits), "groups": groups is not None, "random_state": random_state, "feature_sets": sets}
+    settings["model"] = repr(model)
     return Comparison(predictions.reset_index(drop=True), folds, tuple(classes.tolist()), inflation, settings)
 
 
