@@ -59,6 +59,7 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None):
         loader=jinja2.PackageLoader("deepradiomics.evaluation"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     cohorts = list(comparison.predictions["cohort"].unique())
+    parts = {name: comparison.subgroups(labels) for name, labels in (subgroups or {}).items()}
     page = environment.get_template(_TEMPLATE).render(
         title=title,
         date=date.today().isoformat(),
@@ -70,10 +71,8 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None):
         tests=_cells(comparison.tests.reset_index()) if len(comparison.tests) else None,
         folds=_cells(_fold_table(comparison.folds)),
         calibration=_cells(_calibration_table(comparison.predictions)),
-        subgroups={
-            name: _cells(comparison.subgroups(labels).reset_index()) for name, labels in (subgroups or {}).items()
-        },
-        associated=_associated(comparison, subgroups or {}),
+        subgroups={name: _cells(part.reset_index()) for name, part in parts.items()},
+        associated=_associated(parts),
         figures=_figures(comparison, cohorts),
         versions=_versions(),
         checklist=_checklist(comparison, cohorts),
@@ -92,17 +91,16 @@ def _cell(value):
     if isinstance(value, Interval):
         return str(value), float(value)
     if isinstance(value, float | np.floating):
-        text = (
-            "-"
-            if np.isnan(value)
-            else f"{value:.3g}"
-            if abs(value) < 1e-3 and value
-            else f"{value:.3f}".rstrip("0").rstrip(".")
-        )
-        return text, float(value)
+        return _number(value), float(value)
     if isinstance(value, int | np.integer):
         return str(value), int(value)
     return str(value), str(value)
+
+
+def _number(value):
+    if np.isnan(value):
+        return "-"
+    return f"{value:.2g}" if 0 < abs(value) < 1e-3 else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def _flow(comparison, excluded):
@@ -135,9 +133,9 @@ def _calibration_table(predictions):
     return pd.DataFrame(rows, columns=["cohort", "features", "brier", "intercept", "slope", "ici"])
 
 
-def _associated(comparison, subgroups):
+def _associated(subgroups):
     """Names of the subgroupings whose shares of events differ, with the p-value."""
-    found = {name: comparison.subgroups(labels)["p_association"].iloc[0] for name, labels in subgroups.items()}
+    found = {name: part["p_association"].iloc[0] for name, part in subgroups.items()}
     return {name: f"{p_value:.2g}" for name, p_value in found.items() if p_value < 0.05}
 
 
