@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScale
 
 from deepradiomics import compare_feature_sets, late_fusion
 from deepradiomics.clinical import clinical_encoder
-from deepradiomics.evaluation import delong_test, roc_auc_ci
+from deepradiomics.evaluation import compare_models, delong_test, roc_auc_ci
 from deepradiomics.exceptions import InputError, LeakageError
 
 SEVEN = ["C", "T", "D", "TC", "DC", "DT", "DTC"]
@@ -382,3 +382,35 @@ def test_refusals(change, message):
     arguments = {"model": make_pipeline(clinical(), LogisticRegression()), "X": X, "y": y} | change
     with pytest.raises(InputError, match=message):
         compare_feature_sets(**arguments)
+
+
+def test_models_are_compared_as_scikit_learn_would():
+    X, y = cohort()
+    numbers = X[["age", "patient"]]
+    models = {
+        "plain": make_pipeline(FunctionTransformer(lambda table: table[["age"]]), LogisticRegression(max_iter=1000)),
+        "blocks": make_pipeline(clinical(), LogisticRegression()),
+        "images": model(),
+    }
+    result = compare_models(models, X, y, cv=3, random_state=0)
+    assert list(result.table.loc["internal"].index) == list(models)
+    assert len(result.tests) == 3
+    own = result.predictions.query("features == 'plain'")
+    splits = [(np.flatnonzero(own["fold"] != k), np.flatnonzero(own["fold"] == k)) for k in range(3)]
+    expected = cross_val_predict(models["plain"], numbers, y, cv=splits, method="predict_proba")[:, 1]
+    np.testing.assert_allclose(own["score"], expected, atol=1e-9)
+    alone = compare_feature_sets(model(), X, y, cv=3, feature_sets=["DTC"], random_state=0)
+    np.testing.assert_allclose(result.predictions.query("features == 'images'")["score"], alone.predictions["score"])
+
+
+def test_models_on_plain_matrices_and_refusals():
+    X, y = RNG_X, np.arange(60) % 2
+    table = compare_models({"a": LogisticRegression(), "b": RidgeClassifier()}, X, y, random_state=0).table
+    assert list(table["n"]) == [60, 60]
+    with pytest.raises(InputError, match="no model"):
+        compare_models({}, X, y)
+    with pytest.raises(InputError, match="must be a classifier"):
+        compare_models({"a": StandardScaler()}, X, y)
+
+
+RNG_X = np.random.default_rng(0).normal(size=(60, 3))

@@ -2,7 +2,7 @@
 
 from deepradiomics.evaluation.agreement import icc, mcnemar, weighted_kappa
 from deepradiomics.evaluation.calibration import Calibration, calibration_curve, calibration_measures
-from deepradiomics.evaluation.comparison import Comparison, compare_feature_sets
+from deepradiomics.evaluation.comparison import compare_feature_sets, compare_models
 from deepradiomics.evaluation.decision import net_benefit
 from deepradiomics.evaluation.displays import (
     CalibrationDisplay,
@@ -19,6 +19,7 @@ from deepradiomics.evaluation.leakage import (
 )
 from deepradiomics.evaluation.rates import DiagnosticRates, diagnostic_rates, sensitivity_threshold, youden_threshold
 from deepradiomics.evaluation.readers import MRMCResult, ReaderStudy, obuchowski_rockette, reader_study
+from deepradiomics.evaluation.result import Comparison
 from deepradiomics.evaluation.roc import DelongResult, delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "check_separating_columns",
     "clopper_pearson",
     "compare_feature_sets",
+    "compare_models",
     "delong_covariance",
     "delong_test",
     "delong_tests",

@@ -1,10 +1,12 @@
-"""Compare feature sets of one model by cross-validation and on external cohorts, each block fitted once a fold."""
+"""Compare feature sets of one model, or whole models, by cross-validation and on external cohorts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
@@ -12,179 +14,12 @@ from tqdm import tqdm
 from deepradiomics.evaluation.feature_sets import resolve_feature_sets
 from deepradiomics.evaluation.fitting import fit_feature_sets, group_routing
 from deepradiomics.evaluation.folds import PATIENT_COLUMN, patient_groups, patient_splits
-from deepradiomics.evaluation.intervals import Interval
 from deepradiomics.evaluation.leakage import check_duplicates, check_separating_columns
-from deepradiomics.evaluation.rates import diagnostic_rates, youden_threshold
-from deepradiomics.evaluation.roc import auc_interval, delong_covariance, delong_tests
-from deepradiomics.evaluation.stateless import columns_read, compute_once, cut_model
-from deepradiomics.evaluation.subgroups import subgroup_table
+from deepradiomics.evaluation.rates import youden_threshold
+from deepradiomics.evaluation.result import INTERNAL, Comparison
+from deepradiomics.evaluation.roc import delong_covariance
+from deepradiomics.evaluation.stateless import ModelParts, columns_read, compute_once, cut_model
 from deepradiomics.exceptions import InputError, LeakageError
-
-INTERNAL = "internal"
-_RATES = ("sensitivity", "specificity", "ppv", "npv")
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """What :func:`compare_feature_sets` gives: predictions, and the tables and plots made from them.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        One row a feature set and row of a cohort: ``cohort``, ``features``, ``row`` (its number in the cohort's table),
-        ``patient`` (number of the group), ``fold`` (from 0; -1 in external cohorts), ``y`` (0 or 1), ``score``
-        (larger means the event), ``threshold``, ``call`` and ``n_features``, the columns that reached the classifier.
-        Internal scores are out of fold.
-    folds : DataFrame
-        One row a feature set and fold: ``features``, ``fold``, ``n``, ``events``, ``n_features``, ``threshold`` and
-        ``auc`` of that fold alone (NaN where it lacks a class).
-    classes : tuple
-        The two labels; the second is the event.
-    inflation : float, default=1.0
-        Factor on the variance of cross-validated areas.
-    settings : dict, default=<factory>
-        How the comparison was made, in words.
-
-    Examples
-    --------
-    >>> from sklearn.compose import ColumnTransformer
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> from deepradiomics import compare_feature_sets
-    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    >>> blocks = ColumnTransformer(
-    ...     [("texture", StandardScaler(), ["mean texture"]), ("clinical", StandardScaler(), ["mean area"])]
-    ... )
-    >>> comparison = compare_feature_sets(make_pipeline(blocks, LogisticRegression()), X, y, cv=3, random_state=0)
-    >>> list(comparison.table.loc["internal"].index)
-    ['C', 'T', 'TC']
-    """
-
-    predictions: pd.DataFrame
-    folds: pd.DataFrame
-    classes: tuple
-    inflation: float = 1.0
-    settings: dict = field(default_factory=dict)
-
-    @property
-    def table(self):
-        """DataFrame: (cohort, features) x auc, sensitivity, specificity, ppv, npv, n, events, n_features."""
-        rows = []
-        for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
-            rates = diagnostic_rates(part["y"], part["call"])
-            row = {"cohort": cohort, "features": features, "auc": self._auc(part)}
-            row |= {name: getattr(rates, name) for name in _RATES}
-            rows.append(row | {"n": len(part), "events": part["y"].sum(), "n_features": part["n_features"].mean()})
-        return pd.DataFrame(rows).set_index(["cohort", "features"])
-
-    @property
-    def tests(self):
-        """DataFrame: DeLong's test of each pair of feature sets, corrected after Holm within each cohort."""
-        tables = []
-        for cohort, part in self.predictions.groupby("cohort", sort=False):
-            scores = {name: own["score"].to_numpy() for name, own in part.groupby("features", sort=False)}
-            first = part.iloc[: len(part) // len(scores)]
-            if len(scores) > 1 and first["y"].nunique() == 2:
-                test = delong_tests(first["y"], scores, groups=first["patient"], inflation=self._inflation(cohort))
-                tables.append(test.assign(cohort=cohort).set_index(["cohort", "a", "b"]))
-        return pd.concat(tables) if tables else pd.DataFrame()
-
-    def plot_roc(self, *, axes=None):
-        """Draw the ROC curve of each feature set, a panel a cohort.
-
-        Parameters
-        ----------
-        axes : array of matplotlib Axes, default=None
-            One a cohort; None makes a new figure.
-
-        Returns
-        -------
-        array of matplotlib Axes
-            The panels.
-
-        Examples
-        --------
-        See ``examples/demo.py``.
-        """
-        from deepradiomics.evaluation.displays import plot_roc_panels
-
-        return plot_roc_panels(self.predictions, self.table["auc"], axes=axes)
-
-    def subgroups(self, labels, *, cohort=INTERNAL, features=None):
-        """Split one cohort by sex, age band, site or scanner, and see whether the areas hold.
-
-        Parameters
-        ----------
-        labels : array-like of shape (n_rows,)
-            Subgroup of each row of the cohort's table.
-        cohort : str, default="internal"
-            Which cohort.
-        features : list of str, default=None
-            Which feature sets; None is all.
-
-        Returns
-        -------
-        DataFrame
-            One row a subgroup and feature set: ``auc`` (an `Interval`; not defined for a subgroup of one class), ``n``,
-            ``events``, ``event_share`` and ``p_association``, the chi-square test of whether the share of events
-            differs between subgroups. Where it does, a model that reads the subgroup off the image scores without
-            looking at bone: compare the areas within subgroups with that of all.
-
-        Raises
-        ------
-        InputError
-            If there is not one label a row of a known cohort.
-
-        Examples
-        --------
-        See ``docs/comparison.md``.
-        """
-        part = self.predictions[self.predictions["cohort"] == cohort]
-        chosen = list(part["features"].unique()) if features is None else features
-        return subgroup_table(part[part["features"].isin(chosen)], labels, self._auc)
-
-    def to_html(self, path, *, title="Comparison of feature sets", subgroups=None, excluded=None):
-        """Write one self-contained page: what was compared, tables, tests, plots, settings.
-
-        Parameters
-        ----------
-        path : str or Path
-            File to write.
-        title : str, default="Comparison of feature sets"
-            Heading of the page.
-        subgroups : dict of str to array-like of shape (n_rows,), default=None
-            Labels of the rows of X by what they are, such as ``{"sex": X["sex"]}``.
-        excluded : dict of str to int, default=None
-            Patients left out before the comparison, by reason.
-
-        Returns
-        -------
-        Path
-            The file.
-
-        Raises
-        ------
-        MissingDependencyError
-            If Jinja2 is not installed.
-
-        Examples
-        --------
-        See ``docs/comparison.md``.
-        """
-        from deepradiomics.evaluation.report import write_report
-
-        return write_report(self, path, title=title, subgroups=subgroups, excluded=excluded)
-
-    def _inflation(self, cohort):
-        return self.inflation if cohort == INTERNAL else 1.0
-
-    def _auc(self, part):
-        if part["y"].nunique() < 2:
-            return Interval(np.nan, np.nan, np.nan)
-        auc, covariance = delong_covariance(part["y"], [part["score"]], groups=part["patient"])
-        return auc_interval(auc[0], covariance[0, 0] * self._inflation(part["cohort"].iloc[0]))
 
 
 # Nine arguments: the eight of the design and the seed, which scikit-learn spells so everywhere.
@@ -290,30 +125,132 @@ def compare_feature_sets(  # noqa: PLR0913
              TC       80      40
     """
     parts = cut_model(model)
-    _check_classifier(parts.tail[-1])
     sets = resolve_feature_sets(feature_sets, parts.blocks)
+    task = _task(X, y, groups, cv, external, random_state)
+    settings = {"model": repr(model), "feature_sets": sets, "random_state": random_state}
+    return _comparison(task, _fit_all(parts, sets, task, n_jobs), settings)
+
+
+# As above, and no shorter for being about models.
+def compare_models(models, X, y, *, groups=None, cv=5, external=None, n_jobs=None, random_state=None):
+    """Compare whole models: cross-validated inside a cohort, and applied once to others.
+
+    For models that differ in more than their blocks of features. All see the same folds; what a model computes without
+    learning is computed once.
+
+    Parameters
+    ----------
+    models : dict of str to estimator
+        Classifiers by name; pipelines with named blocks or any other. They are cloned, not fitted.
+    X : DataFrame of shape (n_samples, n_columns)
+        A row a patient, image or vertebra.
+    y : array-like of shape (n_samples,)
+        Labels of two classes; the larger one is the event. The models are fitted on 0 and 1.
+    groups : array-like of shape (n_samples,), default=None
+        Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    cv : int, splitter or iterable of (train, test), default=5
+        A number of folds is stratified, shuffled, and keeps patients together.
+    external : dict of str to (X, y), default=None
+        Cohorts by name. Each model fitted on all of X is applied to each, once.
+    n_jobs : int, default=None
+        Folds that run at a time. The result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds. The models keep their own.
+
+    Returns
+    -------
+    Comparison
+        As of :func:`compare_feature_sets`; its column ``features`` holds the names of the models.
+
+    Raises
+    ------
+    InputError
+        If there is no model, one is no classifier, labels are not two classes, folds are impossible.
+    LeakageError
+        As for :func:`compare_feature_sets`.
+
+    Notes
+    -----
+    A model without named blocks is fitted four times in each fold, three of them for its threshold.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from deepradiomics.evaluation import compare_models
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> models = {"bayes": GaussianNB(), "nothing": DummyClassifier()}
+    >>> compare_models(models, X, y, random_state=0).table["auc"].astype(float).round(2).tolist()
+    [0.99, 0.5]
+    """
+    if not models:
+        raise InputError("there is no model to compare; give a dict of names and classifiers", code="no_model")
+    task = _task(X, y, groups, cv, external, random_state)
+    parts = {name: _whole(model) for name, model in models.items()}
+    fits = [_fit_all(part, {name: part.blocks}, task, n_jobs) for name, part in parts.items()]
+    joined = [[result for fit in fold for result in fit] for fold in zip(*fits, strict=True)]
+    sets = {name: part.blocks for name, part in parts.items()}
+    return _comparison(task, joined, {"model": repr(models), "feature_sets": sets, "random_state": random_state})
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One cohort with its folds, and the cohorts to try on."""
+
+    X: object
+    y: np.ndarray
+    groups: np.ndarray | None
+    classes: np.ndarray
+    splits: list
+    cohorts: list
+    seed: int
+
+
+def _task(X, y, groups, cv, external, random_state):
     classes, y = _encoded(y, len(X))
     groups = patient_groups(X, groups)
-    with group_routing(parts.front, groups), group_routing(parts.tail, groups):
-        pass
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2)
     splits = patient_splits(cv, y, groups, int(seeds[0]))
     cohorts = _external_cohorts(external, X, classes)
     check_duplicates({INTERNAL: X} | {cohort.name: cohort.X for cohort in cohorts}, groups)
-    _check_columns(parts, X, y)
-    fits = _fit_all(parts, sets, (X, y, groups), splits, cohorts, int(seeds[1]), n_jobs)
-    predictions, folds = _internal_predictions(fits[: len(splits)], splits, y, groups)
-    predictions = pd.concat([predictions, *_external_predictions(fits[len(splits) :], cohorts, predictions)])
-    inflation = 1 + sum(len(test) / len(train) for train, test in splits)
-    settings = {"folds": len(splits), "groups": groups is not None, "random_state": random_state, "feature_sets": sets}
-    settings["model"] = repr(model)
-    return Comparison(predictions.reset_index(drop=True), folds, tuple(classes.tolist()), inflation, settings)
+    return _Task(X, y, groups, classes, splits, cohorts, int(seeds[1]))
 
 
-def _check_columns(parts, X, y):
-    """Refuse a column of the table that a block reads and that is the label in disguise."""
-    if isinstance(X, pd.DataFrame):
-        check_separating_columns(X, y, [name for name in X.columns if name in columns_read(parts.front[-1], X)])
+def _comparison(task, fits, settings):
+    """Gather the fits of all folds and of the external cohorts."""
+    n_folds = len(task.splits)
+    internal, folds = _internal_predictions(fits[:n_folds], task.splits, task.y, task.groups)
+    predictions = pd.concat([internal, *_external_predictions(fits[n_folds:], task.cohorts, internal)])
+    inflation = 1 + sum(len(test) / len(train) for train, test in task.splits)
+    settings = settings | {"folds": n_folds, "groups": task.groups is not None}
+    return Comparison(predictions.reset_index(drop=True), folds, tuple(task.classes.tolist()), inflation, settings)
+
+
+def _whole(model):
+    """A model as one feature set: cut behind its blocks, or all columns as one block."""
+    steps = model.steps if isinstance(model, Pipeline) else []
+    if any(isinstance(step, ColumnTransformer) for _, step in steps[:-1]):
+        return cut_model(model)
+    everything = ColumnTransformer(
+        [("all", "passthrough", lambda X: list(range(X.shape[1])))], verbose_feature_names_out=False
+    ).set_output(transform="pandas")
+    return cut_model(make_pipeline(everything, model))
+
+
+def _check_model(parts, task):
+    """Refuse a model that is no classifier, lacks its groups, or reads a column that is the label in disguise."""
+    classifier = parts.tail[-1]
+    if not is_classifier(classifier):
+        raise InputError(
+            f"the last step of the model is a {type(classifier).__name__}; it must be a classifier",
+            code="no_classifier",
+        )
+    with group_routing(parts.front, task.groups), group_routing(parts.tail, task.groups):
+        pass
+    if isinstance(task.X, pd.DataFrame):
+        read = columns_read(parts.front[-1], task.X)
+        check_separating_columns(task.X, task.y, [name for name in task.X.columns if name in read])
 
 
 @dataclass(frozen=True)
@@ -322,14 +259,6 @@ class _Cohort:
     X: object
     y: np.ndarray
     groups: np.ndarray | None
-
-
-def _check_classifier(classifier):
-    if not is_classifier(classifier):
-        raise InputError(
-            f"the last step of the model is a {type(classifier).__name__}; it must be a classifier",
-            code="no_classifier",
-        )
 
 
 def _encoded(y, n_rows):
@@ -375,27 +304,26 @@ def _check_other_patients(name, X, table):
         )
 
 
-def _fit_all(parts, sets, internal, splits, cohorts, seed, n_jobs):
+def _fit_all(parts, sets, task, n_jobs):
     """Fit each fold, and once more all rows if there are external cohorts; return a list of SetResult for each."""
-    X, y, groups = internal
-    n_fits = len(splits) + bool(cohorts)
-    with tqdm(total=n_fits, desc="features that need no fit", unit="fit") as bar:
-        front, (X, *others) = compute_once(parts.front, [X, *(cohort.X for cohort in cohorts)])
-        parts = type(parts)(front, parts.tail)
-        bar.set_description("comparing feature sets")
-        jobs = [(train, [_safe_indexing(X, test)]) for train, test in splits]
-        jobs += [(np.arange(len(y)), others)] if cohorts else []
-        tasks = (
-            delayed(fit_feature_sets)(
-                parts, sets, (_safe_indexing(X, rows), y[rows], None if groups is None else groups[rows]), tests, seed
-            )
-            for rows, tests in jobs
-        )
+    _check_model(parts, task)
+    n_fits = len(task.splits) + bool(task.cohorts)
+    with tqdm(total=n_fits, desc="what needs no fit", unit="fit") as bar:
+        front, (X, *others) = compute_once(parts.front, [task.X, *(cohort.X for cohort in task.cohorts)])
+        parts = ModelParts(front, parts.tail)
+        bar.set_description("comparing")
+        jobs = [(train, [_safe_indexing(X, test)]) for train, test in task.splits]
+        jobs += [(np.arange(len(task.y)), others)] if task.cohorts else []
+        tasks = (delayed(fit_feature_sets)(parts, sets, _rows(task, X, rows), tests, task.seed) for rows, tests in jobs)
         fits = []
         for fit in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
             fits.append(fit)
             bar.update()
     return fits
+
+
+def _rows(task, X, rows):
+    return _safe_indexing(X, rows), task.y[rows], None if task.groups is None else task.groups[rows]
 
 
 def _internal_predictions(fits, splits, y, groups):

@@ -1,0 +1,178 @@
+"""What a comparison gives: predictions, and the tables, tests and plots made from them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from deepradiomics.evaluation.intervals import Interval
+from deepradiomics.evaluation.rates import diagnostic_rates
+from deepradiomics.evaluation.roc import auc_interval, delong_covariance, delong_tests
+from deepradiomics.evaluation.subgroups import subgroup_table
+
+# Name of the cohort that is cross-validated.
+INTERNAL = "internal"
+_RATES = ("sensitivity", "specificity", "ppv", "npv")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What :func:`compare_feature_sets` gives: predictions, and the tables and plots made from them.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        One row a feature set and row of a cohort: ``cohort``, ``features``, ``row`` (its number in the cohort's table),
+        ``patient`` (number of the group), ``fold`` (from 0; -1 in external cohorts), ``y`` (0 or 1), ``score``
+        (larger means the event), ``threshold``, ``call`` and ``n_features``, the columns that reached the classifier.
+        Internal scores are out of fold.
+    folds : DataFrame
+        One row a feature set and fold: ``features``, ``fold``, ``n``, ``events``, ``n_features``, ``threshold`` and
+        ``auc`` of that fold alone (NaN where it lacks a class).
+    classes : tuple
+        The two labels; the second is the event.
+    inflation : float, default=1.0
+        Factor on the variance of cross-validated areas.
+    settings : dict, default=<factory>
+        How the comparison was made, in words.
+
+    Examples
+    --------
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from deepradiomics import compare_feature_sets
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> blocks = ColumnTransformer(
+    ...     [("texture", StandardScaler(), ["mean texture"]), ("clinical", StandardScaler(), ["mean area"])]
+    ... )
+    >>> comparison = compare_feature_sets(make_pipeline(blocks, LogisticRegression()), X, y, cv=3, random_state=0)
+    >>> list(comparison.table.loc["internal"].index)
+    ['C', 'T', 'TC']
+    """
+
+    predictions: pd.DataFrame
+    folds: pd.DataFrame
+    classes: tuple
+    inflation: float = 1.0
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def table(self):
+        """DataFrame: (cohort, features) x auc, sensitivity, specificity, ppv, npv, n, events, n_features."""
+        rows = []
+        for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
+            rates = diagnostic_rates(part["y"], part["call"])
+            row = {"cohort": cohort, "features": features, "auc": self._auc(part)}
+            row |= {name: getattr(rates, name) for name in _RATES}
+            rows.append(row | {"n": len(part), "events": part["y"].sum(), "n_features": part["n_features"].mean()})
+        return pd.DataFrame(rows).set_index(["cohort", "features"])
+
+    @property
+    def tests(self):
+        """DataFrame: DeLong's test of each pair of feature sets, corrected after Holm within each cohort."""
+        tables = []
+        for cohort, part in self.predictions.groupby("cohort", sort=False):
+            scores = {name: own["score"].to_numpy() for name, own in part.groupby("features", sort=False)}
+            first = part.iloc[: len(part) // len(scores)]
+            if len(scores) > 1 and first["y"].nunique() == 2:
+                test = delong_tests(first["y"], scores, groups=first["patient"], inflation=self._inflation(cohort))
+                tables.append(test.assign(cohort=cohort).set_index(["cohort", "a", "b"]))
+        return pd.concat(tables) if tables else pd.DataFrame()
+
+    def plot_roc(self, *, axes=None):
+        """Draw the ROC curve of each feature set, a panel a cohort.
+
+        Parameters
+        ----------
+        axes : array of matplotlib Axes, default=None
+            One a cohort; None makes a new figure.
+
+        Returns
+        -------
+        array of matplotlib Axes
+            The panels.
+
+        Examples
+        --------
+        See ``examples/demo.py``.
+        """
+        from deepradiomics.evaluation.displays import plot_roc_panels
+
+        return plot_roc_panels(self.predictions, self.table["auc"], axes=axes)
+
+    def subgroups(self, labels, *, cohort=INTERNAL, features=None):
+        """Split one cohort by sex, age band, site or scanner, and see whether the areas hold.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_rows,)
+            Subgroup of each row of the cohort's table.
+        cohort : str, default="internal"
+            Which cohort.
+        features : list of str, default=None
+            Which feature sets; None is all.
+
+        Returns
+        -------
+        DataFrame
+            One row a subgroup and feature set: ``auc`` (an `Interval`; not defined for a subgroup of one class), ``n``,
+            ``events``, ``event_share`` and ``p_association``, the chi-square test of whether the share of events
+            differs between subgroups. Where it does, a model that reads the subgroup off the image scores without
+            looking at bone: compare the areas within subgroups with that of all.
+
+        Raises
+        ------
+        InputError
+            If there is not one label a row of a known cohort.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        part = self.predictions[self.predictions["cohort"] == cohort]
+        chosen = list(part["features"].unique()) if features is None else features
+        return subgroup_table(part[part["features"].isin(chosen)], labels, self._auc)
+
+    def to_html(self, path, *, title="Comparison of feature sets", subgroups=None, excluded=None):
+        """Write one self-contained page: what was compared, tables, tests, plots, settings.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        title : str, default="Comparison of feature sets"
+            Heading of the page.
+        subgroups : dict of str to array-like of shape (n_rows,), default=None
+            Labels of the rows of X by what they are, such as ``{"sex": X["sex"]}``.
+        excluded : dict of str to int, default=None
+            Patients left out before the comparison, by reason.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        MissingDependencyError
+            If Jinja2 is not installed.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        from deepradiomics.evaluation.report import write_report
+
+        return write_report(self, path, title=title, subgroups=subgroups, excluded=excluded)
+
+    def _inflation(self, cohort):
+        return self.inflation if cohort == INTERNAL else 1.0
+
+    def _auc(self, part):
+        if part["y"].nunique() < 2:
+            return Interval(np.nan, np.nan, np.nan)
+        auc, covariance = delong_covariance(part["y"], [part["score"]], groups=part["patient"])
+        return auc_interval(auc[0], covariance[0, 0] * self._inflation(part["cohort"].iloc[0]))
