@@ -78,7 +78,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         Largest difference in grey level between dependent neighbours.
     voxel_array_shift : float, default=0
         Added to the grey values in Energy, TotalEnergy and RootMeanSquared.
-    engine : {"native", "pyradiomics"}, default="pyradiomics"
+    engine : {"native", "pyradiomics"}, default="native"
         What measures. Both give the same columns in the same order.
     standard : {"pyradiomics", "ibsi"}, default="pyradiomics"
         Whose definition holds where the two differ (``engine="native"`` only).
@@ -197,7 +197,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         symmetrical_glcm=True,
         gldm_a=0,
         voxel_array_shift=0,
-        engine="pyradiomics",
+        engine="native",
         standard="pyradiomics",
         device="auto",
         min_levels=8,

@@ -1,0 +1,58 @@
+"""Features of the grey level run length matrix."""
+
+import numpy as np
+
+from deepradiomics.texture.features.sizes import size_features
+
+_NAMES = {
+    "GrayLevelNonUniformity": "gray_nonuniformity",
+    "GrayLevelNonUniformityNormalized": "gray_nonuniformity_normalized",
+    "GrayLevelVariance": "gray_variance",
+    "HighGrayLevelRunEmphasis": "high_gray",
+    "LongRunEmphasis": "large",
+    "LongRunHighGrayLevelEmphasis": "large_high_gray",
+    "LongRunLowGrayLevelEmphasis": "large_low_gray",
+    "LowGrayLevelRunEmphasis": "low_gray",
+    "RunEntropy": "entropy",
+    "RunLengthNonUniformity": "size_nonuniformity",
+    "RunLengthNonUniformityNormalized": "size_nonuniformity_normalized",
+    "RunPercentage": "percentage",
+    "RunVariance": "size_variance",
+    "ShortRunEmphasis": "small",
+    "ShortRunHighGrayLevelEmphasis": "small_high_gray",
+    "ShortRunLowGrayLevelEmphasis": "small_low_gray",
+}
+
+
+def glrlm_features(counts):
+    """Measure run length matrices, averaged over directions.
+
+    Parameters
+    ----------
+    counts : float array of shape (n, n_directions, L, R)
+        Runs by level and length; a direction without any is left out.
+
+    Returns
+    -------
+    dict of str to float array of shape (n,)
+        Features in the order of pyradiomics.
+
+    References
+    ----------
+    Galloway MM. Texture analysis using gray level run lengths. Comput Graph Image Process 4, 172-179 (1975). IBSI code
+    TP0I.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.texture.features.glrlm import glrlm_features
+    >>> found = glrlm_features(np.array([[[[1.0, 1.0], [1.0, 1.0]]]]))
+    >>> float(found["ShortRunEmphasis"][0]), float(found["RunVariance"][0])
+    (0.625, 0.25)
+    """
+    lengths = np.arange(1.0, counts.shape[-1] + 1)
+    found = size_features(counts, np.broadcast_to(lengths, (*counts.shape[:2], len(lengths))))
+    valid = counts.sum(axis=(2, 3)) > 0
+    number = valid.sum(axis=1)
+    number = np.where(number == 0, np.nan, number)
+    return {name: np.where(valid, found[key], 0.0).sum(axis=1) / number for name, key in _NAMES.items()}

@@ -1,0 +1,59 @@
+"""Features of the neighbourhood grey tone difference matrix."""
+
+import numpy as np
+
+
+def ngtdm_features(matrix):
+    """Measure neighbourhood grey tone difference matrices.
+
+    Parameters
+    ----------
+    matrix : float array of shape (n, L, 2)
+        By level: pixels, and the sum of their differences to their neighbours' mean.
+
+    Returns
+    -------
+    dict of str to float array of shape (n,)
+        Features in the order of pyradiomics. Coarseness of a region without differences is 10^6.
+
+    References
+    ----------
+    Amadasun M, King R. Textural features corresponding to textural properties. IEEE Trans Syst Man Cybern 19,
+    1264-1274 (1989). IBSI code IPET.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.texture.features.ngtdm import ngtdm_features
+    >>> float(ngtdm_features(np.array([[[3.0, 1.0], [1.0, 1.0]]]))["Coarseness"][0])
+    1.0
+    """
+    counts, differences = matrix[..., 0], matrix[..., 1]
+    pixels = counts.sum(axis=1)
+    p = counts / np.where(pixels == 0, np.nan, pixels)[:, None]
+    i = np.arange(1.0, counts.shape[1] + 1)
+    present = counts > 0
+    n_present = present.sum(axis=1)
+    both = present[:, :, None] & present[:, None, :]
+    apart = np.abs(i[:, None] - i[None, :])
+    weight = p * differences
+    coarse, all_differences = weight.sum(axis=1), differences.sum(axis=1)
+    pairs = n_present * (n_present - 1)
+    contrast = (p[:, :, None] * p[:, None, :] * apart**2).sum(axis=(1, 2)) * all_differences / pixels
+    ip = i * p
+    spread = np.where(both, np.abs(ip[:, :, None] - ip[:, None, :]), 0.0).sum(axis=(1, 2))
+    joint = p[:, :, None] + p[:, None, :]
+    shared = np.where(both, weight[:, :, None] + weight[:, None, :], 0.0) / np.where(joint == 0, 1.0, joint)
+    strength = np.where(both, joint * apart**2, 0.0).sum(axis=(1, 2))
+    return {
+        "Busyness": _ratio(coarse, spread, 0.0),
+        "Coarseness": _ratio(1.0, coarse, 1e6),
+        "Complexity": (apart * shared).sum(axis=(1, 2)) / pixels,
+        "Contrast": _ratio(contrast, pairs, 0.0),
+        "Strength": _ratio(strength, all_differences, 0.0),
+    }
+
+
+def _ratio(numerator, denominator, otherwise):
+    """Quotient, and a conventional value where the denominator is 0."""
+    return np.where(denominator == 0, otherwise, numerator / np.where(denominator == 0, 1.0, denominator))

@@ -1,0 +1,60 @@
+"""What run lengths, zone sizes and dependences have in common: features of a table of grey level by size."""
+
+import numpy as np
+
+
+def size_features(counts, sizes):
+    """Measure tables of grey level by size.
+
+    Parameters
+    ----------
+    counts : float array of shape (..., L, S)
+        How often each level comes with each size.
+    sizes : float array of shape (..., S)
+        The sizes.
+
+    Returns
+    -------
+    dict of str to float array of shape (...)
+        Each feature under a neutral name, which the matrices give their own.
+
+    References
+    ----------
+    Galloway MM. Texture analysis using gray level run lengths. Comput Graph Image Process 4, 172-179 (1975), and the
+    IBSI reference manual, codes TP0I, 9SAK and REK0, which define the same sums three times.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.texture.features.sizes import size_features
+    >>> float(size_features(np.array([[2.0, 2.0]]), np.array([1.0, 2.0]))["small"])
+    0.625
+    """
+    total = counts.sum(axis=(-2, -1))
+    total = np.where(total == 0, 1.0, total)
+    p = counts / total[..., None, None]
+    i = np.arange(1.0, counts.shape[-2] + 1)
+    by_size, by_level = p.sum(axis=-2), p.sum(axis=-1)
+    large = sizes**2
+    small = 1 / large
+    # Each level's share of small and large sizes, from which the joint emphases follow.
+    level_small, level_large = (p @ small[..., None])[..., 0], (p @ large[..., None])[..., 0]
+    mean_level, mean_size = by_level @ i, (by_size * sizes).sum(axis=-1)
+    return {
+        "small": (by_size * small).sum(axis=-1),
+        "large": (by_size * large).sum(axis=-1),
+        "low_gray": by_level @ i**-2,
+        "high_gray": by_level @ i**2,
+        "small_low_gray": level_small @ i**-2,
+        "small_high_gray": level_small @ i**2,
+        "large_low_gray": level_large @ i**-2,
+        "large_high_gray": level_large @ i**2,
+        "gray_nonuniformity": total * (by_level**2).sum(axis=-1),
+        "gray_nonuniformity_normalized": (by_level**2).sum(axis=-1),
+        "size_nonuniformity": total * (by_size**2).sum(axis=-1),
+        "size_nonuniformity_normalized": (by_size**2).sum(axis=-1),
+        "percentage": 1 / np.where(mean_size == 0, np.nan, mean_size),
+        "gray_variance": (by_level * (i - mean_level[..., None]) ** 2).sum(axis=-1),
+        "size_variance": (by_size * (sizes - mean_size[..., None]) ** 2).sum(axis=-1),
+        "entropy": -(p * np.log2(p + np.spacing(1))).sum(axis=(-2, -1)),
+    }

@@ -1,0 +1,128 @@
+"""The native engine against pyradiomics run live, region by region and class by class."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.texture import native
+from deepradiomics.texture.discretization import discretize
+from deepradiomics.texture.features.shape2d import shape2d
+
+pytest.importorskip("radiomics", reason="the reference engine is pyradiomics")
+from deepradiomics.texture import pyradiomics
+
+CLASSES = {name: None for name in ("shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")}
+
+
+def regions():
+    rng = np.random.default_rng(0)
+    parts = np.zeros((12, 40), dtype=bool)
+    parts[:, :12] = parts[3:9, 20:33] = True
+    corner = np.zeros((9, 9), dtype=bool)
+    corner[:4, :4] = corner[4:, 4:] = True
+    single = np.zeros((5, 5), dtype=bool)
+    single[2, 1:4] = True
+    return {
+        "whole": (rng.normal(size=(40, 50)) * 100, np.ones((40, 50), dtype=bool)),
+        "holes": (rng.normal(size=(40, 50)).cumsum(axis=1) * 10, rng.random((40, 50)) > 0.3),
+        "scattered": (rng.normal(size=(30, 30)) * 30, rng.random((30, 30)) > 0.93),
+        "one row": (rng.normal(size=(1, 40)) * 30, np.ones((1, 40), dtype=bool)),
+        "row with gaps": (rng.normal(size=(1, 40)) * 30, rng.random((1, 40)) > 0.4),
+        "one column": (rng.normal(size=(40, 1)) * 30, np.ones((40, 1), dtype=bool)),
+        "flat": (np.full((12, 13), 5.0), np.ones((12, 13), dtype=bool)),
+        "two parts": (rng.normal(size=(12, 40)).cumsum(axis=0) * 20, parts),
+        "touching at a corner": (rng.normal(size=(9, 9)) * 50, corner),
+        "three pixels": (rng.normal(size=(5, 5)) * 100, single),
+        "whole numbers": (rng.integers(0, 255, (33, 20)).astype(float), np.ones((33, 20), dtype=bool)),
+    }
+
+
+SETTINGS = [
+    {"bin_count": 32},
+    {"bin_count": 7},
+    {"bin_width": 25},
+    {"bin_width": 3.5, "voxel_array_shift": 300},
+    {"bin_count": 16, "symmetrical_glcm": False},
+    {"bin_count": 16, "distances": (1, 2), "gldm_a": 1},
+    {"bin_count": 16, "distances": (2,)},
+    {"bin_count": 32, "weighting_norm": "euclidean"},
+    {"bin_count": 8, "weighting_norm": "infinity"},
+    {"bin_count": 8, "weighting_norm": "manhattan", "distances": (1, 2)},
+    {"bin_count": 8, "weighting_norm": "no_weighting"},
+]
+
+
+@pytest.mark.parametrize("keywords", SETTINGS, ids=str)
+@pytest.mark.parametrize("region", regions())
+def test_equal_to_pyradiomics(region, keywords):
+    image, mask = regions()[region]
+    wanted = pyradiomics.measure([image], [mask], CLASSES, spacings=[(0.4, 0.7)], **keywords)
+    found = native.measure([image], [mask], CLASSES, spacings=[(0.4, 0.7)], **keywords)
+    assert list(found) == list(wanted)
+    # 2e-7: Imc2 and MCC are roots, so a rounding of 1e-15 near 0 shows as 3e-8.
+    np.testing.assert_allclose(found.to_numpy(), wanted.to_numpy(), rtol=1e-9, atol=2e-7)
+
+
+def test_relative_error_of_regions_with_texture():
+    """Where no convention is touched, every feature agrees to 1e-9 relative."""
+    names = ["whole", "holes", "two parts", "whole numbers"]
+    images, masks = ([regions()[name][part] for name in names] for part in (0, 1))
+    wanted = pyradiomics.measure(images, masks, CLASSES, bin_count=32).to_numpy()
+    found = native.measure(images, masks, CLASSES, bin_count=32).to_numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=0)
+
+
+def test_a_batch_equals_its_regions_one_by_one_on_any_number_of_threads():
+    images, masks = (list(part) for part in zip(*regions().values(), strict=True))
+    keywords = {"bin_width": 20, "distances": (1, 2)}
+    alone = np.vstack([native.measure([a], [m], CLASSES, **keywords) for a, m in zip(images, masks, strict=True)])
+    for n_jobs in (1, 2):
+        together = native.measure(images, masks, CLASSES, n_jobs=n_jobs, **keywords).to_numpy()
+        np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.1, 50), st.floats(-1000, 1000))
+def test_levels_do_not_see_gain_and_offset_and_turning(seed, gain, offset):
+    """Bins by count: texture of an image, of its affine copy, of its mirror image and its transpose are equal."""
+    rng = np.random.default_rng(seed)
+    image, mask = rng.integers(0, 40, (9, 11)).astype(float), rng.random((9, 11)) > 0.2
+    mask[0, 0] = mask[8, 10] = mask[4, 4] = True
+    texture = {name: None for name in ("glcm", "glrlm", "glszm", "gldm", "ngtdm")}
+    first = native.measure([image], [mask], texture, bin_count=40).to_numpy()
+    for other, region in ((image[:, ::-1], mask[:, ::-1]), (image.T, mask.T)):
+        np.testing.assert_allclose(
+            native.measure([other], [region], texture, bin_count=40), first, rtol=1e-9, atol=1e-9
+        )
+    levels = discretize(image, mask, bin_count=40)[0]
+    changed = discretize(gain * image + offset, mask, bin_count=40)[0]
+    # A value on an edge may fall on either side after rounding; it moves by one level at most.
+    assert np.abs(levels - changed).max() <= 1
+
+
+def test_padding_with_pixels_outside_the_mask_changes_nothing():
+    image, mask = regions()["holes"]
+    more = {name: None for name in ("firstorder", "glcm", "glszm", "gldm", "ngtdm")}
+    wide, frame = np.pad(image, 3, constant_values=1e9), np.pad(mask, 3)
+    np.testing.assert_allclose(
+        native.measure([wide], [frame], more, bin_count=32),
+        native.measure([image], [mask], more, bin_count=32),
+        rtol=1e-12,
+    )
+
+
+def test_shape_of_a_rectangle_by_hand():
+    """8 x 5 pixels of 2 x 3 mm: the outline cuts each corner from midpoint to midpoint."""
+    found = shape2d(np.ones((8, 5), dtype=bool), (2.0, 3.0))
+    assert found["PixelSurface"] == 240
+    assert found["MeshSurface"] == pytest.approx(240 - 4 * 6 / 8)
+    assert found["Perimeter"] == pytest.approx(2 * (7 * 2 + 4 * 3) + 4 * np.hypot(1, 1.5))
+    assert found["MajorAxisLength"] == pytest.approx(4 * np.sqrt((8**2 - 1) / 12 * 4))
+
+
+@pytest.mark.parametrize(("keywords", "message"), [({"standard": "ibsi"}, "standard"), ({"device": "cuda"}, "CPU")])
+def test_what_is_not_there_yet_is_said(keywords, message):
+    with pytest.raises(InputError, match=message):
+        native.measure([np.eye(3)], [np.ones((3, 3), dtype=bool)], {"glcm": None}, bin_count=8, **keywords)
