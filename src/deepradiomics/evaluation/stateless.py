@@ -118,7 +118,7 @@ def is_stateless(step):
     return isinstance(step, FrozenEstimator) or not get_tags(step).requires_fit
 
 
-def compute_once(front, tables, report=lambda what: None):
+def compute_once(front, tables):
     """Run the leading stateless steps of a pipeline, and of each of its blocks, once for all rows.
 
     Parameters
@@ -127,8 +127,6 @@ def compute_once(front, tables, report=lambda what: None):
         Ends in the ColumnTransformer of named blocks.
     tables : list of DataFrames or arrays
         The table of each cohort; the first is the one that folds are cut from.
-    report : callable, default=<lambda>
-        Called with the name of each step or block that has been computed.
 
     Returns
     -------
@@ -160,10 +158,9 @@ def compute_once(front, tables, report=lambda what: None):
         leading.append(steps.pop(0))
     if leading:
         _, tables = _run(Pipeline(leading), tables)
-        report(", ".join(name for name, _ in leading))
     if len(steps) > 1:
         return Pipeline(steps), list(tables)
-    blocks, tables = _compute_heads(steps[0][1], list(tables), report)
+    blocks, tables = _compute_heads(steps[0][1], list(tables))
     return Pipeline([(steps[0][0], blocks)]), tables
 
 
@@ -241,7 +238,7 @@ def _run(steps, tables):
     return fitted, [first, *(fitted.transform(table) for table in tables[1:])]
 
 
-def _compute_heads(blocks, tables, report):
+def _compute_heads(blocks, tables):
     """Compute the stateless head of each block; return the blocks that are left and the tables they take."""
     row_number = tables[0].shape[1]
     transformers, read, replaced = [], set(), set()
@@ -254,7 +251,6 @@ def _compute_heads(blocks, tables, report):
             read.update(where)
             transformers.append((name, transformer, columns))
         else:
-            report(name)
             replaced.update(where)
             transformers.append((name, Pipeline([("stored", stored), *rest]), [*where, row_number]))
     if not replaced:
