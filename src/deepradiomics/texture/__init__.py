@@ -2,5 +2,6 @@
 
 from deepradiomics.texture.catalogue import describe_features
 from deepradiomics.texture.extractor import TextureExtractor, extract
+from deepradiomics.texture.matrices import glcm, gldm, glrlm, glszm, ngtdm
 
-__all__ = ["TextureExtractor", "describe_features", "extract"]
+__all__ = ["TextureExtractor", "describe_features", "extract", "glcm", "gldm", "glrlm", "glszm", "ngtdm"]

@@ -1,7 +1,6 @@
 """The classes of bone texture that pyradiomics lacks, each with the function that measures it."""
 
-import numpy as np
-
+from deepradiomics.texture.discretization import discretize
 from deepradiomics.texture.features.direction import directional_glcm
 from deepradiomics.texture.features.filterbank import gabor_energies, laws_energies, lbp_histogram
 from deepradiomics.texture.features.fractal import blanket_signature
@@ -16,7 +15,7 @@ _CLASSES = {
     "gabor": lambda pixels, mask, spacing, binning: gabor_energies(pixels, mask),
     "laws": lambda pixels, mask, spacing, binning: laws_energies(pixels, mask),
     "lbp": lambda pixels, mask, spacing, binning: lbp_histogram(pixels, mask),
-    "glcmdirection": lambda pixels, mask, spacing, binning: directional_glcm(*_levels(pixels, mask, binning)),
+    "glcmdirection": lambda pixels, mask, spacing, binning: directional_glcm(*discretize(pixels, mask, **binning)),
 }
 
 
@@ -59,16 +58,3 @@ def measure_bone(pixels, mask, classes, spacing, binning):
         found = _CLASSES[name](pixels, mask, spacing, binning)
         values += [found[feature] for feature in features]
     return values
-
-
-def _levels(pixels, mask, binning):
-    """Gray levels of a region, 1..n_levels inside and 0 outside, cut as pyradiomics does; and n_levels."""
-    values = pixels[mask]
-    if binning["bin_count"] is not None:
-        edges = np.histogram_bin_edges(values, binning["bin_count"])[1:-1]
-    else:
-        low = np.floor(values.min() / binning["bin_width"]) + 1
-        edges = binning["bin_width"] * np.arange(low, np.floor(values.max() / binning["bin_width"]) + 1)
-    levels = np.zeros(pixels.shape, dtype=np.int64)
-    levels[mask] = np.digitize(values, edges) + 1
-    return levels, len(edges) + 1

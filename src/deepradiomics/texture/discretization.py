@@ -94,9 +94,10 @@ def discretize(pixels, mask, *, bin_count=None, bin_width=None):
     """
     from deepradiomics.texture import _cpu
 
+    # Edges are cut in the precision of the image, as numpy does for pyradiomics: ITK's filters return 32 bits.
+    inside = np.asarray(pixels)[mask]
+    edges = bin_edges(inside.min(), inside.max(), bin_count=bin_count, bin_width=bin_width).astype(np.float64)
     pixels, mask = np.ascontiguousarray(pixels, dtype=np.float64), np.ascontiguousarray(mask, dtype=bool)
-    inside = pixels[mask]
-    edges = bin_edges(float(inside.min()), float(inside.max()), bin_count=bin_count, bin_width=bin_width)
     levels = np.zeros(mask.shape, dtype=np.int32)
     # The last edge may be moved; the first two tell the step.
     largest = _cpu.discretize(pixels, mask, edges, edges[0], edges[1] - edges[0], levels)

@@ -185,7 +185,8 @@ def prepare_region(settings, plan, radiograph):
             _check_filtered(image[measured], item.measure, name)
         if plan.classes:
             images.append(image[window])
-        bone += measure_bone(image, measured, plan.bone, spacing or (1.0, 1.0), item.measure)
+        binning = {name: item.measure[name] for name in ("bin_count", "bin_width")}
+        bone += measure_bone(image, measured, plan.bone, spacing or (1.0, 1.0), binning)
     shape_mask = measured if settings.resegment_shape else mask
     # pyradiomics crops the mask of the shape features to the box of the resegmented one, too.
     return _Region(images, measured[window], shape_mask[window], spacing, np.array(bone))

@@ -136,9 +136,8 @@ class _Binned:
 
 
 def _binned(image, mask, bin_count, bin_width):
-    image = np.asarray(image, dtype=np.float64)
     levels, n_levels = discretize(image, mask, bin_count=bin_count, bin_width=bin_width)
-    return _Binned(levels, n_levels, np.sort(image[mask]))
+    return _Binned(levels, n_levels, np.sort(np.asarray(image)[mask].astype(np.float64)))
 
 
 def _batches(regions, feature_classes):
