@@ -25,6 +25,8 @@ def _is_plain(cell):
 def _summary(cell):
     if isinstance(cell, np.ndarray):
         return float(cell.sum())
+    if isinstance(cell, dict):
+        return str(cell)
     return f"{cell.pixels.sum():.3f} {0 if cell.mask is None else cell.mask.sum()}"
 
 

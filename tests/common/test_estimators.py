@@ -16,17 +16,26 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import deepradiomics as dr
 from deepradiomics.box import Box
 from deepradiomics.clinical import clinical_encoder
-from deepradiomics.preprocessing import GrayscaleNormalizer
+from deepradiomics.fusion import StackedFusionClassifier
+from deepradiomics.harmonization import ComBat
+from deepradiomics.selection import BilateralSelector, CorrelationPruner, MRMRSelector, StabilitySelector
 from deepradiomics.simulation import make_hips
 
-MATRIX_ESTIMATORS = []
+MATRIX_ESTIMATORS = [
+    ComBat(),
+    CorrelationPruner(),
+    MRMRSelector(),
+    StabilitySelector(),
+    StackedFusionClassifier(random_state=0),
+]
+# Those that scikit-learn's checks cannot run, with the reason and the place of their own checks.
+OWN_CHECKS = {BilateralSelector: "its features come in pairs, left and right: tests/test_selection.py"}
 IMAGE_ESTIMATORS = {
     "TextureExtractor": dr.TextureExtractor({"Original": {}, "Wavelet": {}}, n_jobs=2),
     "TextureExtractor of two regions": dr.TextureExtractor(bin_count=16),
     "DeepExtractor": dr.DeepExtractor("tiulpin", n_features=8, image_size=64, epochs=1, random_state=0),
     "FemurRegions": dr.FemurRegions(mask="mask"),
-    "VertebraRegions": dr.VertebraRegions(image="radiograph", boxes="boxes"),
-    "GrayscaleNormalizer": GrayscaleNormalizer(),
+    "VertebraRegions": dr.VertebraRegions(levels=("L1", "L2")),
 }
 
 
@@ -37,7 +46,7 @@ def test_scikit_learn_checks(estimator, check):
 
 @cache
 def hips():
-    return make_hips(6, random_state=0, image_shape=(256, 256))
+    return make_hips(6, random_state=0)
 
 
 def data_for(name):
@@ -70,7 +79,7 @@ def test_the_clinical_encoder_stands_in_a_pipeline():
 
 
 def test_no_estimator_is_forgotten():
-    listed = {type(estimator) for estimator in [*MATRIX_ESTIMATORS, *IMAGE_ESTIMATORS.values()]}
+    listed = {type(estimator) for estimator in [*MATRIX_ESTIMATORS, *IMAGE_ESTIMATORS.values()]} | {*OWN_CHECKS}
     modules = [import_module(info.name) for info in pkgutil.walk_packages(dr.__path__, "deepradiomics.")]
     classes = {value for module in modules for value in vars(module).values() if inspect.isclass(value)}
     ours = {value for value in classes if value.__module__.startswith("deepradiomics")}

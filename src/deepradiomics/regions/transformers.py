@@ -50,6 +50,9 @@ class _Regions(TransformerMixin, BaseEstimator):
 
     def _transformed(self, X, read_row):
         """Add the regions of each row; ``read_row(position)`` returns them by name."""
+        if not hasattr(self, "n_features_in_"):
+            # Nothing is learned, so fit may be left out; set_output still needs the names.
+            _check_feature_names(self, X, reset=True)
         columns = {name: np.full(len(X), None, dtype=object) for name in self._region_names()}
         failures = []
         for position in range(len(X)):

@@ -135,7 +135,7 @@ def augment(images, augmentation, generator):
     """
     if augmentation is None:
         return images
-    images = apply_geometry(images, draw_geometry(len(images), augmentation, generator))
+    images = _apply_geometry(images, _draw_geometry(len(images), augmentation, generator))
     return augment_grey(images, augmentation, generator)
 
 
@@ -171,9 +171,9 @@ def augment_pair(images, masks, augmentation, generator):
     """
     if augmentation is None:
         return images, masks
-    theta = draw_geometry(len(images), augmentation, generator)
-    moved = apply_geometry(masks.float(), theta, mode="nearest", padding="zeros").to(masks.dtype)
-    return augment_grey(apply_geometry(images, theta), augmentation, generator), moved
+    theta = _draw_geometry(len(images), augmentation, generator)
+    moved = _apply_geometry(masks.float(), theta, mode="nearest", padding="zeros").to(masks.dtype)
+    return augment_grey(_apply_geometry(images, theta), augmentation, generator), moved
 
 
 def augment_grey(images, augmentation, generator):
@@ -204,17 +204,17 @@ def augment_grey(images, augmentation, generator):
     True
     """
     n = len(images)
-    images = apply_exposure(images, *draw_exposure(n, augmentation, generator))
+    images = _apply_exposure(images, *_draw_exposure(n, augmentation, generator))
     if augmentation.blur:
-        images = apply_blur(images, draw_blur(n, augmentation, generator))
+        images = _apply_blur(images, _draw_blur(n, augmentation, generator))
     if augmentation.noise:
-        images = apply_noise(images, draw_noise(n, augmentation, generator), generator)
+        images = _apply_noise(images, _draw_noise(n, augmentation, generator), generator)
     if augmentation.erasing:
-        images = apply_erasing(images, draw_erasing(n, augmentation, generator))
+        images = _apply_erasing(images, _draw_erasing(n, augmentation, generator))
     return images
 
 
-def draw_geometry(n, augmentation, generator):
+def _draw_geometry(n, augmentation, generator):
     """Draw rotations, shifts, scales and flips, as affine matrices (n, 2, 3) from output to input."""
     angle = torch.deg2rad(augmentation.rotation * _symmetric(n, generator))
     scale = 1 + augmentation.scale * _symmetric(n, generator)
@@ -224,13 +224,13 @@ def draw_geometry(n, augmentation, generator):
     return torch.stack([flip * cosine, -sine, across, flip * sine, cosine, down], dim=1).reshape(n, 2, 3)
 
 
-def apply_geometry(images, theta, *, mode="bilinear", padding="border"):
+def _apply_geometry(images, theta, *, mode="bilinear", padding="border"):
     """Move images (n, channels, H, W) by affine matrices (n, 2, 3)."""
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, mode=mode, padding_mode=padding, align_corners=False)
 
 
-def draw_exposure(n, augmentation, generator):
+def _draw_exposure(n, augmentation, generator):
     """Draw contrast, brightness and gamma, each of shape (n,)."""
     contrast = 1 + augmentation.exposure * _symmetric(n, generator)
     brightness = augmentation.exposure * _symmetric(n, generator)
@@ -238,19 +238,19 @@ def draw_exposure(n, augmentation, generator):
     return contrast, brightness, gamma
 
 
-def apply_exposure(images, contrast, brightness, gamma):
+def _apply_exposure(images, contrast, brightness, gamma):
     """Raise to gamma, then stretch round 0.5 by the contrast and add the brightness."""
     contrast, brightness, gamma = (value.view(-1, 1, 1, 1) for value in (contrast, brightness, gamma))
     # 1e-6: the gradient and the power of 0 are defined, and black stays black.
     return (images.clamp(1e-6, 1) ** gamma - 0.5) * contrast + 0.5 + brightness
 
 
-def draw_blur(n, augmentation, generator):
+def _draw_blur(n, augmentation, generator):
     """Draw the standard deviation of a blur in pixels, shape (n,); half of them 0."""
     return _half(n, generator) * augmentation.blur * _uniform(n, generator)
 
 
-def apply_blur(images, sigma):
+def _apply_blur(images, sigma):
     """Blur each image (n, 1, H, W) by its own Gaussian of the standard deviation given."""
     n, _, height, width = images.shape
     # Three standard deviations hold 99.7 % of a Gaussian.
@@ -263,18 +263,18 @@ def apply_blur(images, sigma):
     return functional.conv2d(across, kernel.transpose(2, 3), groups=n).reshape(n, 1, height, width)
 
 
-def draw_noise(n, augmentation, generator):
+def _draw_noise(n, augmentation, generator):
     """Draw the standard deviation of noise, shape (n,)."""
     return augmentation.noise * _uniform(n, generator)
 
 
-def apply_noise(images, sigma, generator):
+def _apply_noise(images, sigma, generator):
     """Add Gaussian noise of each image's own standard deviation."""
     noise = torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
     return images + sigma.view(-1, 1, 1, 1) * noise
 
 
-def draw_erasing(n, augmentation, generator):
+def _draw_erasing(n, augmentation, generator):
     """Draw rectangles (n, 4): top, left, bottom, right as shares of the side; half of them empty."""
     size = augmentation.erasing * torch.stack([_uniform(n, generator) for _ in range(2)], dim=1)
     size = size * _half(n, generator)[:, None]
@@ -282,7 +282,7 @@ def draw_erasing(n, augmentation, generator):
     return torch.cat([corner, corner + size], dim=1)
 
 
-def apply_erasing(images, boxes):
+def _apply_erasing(images, boxes):
     """Fill each rectangle with the mean grey value of its image."""
     n, _, height, width = images.shape
     rows = (torch.arange(height, device=images.device) + 0.5).view(1, height, 1) / height

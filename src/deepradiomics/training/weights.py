@@ -56,6 +56,15 @@ def load_weights(network, path):
     InputError
         If there is no such file, it is not in safetensors format, or a weight is missing, of another shape or not
         finite.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> from deepradiomics.training import load_weights, save_weights
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_weights(torch.nn.Linear(2, 1), f"{folder}/linear.safetensors")
+    ...     load_weights(torch.nn.Linear(2, 1), f"{folder}/linear.safetensors")
+    Linear(in_features=2, out_features=1, bias=True)
     """
     found = read_weights(path)
     wanted = network.state_dict()
@@ -87,6 +96,15 @@ def read_weights(path):
     ------
     InputError
         If there is no such file or it is not in safetensors format.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> from deepradiomics.training import read_weights, save_weights
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_weights(torch.nn.Linear(2, 1), f"{folder}/linear.safetensors")
+    ...     sorted(read_weights(f"{folder}/linear.safetensors"))
+    ['bias', 'weight']
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
