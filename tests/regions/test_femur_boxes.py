@@ -1,0 +1,159 @@
+"""Boxes on femora: against the simulation's truth, and the laws of mirror, rotation and scale."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from deepradiomics.box import fraction_inside, mirror_box
+from deepradiomics.exceptions import InputError, RegionError
+from deepradiomics.regions import femur_geometry, place_femur_boxes
+from deepradiomics.simulation import make_hips
+
+SIDES = [("left", 1, "L"), ("right", 2, "R")]
+ALIGNED = ("neck", "cortex", "ward", "trochanter")
+
+
+@pytest.fixture(scope="module")
+def hips():
+    return make_hips(25, random_state=11)
+
+
+def femora(hips):
+    for row, mask in enumerate(hips.masks):
+        for name, label, side in SIDES:
+            yield row, name, side, mask == label, hips.data["radiograph"][row].spacing
+
+
+def test_landmarks_agree_with_the_truth(hips):
+    errors = []
+    for row, name, side, mask, spacing in femora(hips):
+        found, truth = femur_geometry(mask, spacing, side), hips.landmarks.iloc[row]
+        head = np.subtract(found.head_centre, (truth[f"{name}_head_row"], truth[f"{name}_head_column"]))
+        neck = np.subtract(found.neck_centre, (truth[f"{name}_neck_row"], truth[f"{name}_neck_column"]))
+        errors.append([np.hypot(*head) * spacing[0], np.hypot(*neck) * spacing[0]])
+        assert abs(found.head_radius * spacing[0] - truth[f"{name}_head_radius_mm"]) < 0.5
+        assert abs(found.neck_width * spacing[0] - truth[f"{name}_neck_width_mm"]) < 1.5
+        assert abs(found.neck_shaft_angle - truth[f"{name}_neck_shaft_angle"]) < 3
+        assert found.flags in ((), ("unusual_angle",))
+    assert np.max(errors, axis=0) == pytest.approx([0, 0], abs=3)
+    assert np.median(errors, axis=0) == pytest.approx([0, 0], abs=1)
+
+
+def test_aligned_boxes_lie_in_the_bone(hips):
+    for _, _, side, mask, spacing in femora(hips):
+        boxes = place_femur_boxes(mask, spacing, side)
+        assert list(boxes) == ["femur", "neck", "cortex", "ward", "trochanter"]
+        assert min(fraction_inside(boxes[name], mask) for name in ALIGNED) >= 0.95
+
+
+def test_boxes_stand_where_they_are_named(hips):
+    """In a left femur: neck between head and trochanter; cortex medial and lowest; all inside the box of the femur."""
+    for _, _, side, mask, spacing in femora(hips):
+        if side == "R":
+            mask = mask[:, ::-1]
+        boxes = {name: box.centre for name, box in place_femur_boxes(mask, spacing, "L").items()}
+        head = femur_geometry(mask, spacing, "L").head_centre
+        assert head[1] < boxes["neck"][1] < boxes["ward"][1] < boxes["trochanter"][1]
+        assert head[0] < boxes["neck"][0] < boxes["ward"][0] < boxes["cortex"][0]
+        axis = mask[int(boxes["cortex"][0])]
+        assert boxes["cortex"][1] < np.flatnonzero(axis).mean()
+
+
+def test_boxes_of_the_mirrored_mask_are_the_mirrored_boxes(hips):
+    for _, _, side, mask, spacing in femora(hips):
+        there = place_femur_boxes(mask, spacing, side)
+        back = place_femur_boxes(mask[:, ::-1], spacing, "R" if side == "L" else "L")
+        for name, box in there.items():
+            np.testing.assert_allclose(mirror_box(back[name], mask.shape[1]).corners, box.corners, atol=1e-6)
+
+
+@pytest.mark.parametrize("degrees", [-15, -8, 8, 15])
+def test_rotation_turns_the_boxes_along(hips, degrees):
+    """Centres move with the bone by less than 3 mm, angles by less than 3 degrees; the mask is turned about its centre."""
+    mask, spacing = np.pad(hips.masks[0] == 1, 60), hips.data["radiograph"][0].spacing
+    # The shaft is continued, or its cut end would not be a line across the picture any more.
+    mask[-61:] = mask[-61]
+    turned = ndimage.rotate(mask.astype(float), degrees, reshape=False, order=1) > 0.5
+    keep = slice(0, int(np.flatnonzero(turned.any(axis=1)).max()) - 40)
+    before, after = place_femur_boxes(mask, spacing, "L"), place_femur_boxes(turned[keep], spacing, "L")
+    angle = np.deg2rad(degrees)
+    middle = np.array(mask.shape) / 2
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    for name in ALIGNED:
+        moved = middle + turn @ (np.array(before[name].centre) - middle)
+        assert np.hypot(*(moved - after[name].centre)) * spacing[0] < 3, name
+        assert abs((after[name].angle - before[name].angle - degrees + 90) % 180 - 90) < 3, name
+
+
+def test_boxes_scale_with_the_picture(hips):
+    mask = hips.masks[1] == 1
+    small, large = (
+        place_femur_boxes(mask, side="L"),
+        place_femur_boxes(np.kron(mask, np.ones((2, 2), dtype=bool)), side="L"),
+    )
+    for name in ALIGNED:
+        assert np.hypot(*(np.array(large[name].centre) / 2 - small[name].centre)) < 2.5
+        assert large[name].width == pytest.approx(2 * small[name].width, rel=0.08)
+
+
+def test_without_spacing_sizes_follow_the_head(hips):
+    mask, spacing = hips.masks[2] == 1, hips.data["radiograph"][2].spacing
+    known, unknown = place_femur_boxes(mask, spacing, "L"), place_femur_boxes(mask, None, "L")
+    ratio = 2 * hips.landmarks["left_head_radius_mm"][2] / 47
+    assert unknown["ward"].width == pytest.approx(known["ward"].width * ratio, rel=0.02)
+
+
+def test_flags(hips):
+    mask = hips.masks[0] == 1
+    mask[5:25, 5:25] = True
+    assert "two_components" in femur_geometry(mask, side="L").flags
+    head = int(hips.landmarks["left_head_row"][0] - hips.landmarks["left_head_radius_mm"][0] * 0.9 / 0.72)
+    assert "touches_border" in femur_geometry((hips.masks[0] == 1)[head:], side="L").flags
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0.5, 2.0, 5.0, 12.0]), st.floats(-1, 2), st.sampled_from("LR"))
+def test_blobs_and_noise_end_in_our_error_or_a_flag(seed, scale, level, side):
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(120, 90)), scale)
+    mask = noise > level * noise.std()
+    try:
+        geometry = femur_geometry(mask, side=side)
+        place_femur_boxes(mask, side=side)
+    except RegionError as error:
+        assert error.code
+    else:
+        assert geometry.flags or geometry.confidence < 0.9
+
+
+@pytest.mark.parametrize(
+    "keep", [(slice(0, 150), slice(None)), (slice(230, None), slice(None)), (slice(None), slice(430, None))]
+)
+def test_a_femur_cut_by_the_border_is_refused_or_flagged(hips, keep):
+    mask = (hips.masks[0] == 1)[keep]
+    try:
+        assert femur_geometry(mask, side="L").flags
+        place_femur_boxes(mask, side="L")
+    except RegionError as error:
+        assert error.code
+
+
+def test_the_wrong_side_is_refused(hips):
+    with pytest.raises(RegionError):
+        place_femur_boxes(hips.masks[0] == 1, side="R")
+
+
+@pytest.mark.parametrize(
+    ("mask", "keywords", "message"),
+    [
+        (np.zeros((50, 50), dtype=bool), {}, "no pixel"),
+        (np.ones((10, 10), dtype=bool), {}, "10 pixels high"),
+        (np.ones((50, 50)), {}, "bool array"),
+        (np.ones((50, 50), dtype=bool), {"side": "left"}, "side is"),
+        (np.ones((50, 50), dtype=bool), {"spacing": (0.1, 0.2)}, "not square"),
+    ],
+)
+def test_masks_that_cannot_be_used(mask, keywords, message):
+    with pytest.raises((InputError, RegionError), match=message):
+        place_femur_boxes(mask, **keywords)
