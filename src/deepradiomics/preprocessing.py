@@ -60,7 +60,9 @@ def bone_area(pixels):
     smooth = ndimage.gaussian_filter(pixels, size / 300)
     if np.ptp(smooth) == 0:
         raise RegionError("the picture has one grey value only, so no bone can be told apart", code="flat_region")
-    limb = ndimage.binary_erosion(smooth > 0.7 * _otsu(smooth), iterations=max(1, size // 90))
+    dark = float(np.percentile(smooth, 1))
+    limb = smooth > dark + 0.7 * (_otsu(smooth) - dark)
+    limb = ndimage.binary_erosion(limb, iterations=max(1, size // 90))
     share = ndimage.gaussian_filter(limb.astype(np.float32), size / 12)
     around = ndimage.gaussian_filter(np.where(limb, smooth, 0), size / 12) / np.maximum(share, 1e-3)
     difference = np.where(limb, smooth - around, 0)

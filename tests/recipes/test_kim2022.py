@@ -13,7 +13,7 @@ from deepradiomics.simulation import make_hips
 def fitted():
     hips = make_hips(30, random_state=2)
     X = hips.data.assign(mask=hips.masks)
-    X.at[0, "mask"] = np.where(X.at[0, "mask"] == 1, 1, 0)
+    X["mask"] = [np.where(X["mask"][0] == 1, 1, 0), *X["mask"][1:]]
     model = kim2022(mask="mask", epochs=1, image_size=64, random_state=0)
     return model.fit(X, np.arange(30) % 2), X
 

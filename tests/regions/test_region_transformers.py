@@ -131,7 +131,7 @@ def test_vertebrae_from_boxes(tmp_path):
 
 def test_vertebra_boxes_that_cannot_be(tmp_path):
     X = pd.DataFrame({"radiograph": [np.ones((30, 20))], "boxes": [{"L1": Box(20, 10, 60, 80)}]})
-    with pytest.raises(InputError, match="row 0, box 'L1': .*sticks out"):
+    with pytest.raises(InputError, match=r"row 0, box 'L1': .*sticks out"):
         VertebraRegions().transform(X)
     with pytest.raises(InputError, match="two boxes are named 'L1'"):
         VertebraRegions().transform(X.assign(boxes=[[("L1", Box(0, 0, 5, 5))] * 2]))

@@ -382,24 +382,32 @@ def _crossing(head, neck_axis, shaft_point, shaft_axis):
 
 
 def _lesser_end(distance, crossing, shaft_axis, radius, bottom):
-    """Point on the medial border where the lesser trochanter has run out into the straight shaft."""
-    along = np.arange(0.4 * radius, (bottom - crossing[0]) / shaft_axis[0], 0.5)
-    if len(along) < 20:
+    """Point on the medial border where the lesser trochanter has run out into the shaft.
+
+    The last place where the border still falls towards the midline by more than 0.15, about 9 degrees: the distal slope
+    of the lesser trochanter, or where that is turned out of sight the end of the calcar.
+    """
+    along = np.arange(0.4 * radius, (bottom - crossing[0]) / shaft_axis[0] - 0.3 * radius)
+    if len(along) < radius:
         raise RegionError("the shaft ends above the lesser trochanter; give more of the femur", code="short_shaft")
     spine = crossing + along[:, None] * shaft_axis
     medial = -_lateral(shaft_axis)
-    border = np.array([_reach(distance, point, medial) for point in spine[::2]]).repeat(2)[: len(along)]
-    straight = np.median(border[int(0.75 * len(border)) :])
-    wide = np.flatnonzero(border > 1.10 * straight)
-    end = 0 if len(wide) == 0 else int(wide[-1])
+    border = np.array([_reach(distance, point, medial) for point in spine])
+    slope = np.gradient(ndimage.uniform_filter1d(border, max(3, round(0.3 * radius)), mode="nearest"))
+    falling = np.flatnonzero(slope < -0.15)
+    end = int(falling[-1]) if len(falling) else 0
     return spine[end] + border[end] * medial
 
 
 def _reach(distance, start, direction):
     """Distance in pixels from a point inside the bone to the outline in a direction."""
     steps = np.arange(0, max(distance.shape), 0.5)
-    inside = _sample(distance, start + steps[:, None] * direction) > 0
-    return float(steps[np.argmin(inside)]) if not inside.all() else float(steps[-1])
+    depth = _sample(distance, start + steps[:, None] * direction)
+    outside = int(np.argmax(depth <= 0))
+    if outside == 0:
+        return 0.0 if depth[0] <= 0 else float(steps[-1])
+    inner, outer = depth[outside - 1], max(depth[outside], -1.0)
+    return float(steps[outside - 1] + 0.5 * inner / (inner - outer))
 
 
 def _boxes(bone, geometry):
