@@ -1,0 +1,26 @@
+"""How every benchmark here measures: warm up, repeat, median; the versions and the commit beside the figures."""
+
+import platform
+import statistics
+import subprocess
+import time
+from importlib.metadata import version
+
+
+def milliseconds(action, *, repeats=5):
+    """Median wall time of a call in ms, after one call that is not counted."""
+    action()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return 1e3 * statistics.median(times)
+
+
+def print_setting(*packages):
+    """Print what was measured, on what."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    print(f"commit {commit.stdout.strip() or 'unknown'}, Python {platform.python_version()}, {versions}")
+    print(f"{platform.machine()}, {platform.processor() or platform.system()}")
