@@ -1,0 +1,202 @@
+"""DICOM radiographs: brighter is denser, in the units of the modality LUT."""
+
+import struct
+from io import BytesIO
+
+import numpy as np
+
+from deepradiomics.exceptions import InputError, MissingDependencyError
+from deepradiomics.reading._files import MAX_FILE_BYTES, Found, check_size, codestream_shape, head_of, reading
+
+_VIEWS = {"AP": "AP", "PA": "AP", "LL": "LAT", "RL": "LAT", "LAT": "LAT", "LATERAL": "LAT"}
+# All that is read from a DICOM file: what identifies a patient is not even parsed.
+_DICOM_TAGS = [
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelData",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "ModalityLUTSequence",
+    "VOILUTSequence",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "Laterality",
+    "ImageLaterality",
+    "ViewPosition",
+]
+
+
+def read_dicom(path, voi):
+    """Read a DICOM radiograph: brighter is denser, modality LUT applied."""
+    from pydicom import dcmread
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    content = head_of(path, MAX_FILE_BYTES)
+    with reading(path.name, BytesLengthException, InvalidDicomError) as caught:
+        if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+            raise InputError(f"{path.name} is deflated as a whole; export it uncompressed", code="decoder")
+        dataset = dcmread(BytesIO(content), specific_tags=_DICOM_TAGS)
+        if any("end of file" in str(warning.message).lower() for warning in caught):
+            raise InputError(f"{path.name} is cut off; copy it again from where it came", code="truncated")
+        _check_dicom(dataset, path.name, len(content))
+        values = _stored_values(dataset, path.name)
+        values = _dense_is_bright(values, dataset, path.name, voi)
+        sides = {str(dataset.get(word, "") or "").upper() for word in ("ImageLaterality", "Laterality")} & {"L", "R"}
+        view = _VIEWS.get(str(dataset.get("ViewPosition", "")).upper())
+        return Found(values, _dicom_spacing(dataset), tuple(sorted(sides)), view, place=path.name)
+
+
+def _check_dicom(dataset, name, n_bytes):
+    """Refuse what is not one grey image, before anything is decoded."""
+    if "PixelData" not in dataset:
+        raise InputError(f"{name} is DICOM without an image; pick the radiographs out", code="no_pixels")
+    allocated, stored = int(dataset.BitsAllocated), int(dataset.BitsStored)
+    check_size(name, int(dataset.Rows), int(dataset.Columns), allocated, n_bytes)
+    if int(dataset.get("NumberOfFrames", 1) or 1) != 1:
+        raise InputError(f"{name} has {dataset.NumberOfFrames} frames; a radiograph has one", code="volume")
+    interpretation = str(dataset.get("PhotometricInterpretation", ""))
+    if interpretation not in ("MONOCHROME1", "MONOCHROME2") or dataset.get("SamplesPerPixel", 1) != 1:
+        raise InputError(
+            f"{name} is {interpretation or 'of unknown photometric interpretation'}; MONOCHROME1 and MONOCHROME2 of "
+            "one sample a pixel are radiographs, colour is not",
+            code="colour",
+        )
+    if allocated not in (8, 16, 32) or not 1 <= stored <= min(allocated, 24):
+        raise InputError(f"{name} stores {stored} of {allocated} bits; 1 to 24 of 8, 16 or 32 can be read", code="bits")
+
+
+def _stored_values(dataset, name):
+    """Decode the pixels and clear what lies outside the stored bits: int32 array (H, W)."""
+    from pydicom.encaps import get_frame
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated:
+        _check_decoder(syntax, int(dataset.BitsStored), name)
+        _check_frame(get_frame(dataset.PixelData, 0, number_of_frames=1), dataset, name)
+    dataset.pixel_array_options(raw=True, correct_unused_bits=False, allow_excess_frames=False)
+    stored = dataset.pixel_array.reshape(dataset.Rows, dataset.Columns)
+    bits = int(dataset.BitsStored)
+    shift = 0 if syntax.is_encapsulated else int(dataset.get("HighBit", bits - 1)) + 1 - bits
+    values = stored.view(f"u{stored.dtype.itemsize}") >> shift & (2**bits - 1)
+    values = values.astype(np.int32)
+    return np.where(values >= 2 ** (bits - 1), values - 2**bits, values) if dataset.PixelRepresentation else values
+
+
+def _check_decoder(syntax, bits, name):
+    """Refuse a compression that no installed package unpacks."""
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import JPEGExtended12Bit
+
+    try:
+        decoders = set(get_decoder(syntax).available_plugins)
+    except NotImplementedError:  # films and the like
+        decoders = set()
+    if syntax == JPEGExtended12Bit and bits > 8:
+        decoders -= {"pillow"}
+    if not decoders:
+        raise MissingDependencyError(
+            f"{name} is compressed as {syntax.name}, for which no decoder is installed; pip install python-gdcm (JPEG "
+            "lossless and extended) or pylibjpeg (HTJ2K), or export the image uncompressed",
+            code="decoder",
+        )
+
+
+def _check_frame(frame, dataset, name):
+    """Refuse a compressed frame that would unpack to another size than the header says."""
+    shape = (dataset.Rows, dataset.Columns)
+    if dataset.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.5":
+        count, *offsets = struct.unpack_from("<16I", frame)
+        ends = [*offsets[1:count], len(frame)]
+        fits = all(
+            _rle_length(frame[start:end], 2 * shape[0] * shape[1]) < 2 * shape[0] * shape[1]
+            for start, end in zip(offsets[:count], ends, strict=True)
+        )
+    else:
+        fits = codestream_shape(frame) == shape
+    if not fits:
+        raise InputError(
+            f"{name} holds a compressed picture of another size than the {shape[0]} x {shape[1]} pixels it claims; "
+            "export it again",
+            code="size",
+        )
+
+
+def _rle_length(segment, limit):
+    """Count the bytes that a PackBits segment unpacks to, up to a limit."""
+    position = total = 0
+    while position < len(segment) and total < limit:
+        header = segment[position]
+        if header < 128:
+            total += header + 1
+            position += header + 2
+        else:
+            total += (257 - header) * (header > 128)
+            position += 1 + (header > 128)
+    return total
+
+
+def _dense_is_bright(values, dataset, name, voi):
+    """Invert MONOCHROME1 over the stored range, apply the modality LUT, and the display window when asked for."""
+    from pydicom.pixels import apply_modality_lut
+
+    _check_rescale(dataset, name)
+    bits, signed = int(dataset.BitsStored), int(dataset.PixelRepresentation)
+    lowest = -(2 ** (bits - 1)) if signed else 0
+    highest = lowest + 2**bits - 1
+    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+    if voi:
+        ends = _windowed(np.array([lowest, highest], dtype=np.int32), dataset, name)
+        shown = _windowed(values, dataset, name)
+        return ends.sum() - shown if inverted else shown
+    if inverted and dataset.get("ModalityLUTSequence"):
+        top = 2 ** int(dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1
+        return top - apply_modality_lut(values, dataset).astype(np.int32)
+    return apply_modality_lut(lowest + highest - values if inverted else values, dataset)
+
+
+def _check_rescale(dataset, name):
+    """Refuse a rescale that would erase the picture; one that is half there or empty is none."""
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        if keyword in dataset and dataset[keyword].is_empty:
+            del dataset[keyword]
+    slope, intercept = float(dataset.get("RescaleSlope", 1)), float(dataset.get("RescaleIntercept", 0))
+    if slope == 0 or not np.isfinite([slope, intercept]).all():
+        raise InputError(
+            f"{name} has the rescale slope {slope:g} and intercept {intercept:g}, finite numbers and a slope other "
+            "than 0 are allowed; correct the file",
+            code="rescale",
+        )
+
+
+def _windowed(values, dataset, name):
+    """Apply the modality LUT, then the display window: float array."""
+    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+    if not dataset.get("VOILUTSequence") and dataset.get("WindowWidth") is None:
+        raise InputError(f"{name} has no display window; leave voi=False", code="voi")
+    values = apply_modality_lut(values, dataset)
+    if dataset.get("VOILUTSequence"):
+        values = np.rint(values).astype(np.int32)
+    return np.asarray(apply_voi_lut(values, dataset), dtype=float)
+
+
+def _dicom_spacing(dataset):
+    """Return PixelSpacing, else ImagerPixelSpacing, as the words in the file; None if neither is there."""
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        if keyword in dataset:
+            words = bytes(dataset.get_item(keyword).value or b"").decode("ascii", "replace").strip(" \0")
+            if words:
+                return tuple(words.split("\\"))
+    return None

@@ -1,0 +1,160 @@
+"""The gate that every file passes: what may be opened, how large it may be, and what a parser may raise."""
+
+import os
+import stat
+import struct
+import warnings
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+
+from deepradiomics.exceptions import DeepRadiomicsError, InputError
+
+# 8,192 x 8,192: film of 35 x 43 cm digitised at 0.05 mm has 60 million pixels, a stitched spine 30 million.
+MAX_PIXELS = 2**26
+# No radiograph is compressed a hundredfold; a label map may be, so what is small when unpacked needs no such proof.
+_SMALL_BYTES, _MAX_RATIO = 2**26, 100
+MAX_FILE_BYTES = 4 * MAX_PIXELS
+# What parsers raise on a damaged file.
+_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+# pydicom, Pillow and ITK keep the switches of their warnings per process, so threads take turns.
+_TURN = Lock()
+
+
+class Found(NamedTuple):
+    """What a source holds, before it is compared with what was asked for."""
+
+    pixels: np.ndarray
+    spacing: object = None
+    sides: tuple = ()
+    view: str | None = None
+    mask: np.ndarray | None = None
+    name: str = ""  # of the radiograph
+    place: str = "the image"  # in messages
+
+
+def array_of(values):
+    """Make an array of whatever can become one."""
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{type(values).__name__} is not an array of numbers ({type(error).__name__}); give a path or an array of "
+            "shape (rows, columns)",
+            code="not_an_image",
+        ) from None
+
+
+def checked_path(source):
+    """Refuse what is not a regular, non-empty file, without opening it; messages hold the file's name only."""
+    path = Path(os.fsdecode(source))
+    if "://" in os.fsdecode(source):
+        raise InputError(f"{path.name} is an address on a network; give the path of a file", code="no_file")
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path.name}: no such file ({type(error).__name__}); is the path right?", code="no_file"
+        ) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path.name!r} is not a regular file; give the path of one image file", code="no_file")
+    if status.st_size == 0:
+        raise InputError(f"{path.name} is empty; copy it again from where it came", code="empty_file")
+    if status.st_size > MAX_FILE_BYTES:
+        raise InputError(
+            f"{path.name} has {status.st_size >> 20} MiB, {MAX_FILE_BYTES >> 20} are allowed; is it one radiograph?",
+            code="size",
+        )
+    return path
+
+
+def head_of(path, size=4096):
+    """Return the first bytes of a file."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(size)
+    except OSError as error:
+        raise InputError(
+            f"{path.name} cannot be opened ({type(error).__name__}); may you read it?", code="no_file"
+        ) from None
+
+
+@contextmanager
+def reading(name, *damage):
+    """Turn what parsers raise into an error of ours; yields the list of what they warn about.
+
+    The list is for the caller to judge: a truncated file is an error there, padding after the pixels is not.
+    """
+    with _TURN, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield caught
+        except DeepRadiomicsError:
+            raise
+        except (*_DAMAGE, *damage) as error:
+            # The parser's own message may hold the path or values of the file, so it is left out.
+            raise InputError(
+                f"{name} is damaged or not an image ({type(error).__name__}); DICOM, PNG, TIFF, JPEG, NIfTI, NRRD and "
+                "MetaImage can be read; copy it again from where it came",
+                code="unreadable",
+            ) from None
+
+
+def check_size(name, n_rows, n_columns, bits=8, n_bytes=_SMALL_BYTES):
+    """Refuse what is too large, or claims to be far larger than its file can hold, before it is unpacked."""
+    if n_rows < 1 or n_columns < 1 or n_rows * n_columns > MAX_PIXELS:
+        raise InputError(
+            f"{name} claims {n_rows} x {n_columns} pixels, between 1 and {MAX_PIXELS} in all are allowed; is it a "
+            "radiograph?",
+            code="size",
+        )
+    unpacked = n_rows * n_columns * bits // 8
+    if unpacked > max(_SMALL_BYTES, _MAX_RATIO * n_bytes):
+        raise InputError(
+            f"{name} claims {unpacked >> 20} MiB of pixels in a file of {n_bytes} bytes; is it damaged?", code="size"
+        )
+
+
+def one_channel(values, name):
+    """Take the grey values out of equal colour channels; the alpha channel, if any, is left."""
+    if values.ndim == 2:
+        return values
+    colours = values[..., :3] if values.shape[-1] >= 3 else values[..., :1]
+    if (colours != colours[..., :1]).any():
+        raise InputError(
+            f"{name} is a colour picture, its channels differ; export the radiograph itself in grey values",
+            code="colour",
+        )
+    return np.ascontiguousarray(colours[..., 0])
+
+
+def codestream_shape(frame):
+    """Return (rows, columns) as the header of a JPEG, JPEG-LS or JPEG 2000 stream says; (0, 0) if it does not."""
+    if frame[:4] == b"\xff\x4f\xff\x51":
+        right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
+        return bottom - top, right - left
+    position = 2
+    while frame[position : position + 1] == b"\xff":
+        marker = frame[position + 1]
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            return struct.unpack_from(">2H", frame, position + 5)
+        position += 1 if marker == 0xFF else 2 + struct.unpack_from(">H", frame, position + 2)[0]
+    return 0, 0

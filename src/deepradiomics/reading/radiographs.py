@@ -1,0 +1,190 @@
+"""From a file or an array to a Radiograph."""
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.radiograph import Radiograph
+from deepradiomics.reading._dicom import read_dicom
+from deepradiomics.reading._files import Found, array_of, checked_path, head_of
+from deepradiomics.reading._pictures import read_picture
+from deepradiomics.reading.masks import read_label_map
+
+_MIN_SPACING, _MAX_SPACING = 0.01, 10.0  # mm; detectors lie between 0.05 and 0.2, thumbnails of them below 10
+
+
+def as_radiograph(source):
+    """Turn whatever stands in an image column into a Radiograph.
+
+    Parameters
+    ----------
+    source : path, array-like of shape (H, W), Radiograph or None
+        None, NaN and ``pandas.NA`` are a missing image.
+
+    Returns
+    -------
+    Radiograph or None
+        None for a missing image.
+
+    Raises
+    ------
+    InputError
+        As `read_radiograph`.
+    MissingDependencyError
+        As `read_radiograph`.
+
+    Examples
+    --------
+    >>> from deepradiomics import as_radiograph
+    >>> as_radiograph([[0, 1], [2, 3]])
+    Radiograph(2 x 2)
+    >>> as_radiograph(None) is None
+    True
+    """
+    if isinstance(source, Radiograph):
+        return source
+    if pd.api.types.is_scalar(source) and pd.isna(source):
+        return None
+    return read_radiograph(source)
+
+
+def read_radiograph(source, *, mask=None, spacing=None, label=None, laterality=None, view=None, voi=False):
+    """Read a plain radiograph; brighter is denser, whatever the file says.
+
+    Parameters
+    ----------
+    source : path, array-like of shape (H, W) or Radiograph
+        DICOM, PNG, TIFF, JPEG, NIfTI, NRRD or MetaImage; an array is taken as it is.
+    mask : path or array-like of shape (H, W), default=None
+        Where to measure: bool, 0/1, 0/255, or a label map with ``label``.
+    spacing : tuple of two floats, default=None
+        Height and width of a pixel in mm; overrides the file's.
+    label : int, default=None
+        The label of the mask to measure.
+    laterality : {"L", "R"}, default=None
+        Side of the body; must not contradict the file.
+    view : {"AP", "LAT"}, default=None
+        Projection; overrides the file's.
+    voi : bool, default=False
+        Whether to apply the DICOM display window. It clips grey values, so texture is read without it.
+
+    Returns
+    -------
+    Radiograph
+        Pixels as float32. Its name stays empty: a file's name may hold the patient's.
+
+    Raises
+    ------
+    InputError
+        If the source is not a readable, single, grey image of at most 2**26 pixels; if its spacing is not two numbers
+        between 0.01 and 10 mm and ``spacing`` is not given; if the mask has another shape, other values, several
+        labels and none chosen, or not the label asked for; if the side of the body contradicts the file.
+    MissingDependencyError
+        If the pixels are compressed in a way for which no decoder is installed.
+
+    Notes
+    -----
+    DICOM: unused high bits are cleared; MONOCHROME1 is inverted over the stored range; the modality LUT or the rescale
+    slope is applied; the display window is not, unless asked for. Spacing is PixelSpacing, else ImagerPixelSpacing,
+    else unknown. PNG, TIFF and JPEG have no spacing that could be trusted; NRRD and MetaImage without one have none.
+    16-bit PNG keeps its 16 bits; equal colour channels are one grey channel. Rows and columns are those of
+    ``SimpleITK.GetArrayFromImage``; no orientation matrix is followed, and a JPEG or TIFF file whose tag asks to turn
+    it is refused. Only one thread at a time reads files; use processes to read faster.
+
+    References
+    ----------
+    DICOM PS3.3, C.7.6.3 Image Pixel, C.7.6.1 General Image, C.11.1 Modality LUT.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics import read_radiograph
+    >>> read_radiograph(np.zeros((40, 30)), spacing=(0.2, 0.2), laterality="L")
+    Radiograph(40 x 30, 0.2 x 0.2 mm, L)
+    """
+    found = _find(source, voi)
+    if spacing is None:
+        spacing = found.spacing if found.place == "the image" else _trusted_spacing(found)
+    if label is not None and mask is None:
+        raise InputError("label= chooses among the labels of a mask; give mask= too", code="mask_label")
+    return Radiograph(
+        found.pixels,
+        found.mask if mask is None else _chosen(mask, found.pixels.shape, label),
+        spacing,
+        _agreed_side(found, laterality),
+        found.view if view is None else view,
+        found.name,
+    )
+
+
+def _find(source, voi):
+    """Look into a Radiograph, a file or an array."""
+    if isinstance(source, str | os.PathLike):
+        return _read_file(checked_path(source), voi)
+    if voi:
+        raise InputError("an array has no display window; leave voi=False", code="voi")
+    if isinstance(source, Radiograph):
+        sides = (source.laterality,) if source.laterality else ()
+        return Found(source.pixels, source.spacing, sides, source.view, source.mask, source.name)
+    return Found(array_of(source))
+
+
+def _read_file(path, voi):
+    """Choose the reader by what the file holds, not by its name."""
+    if head_of(path)[128:132] == b"DICM":
+        return read_dicom(path, voi)
+    if voi:
+        raise InputError(f"{path.name} is not DICOM and has no display window; leave voi=False", code="voi")
+    return read_picture(path)
+
+
+def _agreed_side(found, asked):
+    """Side of the body; the file and the caller must not contradict each other."""
+    if len(found.sides) > 1 and asked is None:
+        raise InputError(
+            f"{found.place} names both sides of the body; say which it is with laterality=",
+            code="laterality",
+        )
+    if len(found.sides) == 1 and asked not in (None, *found.sides):
+        raise InputError(
+            f"{found.place} says it is the {found.sides[0]} side, {asked} was asked for; which is right?",
+            code="laterality",
+        )
+    return asked or (found.sides[0] if found.sides else None)
+
+
+def _trusted_spacing(found):
+    """Spacing as two plausible numbers, or None; a wrong one is worse than none."""
+    if found.spacing is None:
+        return None
+    try:
+        spacing = tuple(float(number) for number in found.spacing)
+    except ValueError:
+        spacing = ()
+    if len(spacing) != 2 or not all(_MIN_SPACING <= number <= _MAX_SPACING for number in spacing):
+        raise InputError(
+            f"{found.place} gives its pixel spacing as {found.spacing}, two numbers between {_MIN_SPACING} and "
+            f"{_MAX_SPACING} mm are allowed; pass spacing= to override it",
+            code="spacing",
+        )
+    return spacing
+
+
+def _chosen(source, shape, label):
+    """Turn a mask or label map into a bool mask of the image's shape."""
+    values = read_label_map(source)
+    if values.shape != shape:
+        hint = "; it looks transposed" if values.shape == shape[::-1] else ""
+        raise InputError(
+            f"the mask has shape {values.shape}, its image {shape}{hint}; give a mask of the image's own shape or "
+            "resample it first",
+            code="mask_shape",
+        )
+    labels = np.setdiff1d(np.unique(values), [0]).tolist()
+    if label is None and len(labels) > 1:
+        raise InputError(f"the mask holds the labels {labels}; say which to measure with label=", code="mask_label")
+    if label is not None and label not in labels:
+        raise InputError(f"label {label} is not in the mask, which holds {labels}", code="mask_label")
+    return values > 0 if label is None else values == label
