@@ -113,7 +113,13 @@ def _read_only(values, dtype):
     if array.dtype.kind not in "biuf":
         raise InputError(f"grey values are numbers, not {array.dtype}", code="not_an_image")
     if array.dtype != dtype or array.flags.writeable or not array.flags.c_contiguous:
-        array = np.array(array, dtype=dtype, order="C")
+        try:
+            with np.errstate(over="raise"):
+                array = np.array(array, dtype=dtype, order="C")
+        except FloatingPointError:
+            raise InputError(
+                "grey values beyond 3e38 do not fit in float32; rescale them", code="not_an_image"
+            ) from None
         array.flags.writeable = False
     return array
 
@@ -139,7 +145,12 @@ def _checked_mask(mask, shape):
 def _checked_spacing(spacing):
     if spacing is None:
         return None
-    spacing = tuple(float(value) for value in spacing)
+    try:
+        spacing = tuple(float(value) for value in spacing)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"spacing is (row, column) in mm, two positive numbers, not {spacing!r}", code="spacing"
+        ) from None
     if len(spacing) != 2 or not all(0 < value < np.inf for value in spacing):
         raise InputError(
             f"spacing is (row, column) in mm, two positive numbers, not {spacing}; None means unknown",
