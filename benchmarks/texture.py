@@ -53,9 +53,8 @@ def main():
     print(f"\nthreads: {size} x {size}, 32 bins, 465 features")
     for n_jobs in sorted({1, cpu_count()}):
         ours, theirs = compare(size, n, 2 * n_jobs, bin_count=32, wavelets=True, n_jobs=n_jobs)
-        print(
-            f"{n_jobs} of {cpu_count()} cores: native {ours:.2f} ms, pyradiomics {theirs:.2f} ms, ratio {theirs / ours:.1f}"
-        )
+        times = f"native {ours:.2f} ms, pyradiomics {theirs:.2f} ms, ratio {theirs / ours:.1f}"
+        print(f"{n_jobs} of {cpu_count()} cores: {times}")
 
     print(f"\nby class, native, {size} x {size}, 32 bins, one thread, ms a region")
     images = regions(size, n)

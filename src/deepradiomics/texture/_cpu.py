@@ -130,30 +130,35 @@ def _parent(flat, parent, p, stride):
 
 
 @njit(cache=True, nogil=True)
-def _zone_sizes(flat, stride, pad, height, width):
-    """Number of pixels of each zone, at its first pixel: int32 array like flat."""
-    parent = np.empty(flat.size, np.int32)
-    size = np.zeros(flat.size, np.int32)
+def _join(flat, parent, stride, pad, height, width, first):
+    """Give each pixel its component so far, and list the pixels that began one; how many there are."""
+    found = 0
     for r in range(pad, pad + height):
         for p in range(r * stride + pad, r * stride + pad + width):
             if flat[p] > 0:
                 parent[p] = _parent(flat, parent, p, stride)
+                if parent[p] == p:
+                    first[found] = p
+                    found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def zones(levels, pad, height, width, zone_levels, zone_sizes):
+    """List the zones of one region: 8-connected pixels of equal level. The number of zones, and the largest size."""
+    stride = levels.shape[1]
+    flat = levels.ravel()
+    parent, size = np.empty(flat.size, np.int32), np.zeros(flat.size, np.int32)
+    first = np.empty(height * width, np.int32)
+    begun = _join(flat, parent, stride, pad, height, width, first)
     for r in range(pad, pad + height):
         for p in range(r * stride + pad, r * stride + pad + width):
             if flat[p] > 0:
                 # Parents come before their children, so one step reaches the root.
                 parent[p] = parent[parent[p]]
                 size[parent[p]] += 1
-    return size
-
-
-@njit(cache=True, nogil=True)
-def zones(levels, pad, height, width, zone_levels, zone_sizes):
-    """List the zones of one region: 8-connected pixels of equal level. The number of zones, and the largest size."""
-    flat = levels.ravel()
-    size = _zone_sizes(flat, levels.shape[1], pad, height, width)
     found, largest = 0, 0
-    for p in range(flat.size):
+    for p in first[:begun]:
         if size[p] > 0:
             zone_levels[found], zone_sizes[found] = flat[p], size[p]
             largest = max(largest, size[p])

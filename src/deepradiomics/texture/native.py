@@ -16,8 +16,8 @@ from deepradiomics.texture.features.glszm import glszm_features
 from deepradiomics.texture.features.ngtdm import ngtdm_features
 from deepradiomics.texture.features.shape2d import shape2d
 
-# Numbers in the largest array of a batch: 1 MiB of float64, which stays in the cache of a core or near it.
-_BATCH_NUMBERS = 2**17
+# Numbers in the largest array of a batch: 2 MiB of float64, which stays in the cache of a core or near it.
+_BATCH_NUMBERS = 2**18
 
 
 # The parameters are those of the other engine, texture.pyradiomics.measure.

@@ -40,19 +40,16 @@ def firstorder(values, counts, probabilities, *, shift=0.0, pixel_area=1.0):
     n = counts.astype(float)
     inside = np.arange(values.shape[1]) < counts[:, None]
     known = np.where(inside, values, 0.0)
-    mean = known.sum(axis=1) / n
-    centred = np.where(inside, known - mean[:, None], 0.0)
+    total = known.sum(axis=1)
+    mean = total / n
+    centred = (known - mean[:, None]) * inside
     square = centred * centred
-    m2, m3 = square.sum(axis=1) / n, (square * centred).sum(axis=1) / n
-    m4 = (square * square).sum(axis=1) / n
+    m2, m3, m4 = (np.einsum("np,np->n", square, other) / n for other in (inside, centred, square))
     spread = np.where(m2 == 0, 1.0, m2)
     p10, p25, p50, p75, p90 = (_percentile(values, counts, q) for q in (10, 25, 50, 75, 90))
-    middle = inside & (values >= p10[:, None]) & (values <= p90[:, None])
-    n_middle = middle.sum(axis=1)
-    n_middle = np.where(n_middle == 0, np.nan, n_middle)
-    centre = np.where(middle, known, 0.0).sum(axis=1) / n_middle
+    energy = np.einsum("np,np->n", known, known) + shift * (2 * total + n * shift)
+    mean_deviation, robust_deviation = _absolute_deviations(values, centred, counts, p10, p90)
     smallest, largest = values[:, 0], np.take_along_axis(values, counts[:, None] - 1, axis=1)[:, 0]
-    energy = (np.where(inside, known + shift, 0.0) ** 2).sum(axis=1)
     eps = np.spacing(1)
     return {
         "10Percentile": p10,
@@ -62,18 +59,45 @@ def firstorder(values, counts, probabilities, *, shift=0.0, pixel_area=1.0):
         "InterquartileRange": p75 - p25,
         "Kurtosis": m4 / spread**2,
         "Maximum": largest,
-        "MeanAbsoluteDeviation": np.abs(centred).sum(axis=1) / n,
+        "MeanAbsoluteDeviation": mean_deviation,
         "Mean": mean,
         "Median": p50,
         "Minimum": smallest,
         "Range": largest - smallest,
-        "RobustMeanAbsoluteDeviation": np.where(middle, np.abs(known - centre[:, None]), 0.0).sum(axis=1) / n_middle,
+        "RobustMeanAbsoluteDeviation": robust_deviation,
         "RootMeanSquared": np.sqrt(energy / n),
         "Skewness": m3 / spread**1.5,
         "TotalEnergy": energy * pixel_area,
         "Uniformity": (probabilities**2).sum(axis=1),
         "Variance": m2,
     }
+
+
+def _absolute_deviations(values, centred, counts, p10, p90):
+    """Mean absolute deviation of all values, and of those from the 10th to the 90th percentile.
+
+    In a row that rises, what lies below a centre is one piece, so sums up to a place are enough.
+    """
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(centred, axis=1, out=sums[:, 1:])
+    found = np.empty((2, len(values)))
+    for row, (own, total, count) in enumerate(zip(values, sums, counts, strict=True)):
+        own = own[:count]
+        first, last = np.searchsorted(own, p10[row]), np.searchsorted(own, p90[row], side="right")
+        found[0, row] = _deviation(centred[row, :count], total, 0, count)
+        found[1, row] = _deviation(centred[row, :count], total, first, last)
+    return found
+
+
+def _deviation(values, sums, first, last):
+    """Mean absolute deviation of values[first:last], which rise, from their mean; NaN of none."""
+    if last <= first:
+        return np.nan
+    mean = (sums[last] - sums[first]) / (last - first)
+    middle = min(max(int(np.searchsorted(values, mean)), first), last)
+    above = sums[last] - sums[middle] - mean * (last - middle)
+    below = sums[middle] - sums[first] - mean * (middle - first)
+    return (above - below) / (last - first)
 
 
 def _percentile(values, counts, q):
