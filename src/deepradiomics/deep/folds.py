@@ -75,7 +75,8 @@ def cross_fit_splits(cv, codes, groups, usable, seed):
     splitter = _splitter(cv, codes[rows], groups, seed)
     splits = []
     # All rows are split, so that row numbers which the user wrote down mean what they say.
-    for parts in splitter.split(np.zeros(len(codes)), codes, groups):
+    given = groups if _takes_groups(splitter) else None
+    for parts in splitter.split(np.zeros(len(codes)), codes, given):
         train, test = (np.intersect1d(part, rows) for part in parts)
         if not len(test):
             continue
@@ -138,6 +139,11 @@ def _splits_by_group(cv):
     return routing is not None and routing().split.requests.get("groups") is True
 
 
+def _takes_groups(splitter):
+    """Tell whether groups may be handed to a splitter; scikit-learn's others warn that they ignore them."""
+    return _splits_by_group(splitter) or not hasattr(splitter, "get_metadata_routing")
+
+
 def _splitter(cv, codes, groups, seed, *, what="cv"):
     """Turn a number of folds into a shuffled, stratified splitter; leave a splitter as it is."""
     if hasattr(cv, "split"):
@@ -179,7 +185,7 @@ def _check_split(train, test, codes, groups):
         both = np.intersect1d(groups[train], groups[test])
         if len(both):
             raise LeakageError(
-                f"group {both[0]!r} is on both sides of a split of cv; give a splitter by group, such as "
+                f"{len(both)} groups are on both sides of a split of cv; give a splitter by group, such as "
                 "StratifiedGroupKFold(5)",
                 code="group_in_both",
             )
