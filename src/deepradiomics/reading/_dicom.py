@@ -61,7 +61,9 @@ def read_dicom(path, voi):
 def _check_dicom(dataset, name, n_bytes):
     """Refuse what is not one grey image, before anything is decoded."""
     if "PixelData" not in dataset:
-        raise InputError(f"{name} is DICOM without an image; pick the radiographs out", code="no_pixels")
+        raise InputError(
+            f"{name} is DICOM without an image, or cut off before it; give a whole radiograph", code="no_pixels"
+        )
     allocated, stored = int(dataset.BitsAllocated), int(dataset.BitsStored)
     check_size(name, int(dataset.Rows), int(dataset.Columns), allocated, n_bytes)
     if int(dataset.get("NumberOfFrames", 1) or 1) != 1:

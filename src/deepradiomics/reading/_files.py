@@ -17,7 +17,7 @@ from deepradiomics.exceptions import DeepRadiomicsError, InputError
 # 8,192 x 8,192: film of 35 x 43 cm digitised at 0.05 mm has 60 million pixels, a stitched spine 30 million.
 MAX_PIXELS = 2**26
 # No radiograph is compressed a hundredfold; a label map may be, so what is small when unpacked needs no such proof.
-_SMALL_BYTES, _MAX_RATIO = 2**26, 100
+_SMALL_BYTES, _MAX_RATIO = 2**25, 100
 MAX_FILE_BYTES = 4 * MAX_PIXELS
 # What parsers raise on a damaged file.
 _DAMAGE = (

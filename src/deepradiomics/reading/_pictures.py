@@ -2,8 +2,11 @@
 
 import gzip
 import re
+import shutil
 import struct
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -20,16 +23,13 @@ def read_picture(path):
         if head.startswith(b"\x89PNG\r\n\x1a\n"):
             if head[25] == 4:
                 raise InputError(f"{path.name} has grey and alpha channels; save it without alpha", code="colour")
-            return _read_itk(path, "PNGImageIO")._replace(spacing=None)
+            return _read_itk(path, "PNGImageIO", path.name)._replace(spacing=None)
         if head[:4] in (b"II*\0", b"MM\0*"):
             return _read_tiff(path)
         if head.startswith(b"NRRD"):
-            return _read_with_text_header(
-                path, "NrrdImageIO", rb"(?im)^data ?file:", rb"(?im)^(spacings|space directions):"
-            )
-        if re.match(rb"\s*\w+ *= *\w", head) and b"ElementDataFile" in head:
-            foreign = rb"(?m)^ElementDataFile *= *(?! |LOCAL\s)"
-            return _read_with_text_header(path, "MetaImageIO", foreign, rb"(?m)^Element(Spacing|Size) *=")
+            return _read_nrrd(path)
+        if re.match(rb"\s*\w+ *=", head) and b"ElementDataFile" in head:
+            return _read_metaimage(path)
         if path.name.lower().endswith((".nii", ".nii.gz")):
             return _read_nifti(path)
     raise InputError(
@@ -56,7 +56,10 @@ def _read_tiff(path):
     """Read a TIFF picture, unless ITK would reduce it to 8 bits or turn it."""
     tags = _tiff_tags(path.read_bytes())
     _check_upright(path.name, tags.get(274, 1))
-    found = _read_itk(path, "TIFFImageIO")
+    with TemporaryDirectory() as folder:  # libtiff prints the path of a damaged file
+        copy = Path(folder, "picture.tif")
+        shutil.copyfile(path, copy)
+        found = _read_itk(copy, "TIFFImageIO", path.name)
     bits = tags.get(258, 1)
     if bits not in (1, 8 * found.pixels.dtype.itemsize) or tags.get(262) == 3:
         raise InputError(
@@ -91,14 +94,34 @@ def _check_upright(name, orientation):
         )
 
 
-def _read_with_text_header(path, reader, foreign, spacing):
-    """Read NRRD or MetaImage: in one file, and of unknown spacing where the header has none."""
-    head = head_of(path, 2**16)
-    if re.search(foreign, head):
+def _read_nrrd(path):
+    """Read NRRD in one file; spacing is unknown where the header has none."""
+    head = head_of(path, 2**16).partition(b"\n\n")[0]
+    if re.search(rb"(?im)^data ?file:", head):
         raise InputError(f"{path.name} keeps its pixels in another file; save it as one file", code="unreadable")
-    found = _read_itk(path, reader)
-    line = re.search(spacing + rb".*", head)
+    found = _read_itk(path, "NrrdImageIO", path.name)
+    line = re.search(rb"(?im)^(spacings|space directions):.*", head)
     return found if line and b"nan" not in line.group().lower() else found._replace(spacing=None)
+
+
+def _read_metaimage(path):
+    """Read MetaImage in one file; ITK crashes on sizes that make no sense, so the header is checked first."""
+    header = re.match(rb"(?ms).*?^ElementDataFile *=[^\n]*\n", head_of(path, 2**16)).group()
+    lines = re.findall(rb"(?m)^(\w+) *= *(.*?)\s*$", header)
+    fields = dict(lines)
+    if fields.get(b"ElementDataFile") != b"LOCAL":
+        raise InputError(f"{path.name} keeps its pixels in another file; save it as one file", code="unreadable")
+    sizes = [int(word) for word in fields[b"DimSize"].split()]
+    if (
+        len(lines) != len(fields)
+        or not 2 <= len(sizes) == int(fields[b"NDims"]) <= 4
+        or min(sizes) < 1
+        or not 1 <= int(fields.get(b"ElementNumberOfChannels", 1)) <= 4
+        or int(fields.get(b"CompressedDataSize", 0)) not in range(path.stat().st_size)
+    ):
+        raise InputError(f"{path.name} has a header that contradicts itself; save it again", code="unreadable")
+    found = _read_itk(path, "MetaImageIO", path.name)
+    return found if {b"ElementSpacing", b"ElementSize"} & set(fields) else found._replace(spacing=None)
 
 
 def _read_nifti(path):
@@ -118,10 +141,13 @@ def _read_nifti(path):
             if not piece:
                 raise InputError(f"{path.name} is cut off; copy it again from where it came", code="truncated")
             missing -= len(piece)
-    return _read_itk(path, "NiftiImageIO")
+    found = _read_itk(path, "NiftiImageIO", path.name)
+    steps = [step for step, size in zip(struct.unpack_from(order + "7f", head, 80), sizes, strict=False) if size > 1]
+    # ITK takes a step of 0 or NaN for 1 mm.
+    return found if all(step > 0 for step in steps) else found._replace(spacing=tuple(steps[::-1]))
 
 
-def _read_itk(path, reader_name):
+def _read_itk(path, reader_name, name):
     """Read one slice and its (row, column) spacing."""
     import SimpleITK as sitk
 
@@ -133,19 +159,19 @@ def _read_itk(path, reader_name):
     try:
         reader.ReadImageInformation()
         size = reader.GetSize()
-        kept = _slice_axes(size, path.name)
+        kept = _slice_axes(size, name)
         bits = (
             int(re.search(r"(\d+)-bit", sitk.GetPixelIDValueAsString(reader.GetPixelID())).group(1))
             * reader.GetNumberOfComponents()
         )
-        check_size(path.name, size[kept[1]], size[kept[0]], bits, path.stat().st_size)
+        check_size(name, size[kept[1]], size[kept[0]], bits, path.stat().st_size)
         image = reader.Execute()
     finally:
         reader.SetGlobalWarningDisplay(talkative)
     values = sitk.GetArrayFromImage(image)
     values = values.reshape(size[kept[1]], size[kept[0]], -1)
     spacing = image.GetSpacing()
-    return Found(one_channel(values, path.name), (spacing[kept[1]], spacing[kept[0]]), place=path.name)
+    return Found(one_channel(values, name), (spacing[kept[1]], spacing[kept[0]]), place=name)
 
 
 def _slice_axes(size, name):
