@@ -18,6 +18,7 @@ from deepradiomics.box import Box
 from deepradiomics.clinical import clinical_encoder
 from deepradiomics.fusion import StackedFusionClassifier
 from deepradiomics.harmonization import ComBat
+from deepradiomics.preprocessing import GrayscaleNormalizer
 from deepradiomics.selection import BilateralSelector, CorrelationPruner, MRMRSelector, StabilitySelector
 from deepradiomics.simulation import make_hips
 
@@ -36,6 +37,7 @@ IMAGE_ESTIMATORS = {
     "DeepExtractor": dr.DeepExtractor("tiulpin", n_features=8, image_size=64, epochs=1, random_state=0),
     "FemurRegions": dr.FemurRegions(mask="mask"),
     "VertebraRegions": dr.VertebraRegions(levels=("L1", "L2")),
+    "GrayscaleNormalizer": GrayscaleNormalizer(),
 }
 
 

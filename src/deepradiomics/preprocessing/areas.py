@@ -1,4 +1,4 @@
-"""Steps on grey values before anything is measured: array in, array out."""
+"""Where the bone is, without a trained network."""
 
 import numpy as np
 from scipy import ndimage
