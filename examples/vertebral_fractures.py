@@ -37,9 +37,8 @@ for path in tqdm(sorted(folder.glob("*/*.png")), desc="reading"):
     number, fracture, level, age, sex = path.stem.split("-")
     rows.append({"vertebra": dr.read_radiograph(path, view="LAT"), "fracture": fracture, "age": int(age), "sex": sex})
 vertebrae = pd.DataFrame(rows)
-print(
-    f"{len(vertebrae)} vertebrae, {vertebrae['vertebra'].map(lambda v: int(v.pixels.max())).max()} is the brightest grey"
-)
+brightest = max(int(vertebra.pixels.max()) for vertebra in vertebrae["vertebra"])
+print(f"{len(vertebrae)} vertebrae, the brightest grey value is {brightest}")
 
 # %%
 # Crops of one patient must not stand on both sides of a split; equal age, sex and class is taken as one patient.
