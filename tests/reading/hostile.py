@@ -45,7 +45,8 @@ def dicom(path, syntax, pixels, rows=100, columns=100, bits=16, **tags):
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = DigitalXRayImageStorageForPresentation, "1.2.3"
     meta.TransferSyntaxUID = syntax
-    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    little = syntax.is_little_endian
+    dataset = FileDataset(path, {}, b"\0" * 128, meta, is_implicit_VR=False, is_little_endian=little)
     dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, "1.2.3"
     dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = rows, columns, 1
     dataset.PhotometricInterpretation, dataset.PixelRepresentation = "MONOCHROME2", 0

@@ -91,6 +91,7 @@ def _stored_values(dataset, name):
     stored = dataset.pixel_array.reshape(dataset.Rows, dataset.Columns)
     bits = int(dataset.BitsStored)
     shift = 0 if syntax.is_encapsulated else int(dataset.get("HighBit", bits - 1)) + 1 - bits
+    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     values = stored.view(f"u{stored.dtype.itemsize}") >> shift & (2**bits - 1)
     values = values.astype(np.int32)
     return np.where(values >= 2 ** (bits - 1), values - 2**bits, values) if dataset.PixelRepresentation else values
