@@ -7,7 +7,8 @@ from xml.etree.ElementTree import ParseError
 from deepradiomics.box import Box
 from deepradiomics.exceptions import InputError
 
-_MAX_BYTES = 2**26  # of an annotation file; COCO files of 100,000 boxes stay below
+# Sizes of annotation files: one image has few boxes, and 100,000 boxes with outlines stay below the other.
+_MAX_BYTES, _MAX_COCO_BYTES = 2**22, 2**26
 
 
 def read_voc(path, *, image_shape=None):
@@ -18,7 +19,8 @@ def read_voc(path, *, image_shape=None):
     path : path
         The XML file. What it says about folders and file names is not used.
     image_shape : tuple of two ints, default=None
-        Rows and columns of the image, to check the boxes against; None uses the size in the file, if there is one.
+        Rows and columns of the image, to check the boxes and the size in the file against; None uses the latter, if
+        there is one.
 
     Returns
     -------
@@ -29,8 +31,13 @@ def read_voc(path, *, image_shape=None):
     Raises
     ------
     InputError
-        If the file is not such XML (entities and external references are refused), or a box is inverted or
-        sticks out of the image.
+        If the file is not such XML (entities and external references are refused), was made for an image of another
+        size, or a box is inverted or sticks out of the image.
+
+    Notes
+    -----
+    labelImg writes the corners of the drawn rectangle, cut to whole numbers and at least 1, so its boxes may come out
+    up to one pixel larger at the upper left than they were drawn.
 
     References
     ----------
@@ -53,13 +60,15 @@ def read_voc(path, *, image_shape=None):
 
     path = Path(path)
     try:
-        root = fromstring(_text(path), forbid_dtd=True)
-    except (ParseError, DefusedXmlException, RecursionError) as error:
+        root = fromstring(_content(path, _MAX_BYTES), forbid_dtd=True)
+    except (ParseError, DefusedXmlException, RecursionError, LookupError, ValueError) as error:
         raise InputError(
             f"{path.name} is not plain XML ({type(error).__name__}); save the boxes again in Pascal VOC format",
             code="annotation",
         ) from error
-    shape = image_shape or _voc_shape(root, path.name)
+    if root.tag != "annotation":
+        raise InputError(f"{path.name} is XML, but not of Pascal VOC; its root is not <annotation>", code="annotation")
+    shape = _agreed_shape(_voc_shape(root, path.name), image_shape, path.name)
     boxes = []
     for number, entry in enumerate(root.iter("object")):
         place = f"object {number} of {path.name}"
@@ -106,7 +115,7 @@ def read_yolo(path, *, image_shape, classes=None):
     """
     path = Path(path)
     boxes = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(_text(path, _MAX_BYTES).splitlines(), start=1):
         place = f"line {number} of {path.name}"
         if not line.strip():
             continue
@@ -164,8 +173,9 @@ def read_coco(path, *, image_name, image_shape=None):
     """
     path = Path(path)
     try:
-        content = json.loads(_text(path))
+        content = json.loads(_text(path, _MAX_COCO_BYTES))
         images = [image for image in content["images"] if image["file_name"] == image_name]
+        sizes = [(image["height"], image["width"]) for image in images if "height" in image]
         names = {category["id"]: str(category["name"]) for category in content["categories"]}
         entries = [
             (number, names.get(entry["category_id"]), entry["bbox"])
@@ -178,7 +188,8 @@ def read_coco(path, *, image_name, image_shape=None):
         raise InputError(
             f"{path.name} knows {len(images)} images of the name asked for, one is needed", code="annotation"
         )
-    shape = image_shape or ((images[0]["height"], images[0]["width"]) if "height" in images[0] else None)
+    stated = tuple(_number(value, f"the size in {path.name}") for value in sizes[0]) if sizes else None
+    shape = _agreed_shape(stated, image_shape, path.name)
     boxes = []
     for number, name, bbox in entries:
         place = f"annotation {number} of {path.name}"
@@ -188,43 +199,63 @@ def read_coco(path, *, image_name, image_shape=None):
     return boxes
 
 
-def _text(path):
-    """Read a small text file."""
+def _content(path, max_bytes):
+    """Read a small file."""
     if not path.is_file():
         raise InputError(f"{path.name}: no such file; is the path right?", code="no_file")
-    if path.stat().st_size > _MAX_BYTES:
-        raise InputError(f"{path.name} is larger than {_MAX_BYTES >> 20} MiB; is it an annotation file?", code="size")
+    if path.stat().st_size > max_bytes:
+        raise InputError(f"{path.name} is larger than {max_bytes >> 20} MiB; is it an annotation file?", code="size")
+    return path.read_bytes()
+
+
+def _text(path, max_bytes):
+    """Read a small text file."""
     try:
-        return path.read_text(encoding="utf-8")
+        return _content(path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is not text; is it an annotation file?", code="annotation") from error
 
 
 def _voc_shape(root, name):
+    """Size of the image as the file says, or None; labelImg writes 0 where it does not know."""
     if root.findtext("size/height") is None:
         return None
     place = f"the size in {name}"
     return _number(root.findtext("size/height"), place), _number(root.findtext("size/width"), place)
 
 
+def _agreed_shape(stated, given, name):
+    """Boxes that were drawn on an image of another size would lie somewhere else in this one."""
+    stated = stated if stated and min(stated) > 0 else None
+    if stated and given is not None and tuple(stated) != tuple(given):
+        raise InputError(
+            f"{name} was made for an image of {stated[0]:g} x {stated[1]:g} pixels, this one has {given[0]} x "
+            f"{given[1]}; give the image that the boxes were drawn on",
+            code="image_size",
+        )
+    return stated if given is None else given
+
+
 def _number(word, place):
     try:
         return float(word)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{place} has {word!r} where a number is needed", code="annotation") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{place} has {str(word)[:40]!r} where a number is needed", code="annotation") from error
 
 
 def _label(name, place):
-    if not name:
+    if not (name and name.strip()):
         raise InputError(f"{place} has no label; give each box one", code="annotation")
     return name.strip()
 
 
 def _class_name(word, classes, place):
     """Name of a YOLO class number."""
+    if not (word.isascii() and word.isdigit()):
+        raise InputError(f"{place} has the class {word[:40]!r}, a whole number from 0 on is needed", code="annotation")
     if classes is None:
         return word
-    if not word.isdigit() or int(word) >= len(classes):
+    if int(word) >= len(classes):
         raise InputError(f"{place} is of class {word}, there are {len(classes)} names", code="annotation")
     return classes[int(word)]
 
