@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from deepradiomics.box import Box, fraction_inside, mirror_box
 from deepradiomics.exceptions import InputError, RegionError
+from deepradiomics.regions._outline import Bone, lateral_axis, reach, sample
 
 # Mean diameter of an adult femoral head in mm (Noble 1988): the yardstick where the spacing is unknown.
 HEAD_DIAMETER_MM = 47.0
@@ -103,7 +104,7 @@ def femur_geometry(mask, spacing=None, side="L"):
     >>> 115 < femur_geometry(hips.masks[0] == 2, side="R").neck_shaft_angle < 140
     True
     """
-    bone = _Bone(*_as_left(mask, spacing, side))
+    bone = Bone(*_as_left(mask, spacing, side))
     geometry = _moved(_measure(bone), bone.origin)
     return geometry if side == "L" else _mirrored(geometry, np.shape(mask)[1])
 
@@ -147,7 +148,7 @@ def place_femur_boxes(mask, spacing=None, side="L"):
     >>> sorted(boxes)
     ['cortex', 'femur', 'neck', 'trochanter', 'ward']
     """
-    bone = _Bone(*_as_left(mask, spacing, side))
+    bone = Bone(*_as_left(mask, spacing, side))
     boxes = _boxes(bone, _measure(bone))
     for name, box in boxes.items():
         inside = fraction_inside(box, bone.mask)
@@ -180,20 +181,6 @@ def _as_left(mask, spacing, side):
     return (mask if side == "L" else mask[:, ::-1]), None if spacing is None else 2 / (spacing[0] + spacing[1])
 
 
-class _Bone:
-    """The largest part of a mask in a window round it, its signed distance, and where the window lies."""
-
-    def __init__(self, mask, pixels_per_mm):
-        bone, self.flags = _largest_part(mask)
-        rows, columns = np.flatnonzero(bone.any(axis=1)), np.flatnonzero(bone.any(axis=0))
-        self.mask = np.pad(bone[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], ((3, 0), (3, 3)))
-        self.bottom = len(self.mask)
-        self.origin = np.array([rows[0] - 3, columns[0] - 3])
-        self.pixels_per_mm = pixels_per_mm
-        # The shaft goes on below its cut end: an outline there would cut off what is measured near it.
-        self.distance = _signed_distance(np.pad(self.mask, ((0, 40), (0, 0)), mode="edge"))
-
-
 def _measure(bone):
     """Geometry of a left femur in the pixels of its window."""
     shaft_point, shaft_axis = _shaft(bone.mask[3:], offset=3)
@@ -214,37 +201,11 @@ def _measure(bone):
         shaft_axis=tuple(shaft_axis),
         lesser_end=tuple(lesser),
         neck_shaft_angle=angle,
-        neck_axis_length=radius + _reach(bone.distance, neck, neck_axis) + float(np.hypot(*(neck - head))),
+        neck_axis_length=radius + reach(bone.distance, neck, neck_axis) + float(np.hypot(*(neck - head))),
         pixels_per_mm=bone.pixels_per_mm or 2 * radius / HEAD_DIAMETER_MM,
         confidence=float(np.exp(-((residual / 0.06) ** 2) - ((angle - 127) / 25) ** 2)),
         flags=tuple(bone.flags + flags),
     )
-
-
-def _largest_part(mask):
-    """The largest component, and flags for what is left out and for borders it is cut by."""
-    labels, count = ndimage.label(mask)
-    if count == 0:
-        raise RegionError("the mask has no pixel; is this hip in the image?", code="empty_region")
-    sizes = np.bincount(labels.ravel())[1:]
-    bone = labels == 1 + int(np.argmax(sizes))
-    flags = ["two_components"] * bool((sizes > 0.02 * sizes.max()).sum() > 1)
-    cut = bone[0].any() or bone[:, 0].any() or bone[:, -1].any()
-    return ndimage.binary_fill_holes(bone), flags + ["touches_border"] * bool(cut)
-
-
-def _signed_distance(bone):
-    """Distance to the outline in pixels, positive inside; 0 midway between an inner and an outer pixel."""
-    inner, outer = ndimage.distance_transform_edt(bone), ndimage.distance_transform_edt(~bone)
-    return np.where(bone, inner - 0.5, 0.5 - outer)
-
-
-def _sample(distance, points):
-    """Read the signed distance at points (..., 2); pixel centres lie at +0.5. Far outside beyond the array."""
-    points = np.asarray(points, dtype=float)
-    coordinates = points.reshape(-1, 2).T - 0.5
-    values = ndimage.map_coordinates(distance, coordinates, order=1, mode="constant", cval=-1e3)
-    return values.reshape(points.shape[:-1])
 
 
 def _shaft(bone, offset):
@@ -269,17 +230,12 @@ def _shaft(bone, offset):
     return np.array([centre_row + offset, slope * centre_row + start]), axis
 
 
-def _lateral(shaft_axis):
-    """Unit vector (row, column) across the shaft, away from the midline of the body."""
-    return np.array([-shaft_axis[1], shaft_axis[0]])
-
-
 def _head(distance, shaft_point, shaft_axis):
     """Circle fit of the head: centre, radius, and the outline's deviation from the circle as a share of the radius."""
     rows, columns = np.indices(distance.shape, sparse=True)
-    across = (rows + 0.5 - shaft_point[0]) * _lateral(shaft_axis)[0]
-    across = across + (columns + 0.5 - shaft_point[1]) * _lateral(shaft_axis)[1]
-    width = _sample(distance, shaft_point)
+    across = (rows + 0.5 - shaft_point[0]) * lateral_axis(shaft_axis)[0]
+    across = across + (columns + 0.5 - shaft_point[1]) * lateral_axis(shaft_axis)[1]
+    width = sample(distance, shaft_point)
     medial = np.where(across < -1.1 * max(float(width), 1.0), distance, -1.0)
     centre = np.array(np.unravel_index(np.argmax(medial), distance.shape)) + 0.5
     radius = float(medial.max()) + 0.5
@@ -289,7 +245,7 @@ def _head(distance, shaft_point, shaft_axis):
             "the side right, and is it a femur?",
             code="no_head",
         )
-    outwards = -_lateral(shaft_axis) - shaft_axis
+    outwards = -lateral_axis(shaft_axis) - shaft_axis
     residual = 0.0
     for _ in range(4):
         points = _arc(distance, centre, radius, outwards / np.hypot(*outwards))
@@ -303,7 +259,7 @@ def _arc(distance, centre, radius, outwards):
     base = np.arctan2(outwards[0], outwards[1])
     rays = np.stack([np.sin(base + turn), np.cos(base + turn)], axis=-1)
     steps = np.arange(0.5 * radius, 1.5 * radius, 0.25)
-    inside = _sample(distance, centre + steps[None, :, None] * rays[:, None, :]) > 0
+    inside = sample(distance, centre + steps[None, :, None] * rays[:, None, :]) > 0
     reach = np.argmin(inside, axis=1)
     found = (reach > 0) & ~inside.all(axis=1)
     if found.sum() < 40:
@@ -325,7 +281,7 @@ def _fit_circle(points):
 def _neck(distance, head, radius, shaft_axis):
     """Narrowest cross-section of the neck: its middle, the unit vector from the head to it, its width."""
     turn = np.deg2rad(180 - 127)
-    axis = np.cos(turn) * shaft_axis + np.sin(turn) * _lateral(shaft_axis)
+    axis = np.cos(turn) * shaft_axis + np.sin(turn) * lateral_axis(shaft_axis)
     for _ in range(8):
         middle, width = _narrowest(distance, head, axis, radius)
         wanted = (middle - head) / np.hypot(*(middle - head))
@@ -343,9 +299,9 @@ def _narrowest(distance, head, axis, radius):
     spine = head + along[:, None] * axis
     ends = []
     for sign in (1, -1):
-        inside = _sample(distance, spine[:, None, :] + sign * steps[None, :, None] * across) > 0
+        inside = sample(distance, spine[:, None, :] + sign * steps[None, :, None] * across) > 0
         ends.append(np.where(inside.all(axis=1), np.inf, steps[np.argmin(inside, axis=1)] - 0.125))
-    width = np.where(_sample(distance, spine) > 0, ends[0] + ends[1], np.inf)
+    width = np.where(sample(distance, spine) > 0, ends[0] + ends[1], np.inf)
     best = int(np.argmin(width))
     if not np.isfinite(width[best]):
         raise RegionError("no neck was found beside the head; is it a femur?", code="no_neck")
@@ -391,23 +347,12 @@ def _lesser_end(distance, crossing, shaft_axis, radius, bottom):
     if len(along) < radius:
         raise RegionError("the shaft ends above the lesser trochanter; give more of the femur", code="short_shaft")
     spine = crossing + along[:, None] * shaft_axis
-    medial = -_lateral(shaft_axis)
-    border = np.array([_reach(distance, point, medial) for point in spine])
+    medial = -lateral_axis(shaft_axis)
+    border = np.array([reach(distance, point, medial) for point in spine])
     slope = np.gradient(ndimage.uniform_filter1d(border, max(3, round(0.3 * radius)), mode="nearest"))
     falling = np.flatnonzero(slope < -0.15)
     end = int(falling[-1]) if len(falling) else 0
     return spine[end] + border[end] * medial
-
-
-def _reach(distance, start, direction):
-    """Distance in pixels from a point inside the bone to the outline in a direction."""
-    steps = np.arange(0, max(distance.shape), 0.5)
-    depth = _sample(distance, start + steps[:, None] * direction)
-    outside = int(np.argmax(depth <= 0))
-    if outside == 0:
-        return 0.0 if depth[0] <= 0 else float(steps[-1])
-    inner, outer = depth[outside - 1], max(depth[outside], -1.0)
-    return float(steps[outside - 1] + 0.5 * inner / (inner - outer))
 
 
 def _boxes(bone, geometry):
@@ -445,23 +390,23 @@ def _across_box(distance, centre, axis, along, *, share, largest):
     """Box along an axis that takes a share of the bone's width where it is narrowest."""
     across = np.array([-axis[1], axis[0]])
     stations = centre + np.linspace(-along / 2, along / 2, 9)[:, None] * axis
-    half = min(_reach(distance, point, sign * across) for point in stations for sign in (1, -1))
+    half = min(reach(distance, point, sign * across) for point in stations for sign in (1, -1))
     return _tilted(centre, axis, along, max(min(2 * share * half, largest), 1.0))
 
 
 def _cortex_box(distance, lesser, shaft_axis, mm):
     """Upright along the shaft, its medial edge on the innermost point of the medial border."""
-    lateral = _lateral(shaft_axis)
+    lateral = lateral_axis(shaft_axis)
     centre_line = lesser + 15 * mm * shaft_axis + 12 * mm * lateral
     stations = centre_line + np.linspace(-10, 10, 11)[:, None] * mm * shaft_axis
-    edge = min(_reach(distance, point, -lateral) for point in stations)
+    edge = min(reach(distance, point, -lateral) for point in stations)
     centre = centre_line - (edge - 2.5 * mm - 0.5) * lateral
     return _tilted(centre, lateral, 5 * mm, 20 * mm)
 
 
 def _trochanter_box(distance, geometry):
     """Square in the thickest place of the greater trochanter: lateral of the shaft's midline, level with the neck."""
-    mm, lateral = geometry.pixels_per_mm, _lateral(geometry.shaft_axis)
+    mm, lateral = geometry.pixels_per_mm, lateral_axis(geometry.shaft_axis)
     rows, columns = np.indices(distance.shape, sparse=True)
     dr, dc = rows + 0.5 - geometry.shaft_point[0], columns + 0.5 - geometry.shaft_point[1]
     aside = dr * lateral[0] + dc * lateral[1]
@@ -475,7 +420,7 @@ def _trochanter_box(distance, geometry):
     # The centroid of the deepest places moves smoothly when the mask does; a single maximum jumps.
     deep = thickest >= 0.9 * thickest.max()
     centre = np.argwhere(deep).mean(axis=0) + 0.5
-    side = min(18 * mm, 2**0.5 * 0.9 * float(_sample(distance, centre)))
+    side = min(18 * mm, 2**0.5 * 0.9 * float(sample(distance, centre)))
     return _tilted(centre, lateral, max(side, 1.0), max(side, 1.0))
 
 

@@ -1,0 +1,62 @@
+"""The outline of a bone: its signed distance in a window round it, and how far it is from here to there."""
+
+import numpy as np
+from scipy import ndimage
+
+from deepradiomics.exceptions import RegionError
+
+
+class Bone:
+    """The largest part of a mask in a window round it, its signed distance, and where the window lies."""
+
+    def __init__(self, mask, pixels_per_mm):
+        bone, self.flags = _largest_part(mask)
+        rows, columns = np.flatnonzero(bone.any(axis=1)), np.flatnonzero(bone.any(axis=0))
+        self.mask = np.pad(bone[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], ((3, 0), (3, 3)))
+        self.bottom = len(self.mask)
+        self.origin = np.array([rows[0] - 3, columns[0] - 3])
+        self.pixels_per_mm = pixels_per_mm
+        # The shaft goes on below its cut end: an outline there would cut off what is measured near it.
+        self.distance = _signed_distance(np.pad(self.mask, ((0, 40), (0, 0)), mode="edge"))
+
+
+def _largest_part(mask):
+    """The largest component, and flags for what is left out and for borders it is cut by."""
+    labels, count = ndimage.label(mask)
+    if count == 0:
+        raise RegionError("the mask has no pixel; is this hip in the image?", code="empty_region")
+    sizes = np.bincount(labels.ravel())[1:]
+    bone = labels == 1 + int(np.argmax(sizes))
+    flags = ["two_components"] * bool((sizes > 0.02 * sizes.max()).sum() > 1)
+    cut = bone[0].any() or bone[:, 0].any() or bone[:, -1].any()
+    return ndimage.binary_fill_holes(bone), flags + ["touches_border"] * bool(cut)
+
+
+def _signed_distance(bone):
+    """Distance to the outline in pixels, positive inside; 0 midway between an inner and an outer pixel."""
+    inner, outer = ndimage.distance_transform_edt(bone), ndimage.distance_transform_edt(~bone)
+    return np.where(bone, inner - 0.5, 0.5 - outer)
+
+
+def sample(distance, points):
+    """Read the signed distance at points (..., 2); pixel centres lie at +0.5. Far outside beyond the array."""
+    points = np.asarray(points, dtype=float)
+    coordinates = points.reshape(-1, 2).T - 0.5
+    values = ndimage.map_coordinates(distance, coordinates, order=1, mode="constant", cval=-1e3)
+    return values.reshape(points.shape[:-1])
+
+
+def lateral_axis(shaft_axis):
+    """Unit vector (row, column) across the shaft, away from the midline of the body."""
+    return np.array([-shaft_axis[1], shaft_axis[0]])
+
+
+def reach(distance, start, direction):
+    """Distance in pixels from a point inside the bone to the outline in a direction."""
+    steps = np.arange(0, max(distance.shape), 0.5)
+    depth = sample(distance, start + steps[:, None] * direction)
+    outside = int(np.argmax(depth <= 0))
+    if outside == 0:
+        return 0.0 if depth[0] <= 0 else float(steps[-1])
+    inner, outer = depth[outside - 1], max(depth[outside], -1.0)
+    return float(steps[outside - 1] + 0.5 * inner / (inner - outer))
