@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepradiomics.exceptions import InputError
 from deepradiomics.texture import native
 from deepradiomics.texture.discretization import discretize
 from deepradiomics.texture.features.shape2d import shape2d
@@ -120,9 +119,3 @@ def test_shape_of_a_rectangle_by_hand():
     assert found["MeshSurface"] == pytest.approx(240 - 4 * 6 / 8)
     assert found["Perimeter"] == pytest.approx(2 * (7 * 2 + 4 * 3) + 4 * np.hypot(1, 1.5))
     assert found["MajorAxisLength"] == pytest.approx(4 * np.sqrt((8**2 - 1) / 12 * 4))
-
-
-@pytest.mark.parametrize(("keywords", "message"), [({"standard": "ibsi"}, "standard"), ({"device": "cuda"}, "CPU")])
-def test_what_is_not_there_yet_is_said(keywords, message):
-    with pytest.raises(InputError, match=message):
-        native.measure([np.eye(3)], [np.ones((3, 3), dtype=bool)], {"glcm": None}, bin_count=8, **keywords)

@@ -1,4 +1,8 @@
-"""Compiled loops over grey levels. Levels are padded with zeros on all sides, so no loop checks a border."""
+"""Compiled loops over grey levels, on the CPU.
+
+Levels (n, H, W) are padded with zeros on all sides, ``pad`` pixels wide, so no loop checks a border. The functions that
+:mod:`deepradiomics.texture.matrices` calls have twins of the same names and arguments in `_gpu`.
+"""
 
 import numpy as np
 from numba import njit
@@ -23,9 +27,71 @@ def discretize(pixels, mask, edges, start, step, levels):
     return largest
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _central_sums(values, mean, sums):
+    """Sums of the powers 2, 3 and 4 of the distances to the mean, and of their absolute values."""
+    second = third = fourth = absolute = 0.0
+    for value in values:
+        away = value - mean
+        square = away * away
+        second += square
+        third += square * away
+        fourth += square * square
+        absolute += abs(away)
+    sums[0], sums[1], sums[2], sums[3] = second, third, fourth, absolute
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _sums(values):
+    """Sum, and sum of squares."""
+    total = squares = 0.0
+    for value in values:
+        total += value
+        squares += value * value
+    return total, squares
+
+
 @njit(cache=True, nogil=True)
-def glcm(levels, pad, heights, widths, offsets, counts):
-    """Add pairs (level, level at the offset) to counts (n, n_offsets, L, L)."""
+def _percentile(values, percent):
+    """Linear interpolation between values that rise, as numpy.percentile does: its lerp is exact at both ends."""
+    position = (values.size - 1) * (percent / 100)
+    below = int(np.floor(position))
+    share, low, high = position - below, values[below], values[min(below + 1, values.size - 1)]
+    return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
+
+
+@njit(cache=True, nogil=True)
+def _statistics(values, found):
+    """Fill found with what first-order features are made of, in the order of `firstorder.STATISTICS`; values rise."""
+    n = values.size
+    total, squares = _sums(values)
+    mean = total / n if values[0] < values[-1] else values[0]
+    sums = np.empty(4)
+    _central_sums(values, mean, sums)
+    found[0], found[1], found[2], found[3], found[4] = n, values[0], values[-1], mean, squares
+    found[5], found[6], found[7], found[8] = sums[0] / n, sums[1] / n, sums[2] / n, sums[3] / n
+    for k, percent in enumerate((10, 25, 50, 75, 90)):
+        found[9 + k] = _percentile(values, percent)
+    first, last = np.searchsorted(values, found[9]), np.searchsorted(values, found[13], side="right")
+    found[14] = np.nan
+    if last > first:
+        inner = values[first:last]
+        _central_sums(inner, _sums(inner)[0] / inner.size, sums)
+        found[14] = sums[3] / inner.size
+
+
+def grey_statistics(values):
+    """Measure the grey values of each region, which rise: (n, 15)."""
+    found = np.empty((len(values), 15))
+    for own, row in zip(values, found, strict=True):
+        _statistics(own, row)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def glcm(levels, pad, heights, widths, n_levels, offsets):
+    """Count pairs (level, level at the offset): (n, n_offsets, L, L)."""
+    counts = np.zeros((levels.shape[0], offsets.shape[0], n_levels, n_levels))
     for n in range(levels.shape[0]):
         for k in range(offsets.shape[0]):
             dr, dc = offsets[k, 0], offsets[k, 1]
@@ -34,6 +100,7 @@ def glcm(levels, pad, heights, widths, offsets, counts):
                     a, b = levels[n, r, c], levels[n, r + dr, c + dc]
                     if a > 0 and b > 0:
                         counts[n, k, a - 1, b - 1] += 1.0
+    return counts
 
 
 @njit(cache=True, nogil=True)
@@ -84,84 +151,78 @@ def _runs(levels, n, pad, height, width, dr, dc, runs):
 
 
 @njit(cache=True, nogil=True)
-def glrlm(levels, pad, heights, widths, directions, counts):
-    """Add runs to counts (n, 4, L, R); a direction in which no line holds two pixels stays empty. The longest run."""
+def glrlm(levels, pad, heights, widths, n_levels, directions, lone):
+    """Count runs: (n, n_directions, L, longest run); lines of one pixel alone make a direction with ``lone`` only."""
     longest = 1
+    counts = np.zeros((levels.shape[0], directions.shape[0], n_levels, max(heights.max(), widths.max())))
     for n in range(levels.shape[0]):
         h, w = heights[n], widths[n]
         for k in range(directions.shape[0]):
             dr, dc = directions[k, 0], directions[k, 1]
-            if abs(dr) < h and abs(dc) < w:
-                length, neighbours = _runs(levels, n, pad, h, w, dr, dc, counts[n, k])
-                longest = max(longest, length)
-                if not neighbours and not _line_holds_two(levels, n, pad, h, w, dr, dc):
-                    counts[n, k] = 0.0
-    return longest
+            length, neighbours = _runs(levels, n, pad, h, w, dr, dc, counts[n, k])
+            longest = max(longest, length)
+            if not (lone or neighbours or _line_holds_two(levels, n, pad, h, w, dr, dc)):
+                counts[n, k] = 0.0
+    return counts[:, :, :, :longest]
 
 
 @njit(cache=True, nogil=True)
-def _root(parent, p):
-    while parent[p] != p:
-        p = parent[p]
-    return p
+def _join(link, a, b):
+    """Make two components one; the smaller number of both stays."""
+    while link[a] != a:
+        a = link[a]
+    while link[b] != b:
+        b = link[b]
+    link[max(a, b)] = min(a, b)
+    return min(a, b)
 
 
 @njit(cache=True, nogil=True)
-def _parent(flat, parent, p, stride):
-    """Component of a pixel among those above and to the left; the parent always has the smaller number.
+def _label(levels, pad, height, width, link, size, level):
+    """Number the components of equal level, some of them in several pieces, which link ties; how many numbers.
 
-    Where the pixel above is of the same level, the three others that are have been joined to it already.
+    Number 0 is the outside. Of the neighbours already seen, the left one, the one above and the one above to the left
+    touch each other, so only the one above to the right can bring a second component.
     """
-    level = flat[p]
-    if flat[p - stride] == level:
-        return _root(parent, p - stride)
-    left = p
-    if flat[p - 1] == level:
-        left = _root(parent, p - 1)
-    elif flat[p - stride - 1] == level:
-        left = _root(parent, p - stride - 1)
-    if flat[p - stride + 1] != level:
-        return left
-    right = _root(parent, p - stride + 1)
-    if left in (p, right):
-        return right
-    parent[max(left, right)] = min(left, right)
-    return min(left, right)
-
-
-@njit(cache=True, nogil=True)
-def _join(flat, parent, stride, pad, height, width, first):
-    """Give each pixel its component so far, and list the pixels that began one; how many there are."""
-    found = 0
-    for r in range(pad, pad + height):
-        for p in range(r * stride + pad, r * stride + pad + width):
-            if flat[p] > 0:
-                parent[p] = _parent(flat, parent, p, stride)
-                if parent[p] == p:
-                    first[found] = p
-                    found += 1
+    numbers = np.zeros((2, width + 2), np.int32)
+    link[0], level[0], found = 0, 0, 1
+    for r in range(height):
+        here, above = levels[r + pad], levels[r + pad - 1]
+        own_row, row_above = numbers[r % 2], numbers[1 - r % 2]
+        number = 0
+        for c in range(width):
+            # Every neighbour is read and every number written, so that only two pieces that meet cost a branch.
+            q, own = c + pad, here[c + pad]
+            up_left, up, right = row_above[c], row_above[c + 1], row_above[c + 2]
+            left = up_left if above[q - 1] == own else found
+            left = up if above[q] == own else left
+            left = number if here[q - 1] == own else left
+            right = right if above[q + 1] == own else found
+            number = left if left != found else right
+            link[found], level[found] = found, own
+            if (left != right) & (left != found) & (right != found):
+                number = _join(link, left, right)
+            found += number == found
+            own_row[c + 1] = number
+            size[number] += 1
     return found
 
 
 @njit(cache=True, nogil=True)
 def zones(levels, pad, height, width, zone_levels, zone_sizes):
     """List the zones of one region: 8-connected pixels of equal level. The number of zones, and the largest size."""
-    stride = levels.shape[1]
-    flat = levels.ravel()
-    parent, size = np.empty(flat.size, np.int32), np.zeros(flat.size, np.int32)
-    first = np.empty(height * width, np.int32)
-    begun = _join(flat, parent, stride, pad, height, width, first)
-    for r in range(pad, pad + height):
-        for p in range(r * stride + pad, r * stride + pad + width):
-            if flat[p] > 0:
-                # Parents come before their children, so one step reaches the root.
-                parent[p] = parent[parent[p]]
-                size[parent[p]] += 1
+    most = height * width + 2
+    link, size, level = np.empty(most, np.int32), np.zeros(most, np.int32), np.empty(most, np.int32)
+    numbers = _label(levels, pad, height, width, link, size, level)
+    for k in range(numbers - 1, 0, -1):
+        # A piece is tied to a smaller number, so the largest hand over first.
+        if link[k] != k:
+            size[link[k]] += size[k]
     found, largest = 0, 0
-    for p in first[:begun]:
-        if size[p] > 0:
-            zone_levels[found], zone_sizes[found] = flat[p], size[p]
-            largest = max(largest, size[p])
+    for k in range(1, numbers):
+        if link[k] == k and level[k] > 0:
+            zone_levels[found], zone_sizes[found] = level[k], size[k]
+            largest = max(largest, size[k])
             found += 1
     return found, largest
 
@@ -181,9 +242,24 @@ def tabulate_zones(zone_levels, zone_sizes, n_levels, largest):
     return counts, sizes
 
 
+def glszm(levels, pad, heights, widths, n_levels):
+    """Count zones by level and by the sizes that occur: counts (n, L, S), sizes (n, S)."""
+    tables = []
+    for region, height, width in zip(levels, heights, widths, strict=True):
+        zone_levels, zone_sizes = np.empty((2, height * width), dtype=np.int32)
+        n_zones, largest = zones(region, pad, height, width, zone_levels, zone_sizes)
+        tables.append(tabulate_zones(zone_levels[:n_zones], zone_sizes[:n_zones], n_levels, largest))
+    n_sizes = max(1, max(len(sizes) for _, sizes in tables))
+    counts, all_sizes = np.zeros((len(tables), n_levels, n_sizes)), np.ones((len(tables), n_sizes))
+    for row, (own, sizes) in enumerate(tables):
+        counts[row, :, : len(sizes)], all_sizes[row, : len(sizes)] = own, sizes
+    return counts, all_sizes
+
+
 @njit(cache=True, nogil=True)
-def gldm(levels, pad, heights, widths, offsets, largest_difference, counts):
-    """Add pixels by level and number of neighbours of about equal level to counts (n, L, 1 + n_offsets)."""
+def gldm(levels, pad, heights, widths, n_levels, offsets, largest_difference):
+    """Count pixels by level and number of neighbours of about equal level: (n, L, 1 + n_offsets)."""
+    counts = np.zeros((levels.shape[0], n_levels, 1 + offsets.shape[0]))
     for n in range(levels.shape[0]):
         width = widths[n]
         for r in range(pad, pad + heights[n]):
@@ -196,11 +272,16 @@ def gldm(levels, pad, heights, widths, offsets, largest_difference, counts):
             for c in range(width):
                 if here[c] > 0:
                     counts[n, here[c] - 1, dependent[c]] += 1.0
+    return counts
 
 
 @njit(cache=True, nogil=True)
-def ngtdm(levels, pad, heights, widths, offsets, counts, differences):
-    """Add pixels, and how far they are from the mean of their neighbours, if they have any, by level (n, L)."""
+def ngtdm(levels, pad, heights, widths, n_levels, offsets, lone):
+    """Pixels, and how far they are from the mean of their neighbours, by level: (n, L, 2).
+
+    Pixels without neighbours differ from nothing; they are counted with ``lone`` only.
+    """
+    found = np.zeros((levels.shape[0], n_levels, 2))
     for n in range(levels.shape[0]):
         width = widths[n]
         for r in range(pad, pad + heights[n]):
@@ -213,7 +294,8 @@ def ngtdm(levels, pad, heights, widths, offsets, counts, differences):
                     total[c] += other[c]
                     known[c] += other[c] > 0
             for c in range(width):
-                if here[c] > 0:
-                    counts[n, here[c] - 1] += 1.0
-                    if known[c] > 0:
-                        differences[n, here[c] - 1] += abs(here[c] - total[c] / known[c])
+                if here[c] > 0 and (lone or known[c] > 0):
+                    found[n, here[c] - 1, 0] += 1.0
+                if here[c] > 0 and known[c] > 0:
+                    found[n, here[c] - 1, 1] += abs(here[c] - total[c] / known[c])
+    return found

@@ -8,7 +8,7 @@ from deepradiomics.exceptions import InputError
 DEFAULT_BIN_WIDTH = 25.0
 
 
-def bin_edges(smallest, largest, *, bin_count=None, bin_width=None):
+def bin_edges(smallest, largest, *, bin_count=None, bin_width=None, from_minimum=False):
     """Edges of the bins of a region.
 
     Parameters
@@ -18,7 +18,10 @@ def bin_edges(smallest, largest, *, bin_count=None, bin_width=None):
     bin_count : int, default=None
         Number of bins of equal width between them.
     bin_width : float, default=None
-        Width of a bin; bins start at a multiple of it. None is 25 where there is no bin_count.
+        Width of a bin. None is 25 where there is no bin_count.
+    from_minimum : bool, default=False
+        Whether bins of fixed width start at the smallest grey value, as the IBSI wants them, or at the multiple of the
+        width below it, as in pyradiomics.
 
     Returns
     -------
@@ -32,7 +35,7 @@ def bin_edges(smallest, largest, *, bin_count=None, bin_width=None):
 
     References
     ----------
-    IBSI reference manual, fixed bin number (code 4N6Q) and fixed bin size (code Q3RU); edges as in pyradiomics 3.0.1.
+    IBSI reference manual, fixed bin number (code K15C) and fixed bin size (code Q3RU); edges as in pyradiomics 3.0.1.
 
     Examples
     --------
@@ -49,11 +52,12 @@ def bin_edges(smallest, largest, *, bin_count=None, bin_width=None):
         edges[-1] += 1
         return edges
     width = DEFAULT_BIN_WIDTH if bin_width is None else float(bin_width)
-    edges = np.arange(smallest - smallest % width, largest + 2 * width, width)
+    first = smallest if from_minimum else smallest - smallest % width
+    edges = np.arange(first, largest + 2 * width, width)
     return edges if len(edges) > 1 else np.array([edges[0] - 0.5, edges[0] + 0.5])
 
 
-def discretize(pixels, mask, *, bin_count=None, bin_width=None):
+def discretize(pixels, mask, *, bin_count=None, bin_width=None, from_minimum=False):
     """Sort the grey values of a region into bins.
 
     Parameters
@@ -66,6 +70,8 @@ def discretize(pixels, mask, *, bin_count=None, bin_width=None):
         Number of bins of equal width over the region's range.
     bin_width : float, default=None
         Width of a bin; None is 25 where there is no bin_count.
+    from_minimum : bool, default=False
+        Whether bins of fixed width start at the smallest grey value and not at a multiple of the width.
 
     Returns
     -------
@@ -96,7 +102,8 @@ def discretize(pixels, mask, *, bin_count=None, bin_width=None):
 
     # Edges are cut in the precision of the image, as numpy does for pyradiomics: ITK's filters return 32 bits.
     inside = np.asarray(pixels)[mask]
-    edges = bin_edges(inside.min(), inside.max(), bin_count=bin_count, bin_width=bin_width).astype(np.float64)
+    edges = bin_edges(inside.min(), inside.max(), bin_count=bin_count, bin_width=bin_width, from_minimum=from_minimum)
+    edges = edges.astype(np.float64)
     pixels, mask = np.ascontiguousarray(pixels, dtype=np.float64), np.ascontiguousarray(mask, dtype=bool)
     levels = np.zeros(mask.shape, dtype=np.int32)
     # The last edge may be moved; the first two tell the step.

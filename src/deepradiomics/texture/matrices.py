@@ -1,6 +1,10 @@
 """Texture matrices of grey levels, many regions at once: check, pad, count."""
 
+from importlib import import_module
+from typing import NamedTuple
+
 import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj, is_torch_array
 
 from deepradiomics.exceptions import InputError
 
@@ -14,7 +18,8 @@ def glcm(levels, n_levels, *, distances=(1,), symmetric=True, shapes=None):
     Parameters
     ----------
     levels : int array of shape (n_regions, H, W) or (H, W)
-        Grey levels 1 to n_levels; 0 lies outside the region and is never counted.
+        Grey levels 1 to n_levels; 0 lies outside the region and is never counted. Of numpy, or of torch on any device,
+        on which the result lies, too.
     n_levels : int
         Number of levels.
     distances : sequence of ints, default=(1,)
@@ -45,16 +50,12 @@ def glcm(levels, n_levels, *, distances=(1,), symmetric=True, shapes=None):
     >>> glcm([[1, 1, 2], [2, 2, 1]], 2)[0, 3].tolist()
     [[2.0, 2.0], [2.0, 2.0]]
     """
-    from deepradiomics.texture import _cpu
-
-    offsets = _offsets(distances)[: _n_directions(distances)]
-    levels, pad, heights, widths = _padded(levels, n_levels, max(distances), shapes)
-    counts = np.zeros((len(levels), len(offsets), n_levels, n_levels))
-    _cpu.glcm(levels, pad, heights, widths, offsets, counts)
-    return counts + counts.transpose(0, 1, 3, 2) if symmetric else counts
+    padded = pad_levels(levels, n_levels, max(distances), shapes)
+    counts = kernels(padded.levels).glcm(*padded, pair_directions(distances))
+    return counts + counts.swapaxes(2, 3) if symmetric else counts
 
 
-def glrlm(levels, n_levels, *, shapes=None):
+def glrlm(levels, n_levels, *, lone=False, shapes=None):
     """Count runs of equal grey level by direction and length: grey level run length.
 
     Parameters
@@ -63,14 +64,16 @@ def glrlm(levels, n_levels, *, shapes=None):
         Grey levels 1 to n_levels; 0 lies outside the region and ends a run.
     n_levels : int
         Number of levels.
+    lone : bool, default=False
+        Whether a direction in which no line holds two pixels of the region keeps its runs of one pixel, as in the IBSI
+        reference manual; pyradiomics leaves such a direction empty.
     shapes : int array of shape (n_regions, 2), default=None
         Rows and columns of each region, where smaller ones are padded with 0; None means all fill the array.
 
     Returns
     -------
     float64 array of shape (n_regions, 4, n_levels, longest run)
-        Counts along rows, columns and both diagonals. A direction in which no line holds two pixels of the region is
-        empty, as in pyradiomics.
+        Counts along rows, columns and both diagonals.
 
     Raises
     ------
@@ -88,12 +91,8 @@ def glrlm(levels, n_levels, *, shapes=None):
     >>> glrlm([[1, 1, 2], [2, 2, 1]], 2)[0, 0].tolist()
     [[1.0, 1.0], [1.0, 1.0]]
     """
-    from deepradiomics.texture import _cpu
-
-    levels, pad, heights, widths = _padded(levels, n_levels, 1, shapes)
-    counts = np.zeros((len(levels), 4, n_levels, max(heights.max(), widths.max())))
-    longest = _cpu.glrlm(levels, pad, heights, widths, RUN_DIRECTIONS, counts)
-    return counts[..., :longest]
+    padded = pad_levels(levels, n_levels, 1, shapes)
+    return kernels(padded.levels).glrlm(*padded, RUN_DIRECTIONS, lone)
 
 
 def glszm(levels, n_levels, *, shapes=None):
@@ -132,19 +131,8 @@ def glszm(levels, n_levels, *, shapes=None):
     >>> counts[0].tolist(), sizes[0].tolist()
     ([[1.0], [1.0]], [3.0])
     """
-    from deepradiomics.texture import _cpu
-
-    levels, pad, heights, widths = _padded(levels, n_levels, 1, shapes)
-    found = []
-    for region, height, width in zip(levels, heights, widths, strict=True):
-        zone_levels, zone_sizes = np.empty((2, height * width), dtype=np.int32)
-        n_zones, largest = _cpu.zones(region, pad, height, width, zone_levels, zone_sizes)
-        found.append(_cpu.tabulate_zones(zone_levels[:n_zones], zone_sizes[:n_zones], n_levels, largest))
-    n_sizes = max(1, max(len(sizes) for _, sizes in found))
-    counts, all_sizes = np.zeros((len(found), n_levels, n_sizes)), np.ones((len(found), n_sizes))
-    for row, (own, sizes) in enumerate(found):
-        counts[row, :, : len(sizes)], all_sizes[row, : len(sizes)] = own, sizes
-    return counts, all_sizes
+    padded = pad_levels(levels, n_levels, 1, shapes)
+    return kernels(padded.levels).glszm(*padded)
 
 
 def gldm(levels, n_levels, *, distances=(1,), largest_difference=0, shapes=None):
@@ -184,16 +172,11 @@ def gldm(levels, n_levels, *, distances=(1,), largest_difference=0, shapes=None)
     >>> gldm([[1, 1, 2], [2, 2, 1]], 2)[0, :, :4].tolist()
     [[0.0, 2.0, 1.0, 0.0], [0.0, 2.0, 1.0, 0.0]]
     """
-    from deepradiomics.texture import _cpu
-
-    offsets = _offsets(distances)
-    levels, pad, heights, widths = _padded(levels, n_levels, max(distances), shapes)
-    counts = np.zeros((len(levels), n_levels, 1 + len(offsets)))
-    _cpu.gldm(levels, pad, heights, widths, offsets, int(largest_difference), counts)
-    return counts
+    padded = pad_levels(levels, n_levels, max(distances), shapes)
+    return kernels(padded.levels).gldm(*padded, all_directions(distances), int(largest_difference))
 
 
-def ngtdm(levels, n_levels, *, distances=(1,), shapes=None):
+def ngtdm(levels, n_levels, *, distances=(1,), lone=True, shapes=None):
     """Sum the differences to the neighbours' mean by level: neighbourhood grey tone difference.
 
     Parameters
@@ -204,6 +187,8 @@ def ngtdm(levels, n_levels, *, distances=(1,), shapes=None):
         Number of levels.
     distances : sequence of ints, default=(1,)
         Distances of the neighbours in pixels, in the maximum norm.
+    lone : bool, default=True
+        Whether pixels without neighbours are counted, as in pyradiomics; the IBSI reference manual leaves them out.
     shapes : int array of shape (n_regions, 2), default=None
         Rows and columns of each region, where smaller ones are padded with 0; None means all fill the array.
 
@@ -211,7 +196,7 @@ def ngtdm(levels, n_levels, *, distances=(1,), shapes=None):
     -------
     float64 array of shape (n_regions, n_levels, 2)
         Number of pixels, and the sum of their absolute differences to their neighbours' mean; a pixel without
-        neighbours has none, as in pyradiomics.
+        neighbours has none.
 
     Raises
     ------
@@ -229,12 +214,31 @@ def ngtdm(levels, n_levels, *, distances=(1,), shapes=None):
     >>> ngtdm([[1, 1], [1, 2]], 2)[0].round(2).tolist()
     [[3.0, 1.0], [1.0, 1.0]]
     """
-    from deepradiomics.texture import _cpu
+    padded = pad_levels(levels, n_levels, max(distances), shapes)
+    return kernels(padded.levels).ngtdm(*padded, all_directions(distances), lone)
 
-    levels, pad, heights, widths = _padded(levels, n_levels, max(distances), shapes)
-    counts, differences = np.zeros((2, len(levels), n_levels))
-    _cpu.ngtdm(levels, pad, heights, widths, _offsets(distances), counts, differences)
-    return np.stack([counts, differences], axis=-1)
+
+def grey_statistics(values):
+    """Measure the grey values of each region, from which first-order features follow.
+
+    Parameters
+    ----------
+    values : list of float64 arrays of shape (P,)
+        Grey values of each region in rising order.
+
+    Returns
+    -------
+    float64 array of shape (n_regions, 15)
+        Columns as in ``deepradiomics.texture.features.firstorder.STATISTICS``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.texture.matrices import grey_statistics
+    >>> grey_statistics([np.array([1.0, 2.0, 6.0])])[0, :5].tolist()
+    [3.0, 1.0, 6.0, 3.0, 41.0]
+    """
+    return kernels(values[0]).grey_statistics(values)
 
 
 def pair_directions(distances):
@@ -248,7 +252,7 @@ def pair_directions(distances):
     Returns
     -------
     int array of shape (n_directions, 2)
-        Row and column.
+        Row and column; the opposite offsets are left out.
 
     Examples
     --------
@@ -256,15 +260,29 @@ def pair_directions(distances):
     >>> pair_directions((1,)).tolist()
     [[1, 1], [1, 0], [1, -1], [0, 1]]
     """
-    return _offsets(distances)[: _n_directions(distances)]
+    offsets = all_directions(distances)
+    return offsets[: len(offsets) // 2]
 
 
-def _n_directions(distances):
-    return sum(4 * distance for distance in set(distances))
+def all_directions(distances):
+    """Offsets of all neighbours of a pixel.
 
+    Parameters
+    ----------
+    distances : sequence of ints
+        Distances in pixels, in the maximum norm.
 
-def _offsets(distances):
-    """All offsets whose maximum norm is one of the distances, int array (n, 2); each half is the other one negated."""
+    Returns
+    -------
+    int array of shape (n_directions, 2)
+        Row and column; the second half is the first one negated, in reverse.
+
+    Examples
+    --------
+    >>> from deepradiomics.texture.matrices import all_directions
+    >>> len(all_directions((1,))), len(all_directions((1, 2)))
+    (8, 24)
+    """
     distances = {int(distance) for distance in distances}
     reach = max(distances)
     grid = [
@@ -276,24 +294,105 @@ def _offsets(distances):
     return np.array(grid)
 
 
-def _padded(levels, n_levels, pad, shapes):
-    """Check levels and put zeros round them: int32 (n, H, W), and rows and columns of each region."""
-    levels = np.asarray(levels)
+class Padded(NamedTuple):
+    """Levels with zeros round them, as the kernels take them.
+
+    Parameters
+    ----------
+    levels : int32 array of shape (n_regions, H + 2 pad, W + 2 pad)
+        Grey levels 1 to n_levels, 0 outside.
+    pad : int
+        Rows and columns of zeros on each side.
+    heights, widths : int arrays of shape (n_regions,)
+        Rows and columns of each region.
+    n_levels : int
+        Number of levels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.texture.matrices import Padded
+    >>> Padded(np.zeros((1, 3, 4), np.int32), 1, np.array([1]), np.array([2]), 5).n_levels
+    5
+    """
+
+    levels: np.ndarray
+    pad: int
+    heights: np.ndarray
+    widths: np.ndarray
+    n_levels: int
+
+
+def pad_levels(levels, n_levels, pad, shapes=None):
+    """Check levels and put zeros round them.
+
+    Parameters
+    ----------
+    levels : int array of shape (n_regions, H, W) or (H, W)
+        Grey levels 1 to n_levels, 0 outside; of numpy or of torch.
+    n_levels : int
+        Number of levels.
+    pad : int
+        Rows and columns of zeros on each side.
+    shapes : int array of shape (n_regions, 2), default=None
+        Rows and columns of each region, where smaller ones are padded with 0; None means all fill the array.
+
+    Returns
+    -------
+    Padded
+        ``levels`` (int32, (n_regions, H + 2 pad, W + 2 pad)), ``pad``, ``heights``, ``widths``, ``n_levels``.
+
+    Raises
+    ------
+    InputError
+        If levels are not whole numbers from 0 to n_levels.
+
+    Examples
+    --------
+    >>> from deepradiomics.texture.matrices import pad_levels
+    >>> pad_levels([[1, 2]], 2, 1).levels[0].tolist()
+    [[0, 0, 0, 0], [0, 1, 2, 0], [0, 0, 0, 0]]
+    """
+    levels = levels if is_array_api_obj(levels) else np.asarray(levels)
+    xp = array_namespace(levels)
     levels = levels[None] if levels.ndim == 2 else levels
-    if levels.ndim != 3 or levels.dtype.kind not in "iu":
+    if levels.ndim != 3 or not xp.isdtype(levels.dtype, "integral"):
         raise InputError(
-            f"levels are whole numbers of shape (n_regions, H, W), not {levels.dtype} of shape {levels.shape}; "
+            f"levels are whole numbers of shape (n_regions, H, W), not {levels.dtype} of shape {tuple(levels.shape)}; "
             "discretize the grey values first",
             code="levels",
         )
-    if levels.size and (levels.min() < 0 or levels.max() > n_levels):
+    if levels.shape[0] and (levels.min() < 0 or levels.max() > n_levels):
         raise InputError(
-            f"levels reach from {levels.min()} to {levels.max()}, 0 to {n_levels} is allowed; n_levels is the largest",
+            f"levels reach from {int(levels.min())} to {int(levels.max())}, 0 to {n_levels} is allowed; n_levels is "
+            "the largest",
             code="levels",
         )
-    if shapes is None:
-        shapes = np.tile(levels.shape[1:], (len(levels), 1))
-    shapes = np.asarray(shapes, dtype=np.int64)
-    padded = np.zeros((len(levels), levels.shape[1] + 2 * pad, levels.shape[2] + 2 * pad), dtype=np.int32)
-    padded[:, pad:-pad, pad:-pad] = levels
-    return padded, pad, shapes[:, 0], shapes[:, 1]
+    n, height, width = levels.shape
+    shapes = np.tile((height, width), (n, 1)) if shapes is None else np.asarray(shapes, dtype=np.int64)
+    padded = xp.zeros((n, height + 2 * pad, width + 2 * pad), dtype=xp.int32, device=device(levels))
+    padded[:, pad : pad + height, pad : pad + width] = levels
+    return Padded(padded, pad, shapes[:, 0], shapes[:, 1], n_levels)
+
+
+def kernels(array):
+    """Loops for the device on which an array lies.
+
+    Parameters
+    ----------
+    array : array of numpy or of torch
+        Any array.
+
+    Returns
+    -------
+    module
+        With functions ``glcm``, ``glrlm``, ``glszm``, ``gldm``, ``ngtdm`` and ``grey_statistics``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.texture.matrices import kernels
+    >>> kernels(np.zeros(2)).__name__
+    'deepradiomics.texture._cpu'
+    """
+    return import_module("deepradiomics.texture._gpu" if is_torch_array(array) else "deepradiomics.texture._cpu")

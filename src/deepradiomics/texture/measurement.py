@@ -1,5 +1,6 @@
 """From many images to one matrix: open, prepare and filter each region, then measure them in batches."""
 
+from contextlib import closing
 from functools import partial
 from importlib import import_module
 from itertools import islice
@@ -11,11 +12,12 @@ from joblib import Parallel, delayed, effective_n_jobs
 from tqdm import tqdm
 
 from deepradiomics.exceptions import InputError, RegionError
-from deepradiomics.texture import preparation
+from deepradiomics.texture import native, preparation
 from deepradiomics.texture.bone import measure_bone
 from deepradiomics.texture.plan import feature_names
 
-# Pixels of filtered images that are held at once (16 MiB).
+# Images that a thread opens, and pixels of filtered images (16 MiB) that it holds, before it measures.
+_SLICE = 16
 _PIXELS_HELD = 2**21
 _FAILURE = ["row", "column", "code", "reason"]
 
@@ -67,57 +69,65 @@ def measure_all(settings, plan, names, rows, opener, *, n_rows=None):
     array([[15.],
            [nan]])
     """
-    failures = []
     cells = ((row, column, source) for row, sources in enumerate(rows) for column, source in enumerate(sources))
     total = None if n_rows is None else n_rows * len(names)
     bar = tqdm(total=total, desc="texture", unit="region", disable=not settings.verbose)
-    threads = effective_n_jobs(settings.n_jobs)
-    held = _Held(settings, plan, len(names), bar)
-    with bar, Parallel(n_jobs=threads, prefer="threads") as parallel:
-        while part := list(islice(cells, 8 * threads)):
-            regions = parallel(delayed(_try_region)(settings, plan, opener, source) for _, _, source in part)
-            for (row, column, _), region in zip(part, regions, strict=True):
-                if isinstance(region, _Region):
-                    held.add(row, column, region)
-                    continue
-                bar.update()
-                if region is not None:
-                    failures.append(_failure(settings, row, names[column], region))
-            n_rows = part[-1][0] + 1
-        held.measure()
-    return held.values(n_rows or 0), pd.DataFrame(failures, columns=_FAILURE)
+    measured, failures, n_seen = {}, [], 0
+    with bar, closing(_measured_slices(settings, plan, opener, cells)) as slices:
+        for found in slices:
+            for row, column, value in found:
+                if isinstance(value, Exception):
+                    failures.append(_failure(settings, row, names[column], value))
+                elif value is not None:
+                    measured[row, column] = value
+                n_seen = row + 1
+            bar.update(len(found))
+    n_features = len(feature_names(plan))
+    table = np.full((n_rows or n_seen, len(names) * n_features), np.nan)
+    for (row, column), features in measured.items():
+        table[row, column * n_features : (column + 1) * n_features] = features
+    return table, pd.DataFrame(failures, columns=_FAILURE)
 
 
-class _Held:
-    """Regions that wait to be measured together, and the features of those that were."""
+def _measured_slices(settings, plan, opener, cells):
+    """Yield lists of (row, column, features, None or what is wrong), a few images at a time, in order.
 
-    def __init__(self, settings, plan, n_columns, bar):
-        self.settings, self.plan, self.n_columns, self.bar = settings, plan, n_columns, bar
-        self.measured = {}
-        self.cells, self.regions, self.n_pixels = [], [], 0
+    The native engine measures slices on threads, which hardly meet; pyradiomics shares one slice among processes.
+    """
+    threads, size, pixels = effective_n_jobs(settings.n_jobs), _SLICE, _PIXELS_HELD
+    inner = 1
+    if settings.engine == "pyradiomics":
+        threads, size, inner = 1, 8 * threads, settings.n_jobs
+    elif native.find_device(settings.device) is not None:
+        size, pixels = 64 * size, 64 * pixels
+    work = delayed(partial(_measure_slice, settings, plan, opener, pixels, inner))
+    parts = iter(lambda: list(islice(cells, size)), [])
+    with Parallel(n_jobs=threads, prefer="threads", return_as="generator") as parallel:
+        yield from parallel(work(part) for part in parts)
 
-    def add(self, row, column, region):
-        """Take one more, and measure them all when they are many."""
-        self.cells.append((row, column))
-        self.regions.append(region)
-        self.n_pixels += region.mask.size * max(1, len(region.images))
-        if self.n_pixels >= _PIXELS_HELD:
-            self.measure()
 
-    def measure(self):
-        """Measure what is held and let go of it."""
-        if self.regions:
-            self.measured.update(zip(self.cells, _measure_batch(self.settings, self.plan, self.regions), strict=True))
-        self.bar.update(len(self.regions))
-        self.cells, self.regions, self.n_pixels = [], [], 0
+def _measure_slice(settings, plan, opener, most_pixels, n_jobs, cells):
+    """Open, prepare and measure some images: list of (row, column, features, None or what is wrong)."""
+    found, held, n_pixels = [], [], 0
+    for row, column, source in cells:
+        region = _try_region(settings, plan, opener, source)
+        found.append([row, column, region])
+        if isinstance(region, _Region):
+            held.append(found[-1])
+            n_pixels += region.mask.size * max(1, len(region.images))
+        if n_pixels >= most_pixels:
+            _measure_held(settings, plan, held, n_jobs)
+            held, n_pixels = [], 0
+    _measure_held(settings, plan, held, n_jobs)
+    return found
 
-    def values(self, n_rows):
-        """Features of all rows, NaN where nothing was measured."""
-        n_features = len(feature_names(self.plan))
-        table = np.full((n_rows, self.n_columns * n_features), np.nan)
-        for (row, column), features in self.measured.items():
-            table[row, column * n_features : (column + 1) * n_features] = features
-        return table
+
+def _measure_held(settings, plan, held, n_jobs):
+    """Put features in the place of each region."""
+    if held:
+        features = _measure_batch(settings, plan, [region for _, _, region in held], n_jobs)
+        for cell, own in zip(held, features, strict=True):
+            cell[2] = own
 
 
 def _failure(settings, row, name, error):
@@ -250,10 +260,10 @@ def _check_filtered(values, measure, name):
     _check_levels(values, measure["bin_count"], measure["bin_width"], None, name)
 
 
-def _measure_batch(settings, plan, regions):
+def _measure_batch(settings, plan, regions, n_jobs):
     """Measure prepared regions: float array of shape (n_regions, n_features)."""
     engine = import_module(f"deepradiomics.texture.{settings.engine}").measure
-    common = {"standard": settings.standard, "device": settings.device, "n_jobs": settings.n_jobs}
+    common = {"standard": settings.standard, "device": settings.device, "n_jobs": n_jobs}
     spacings = [region.spacing or (1.0, 1.0) for region in regions]
     parts = []
     if plan.shape:

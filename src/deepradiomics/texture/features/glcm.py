@@ -1,6 +1,7 @@
 """Features of the grey level co-occurrence matrix."""
 
 import numpy as np
+from array_api_compat import array_namespace, device
 
 
 def glcm_features(counts, n_levels, n_present):
@@ -33,11 +34,12 @@ def glcm_features(counts, n_levels, n_present):
     >>> float(found["Contrast"][0]), float(found["JointEnergy"][0])
     (0.5, 0.375)
     """
+    xp = array_namespace(counts)
     totals = counts.sum(axis=(2, 3))
     valid = totals > 0
-    p = counts / np.where(valid, totals, 1.0)[:, :, None, None]
+    p = counts / xp.where(valid, totals, 1.0)[:, :, None, None]
     features = _cluster_and_moments(p) | _differences(p, n_levels) | _information(p)
-    features["MaximumProbability"] = p.max(axis=(2, 3))
+    features["MaximumProbability"] = xp.max(p, axis=(2, 3))
     features["JointEnergy"] = (p * p).sum(axis=(2, 3))
     averaged = {name: _over_directions(value, valid) for name, value in features.items()}
     averaged["MCC"] = _maximal_correlation(p, valid, n_present)
@@ -74,28 +76,34 @@ _ORDER = (
 
 def _over_directions(values, valid):
     """Mean over the directions that have pairs and a number."""
-    known = valid & ~np.isnan(values)
-    number = known.sum(axis=1)
-    return np.where(known, values, 0.0).sum(axis=1) / np.where(number == 0, np.nan, number)
+    xp = array_namespace(values)
+    known = valid & ~xp.isnan(values)
+    number = xp.astype(known, values.dtype).sum(axis=1)
+    return xp.where(known, values, 0.0).sum(axis=1) / xp.where(number == 0, xp.nan, number)
 
 
 def _entropy(p):
-    return -(p * np.log2(p + np.spacing(1))).sum(axis=-1)
+    return -(p * array_namespace(p).log2(p + np.spacing(1))).sum(axis=-1)
+
+
+def _range(first, last, like):
+    """Numbers first to last - 1, of the kind of another array and where it lies."""
+    return array_namespace(like).arange(float(first), float(last), dtype=like.dtype, device=device(like))
 
 
 def _cluster_and_moments(p):
     """Features of i + j and of the two marginals."""
-    size = p.shape[-1]
-    i = np.arange(1.0, size + 1)
+    xp, size = array_namespace(p), p.shape[-1]
+    i = _range(1, size + 1, p)
     px, py = p.sum(axis=3), p.sum(axis=2)
     ux, uy = px @ i, py @ i
     from_x, from_y = i - ux[..., None], i - uy[..., None]
     vx, vy = (px * from_x**2).sum(axis=-1), (py * from_y**2).sum(axis=-1)
     weighted = (p @ from_y[..., None])[..., 0]
-    deviations = np.sqrt(vx) * np.sqrt(vy)
+    deviations = xp.sqrt(vx) * xp.sqrt(vy)
     correlation = (weighted * from_x).sum(axis=-1) / (deviations + np.spacing(1))
     total = _antidiagonal_sums(p)
-    k = np.arange(2.0, 2 * size + 1)
+    k = _range(2, 2 * size + 1, p)
     from_centre = k - (ux + uy)[..., None]
     square = from_centre * from_centre
     return {
@@ -103,7 +111,7 @@ def _cluster_and_moments(p):
         "ClusterProminence": (total * square * square).sum(axis=-1),
         "ClusterShade": (total * square * from_centre).sum(axis=-1),
         "ClusterTendency": (total * square).sum(axis=-1),
-        "Correlation": np.where(deviations == 0, 1.0, correlation),
+        "Correlation": xp.where(deviations == 0, 1.0, correlation),
         "JointAverage": ux,
         "SumAverage": total @ k,
         "SumEntropy": _entropy(total),
@@ -113,13 +121,13 @@ def _cluster_and_moments(p):
 
 def _differences(p, n_levels):
     """Features of |i - j|."""
-    size = p.shape[-1]
-    signed = _antidiagonal_sums(p[..., ::-1])
-    difference = signed[..., size - 1 :].copy()
-    difference[..., 1:] += signed[..., : size - 1][..., ::-1]
-    k = np.arange(float(size))
+    xp, size = array_namespace(p), p.shape[-1]
+    signed = _antidiagonal_sums(xp.flip(p, axis=-1))
+    difference = xp.asarray(signed[..., size - 1 :], copy=True)
+    difference[..., 1:] += xp.flip(signed[..., : size - 1], axis=-1)
+    k = _range(0, size, p)
     average = difference @ k
-    largest = n_levels[:, None].astype(float)
+    largest = xp.astype(n_levels[:, None], p.dtype)
     # 1 / (1 + k^2 / N^2) and 1 / (1 + k / N), whose N differs between regions.
     idmn = (difference / (1 + (k / largest) ** 2)[:, None, :]).sum(axis=-1)
     idn = (difference / (1 + k / largest)[:, None, :]).sum(axis=-1)
@@ -138,19 +146,19 @@ def _differences(p, n_levels):
 
 def _information(p):
     """Joint entropy and the informational measures of correlation."""
-    eps = np.spacing(1)
+    xp, eps = array_namespace(p), np.spacing(1)
     px, py = p.sum(axis=3), p.sum(axis=2)
     hx, hy = _entropy(px), _entropy(py)
     hxy = _entropy(p.reshape(*p.shape[:2], -1))
     product = px[..., :, None] * py[..., None, :]
-    logarithm = np.log2(product + eps)
+    logarithm = xp.log2(product + eps)
     hxy1, hxy2 = -(p * logarithm).sum(axis=(2, 3)), -(product * logarithm).sum(axis=(2, 3))
-    larger = np.maximum(hx, hy)
-    gain = 1 - np.exp(-2 * (hxy2 - hxy))
+    larger = xp.maximum(hx, hy)
+    gain = 1 - xp.exp(-2 * (hxy2 - hxy))
     return {
-        "Imc1": np.where(larger == 0, 0.0, (hxy - hxy1) / np.where(larger == 0, 1.0, larger)),
+        "Imc1": xp.where(larger == 0, 0.0, (hxy - hxy1) / xp.where(larger == 0, 1.0, larger)),
         # Where rounding makes the gain negative there is no root, and the direction does not count.
-        "Imc2": np.sqrt(np.where(gain < 0, np.nan, gain)),
+        "Imc2": xp.sqrt(xp.where(gain < 0, xp.nan, gain)),
         "JointEntropy": hxy,
     }
 
@@ -160,22 +168,23 @@ def _maximal_correlation(p, valid, n_present):
 
     Its square is the second eigenvalue of Haralick's Q, which is not symmetric.
     """
+    xp = array_namespace(p)
     px, py = p.sum(axis=3), p.sum(axis=2)
-    scale = np.sqrt(px[..., :, None] * py[..., None, :])
-    b = p / np.where(scale == 0, 1.0, scale)
-    if np.array_equal(p, p.swapaxes(2, 3)):
-        singular = np.sort(np.abs(np.linalg.eigvalsh(b)), axis=-1)
-    else:
-        singular = np.linalg.svd(b, compute_uv=False)[..., ::-1]
     if p.shape[-1] < 2:
-        return np.ones(len(p))
-    return np.where(n_present < 2, 1.0, _over_directions(singular[..., -2], valid))
+        return xp.ones_like(px[:, 0, 0])
+    scale = xp.sqrt(px[..., :, None] * py[..., None, :])
+    b = p / xp.where(scale == 0, 1.0, scale)
+    if xp.all(p == p.swapaxes(2, 3)):
+        second = xp.sort(xp.abs(xp.linalg.eigvalsh(b)), axis=-1)[..., -2]
+    else:
+        second = xp.linalg.svdvals(b)[..., 1]
+    return xp.where(n_present < 2, 1.0, _over_directions(second, valid))
 
 
 def _antidiagonal_sums(p):
     """Sum over i + j = k: (n, d, L, L) -> (n, d, 2L - 1), by shifting each row one further to the right."""
     n, directions, size, _ = p.shape
-    wide = np.zeros((n, directions, size, 2 * size))
+    wide = array_namespace(p).zeros((n, directions, size, 2 * size), dtype=p.dtype, device=device(p))
     wide[..., :size] = p
     skewed = wide.reshape(n, directions, -1)[..., : size * (2 * size - 1)]
     return skewed.reshape(n, directions, size, 2 * size - 1).sum(axis=2)

@@ -1,6 +1,6 @@
 """Features of the grey level dependence matrix."""
 
-import numpy as np
+from array_api_compat import array_namespace, device
 
 from deepradiomics.texture.features.sizes import size_features
 
@@ -47,6 +47,7 @@ def gldm_features(counts):
     >>> float(gldm_features(np.array([[[1.0, 1.0]]]))["LargeDependenceEmphasis"][0])
     2.5
     """
-    dependences = np.arange(1.0, counts.shape[-1] + 1)
-    found = size_features(counts, np.broadcast_to(dependences, (len(counts), len(dependences))))
+    xp = array_namespace(counts)
+    dependences = xp.arange(1.0, counts.shape[-1] + 1, dtype=counts.dtype, device=device(counts))
+    found = size_features(counts, xp.broadcast_to(dependences, (len(counts), len(dependences))))
     return {name: found[key] for name, key in _NAMES.items()}

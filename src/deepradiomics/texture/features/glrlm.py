@@ -1,6 +1,6 @@
 """Features of the grey level run length matrix."""
 
-import numpy as np
+from array_api_compat import array_namespace, device
 
 from deepradiomics.texture.features.sizes import size_features
 
@@ -50,9 +50,10 @@ def glrlm_features(counts):
     >>> float(found["ShortRunEmphasis"][0]), float(found["RunVariance"][0])
     (0.625, 0.25)
     """
-    lengths = np.arange(1.0, counts.shape[-1] + 1)
-    found = size_features(counts, np.broadcast_to(lengths, (*counts.shape[:2], len(lengths))))
+    xp = array_namespace(counts)
+    lengths = xp.arange(1.0, counts.shape[-1] + 1, dtype=counts.dtype, device=device(counts))
+    found = size_features(counts, xp.broadcast_to(lengths, (*counts.shape[:2], len(lengths))))
     valid = counts.sum(axis=(2, 3)) > 0
-    number = valid.sum(axis=1)
-    number = np.where(number == 0, np.nan, number)
-    return {name: np.where(valid, found[key], 0.0).sum(axis=1) / number for name, key in _NAMES.items()}
+    number = xp.astype(valid, counts.dtype).sum(axis=1)
+    number = xp.where(number == 0, xp.nan, number)
+    return {name: xp.where(valid, found[key], 0.0).sum(axis=1) / number for name, key in _NAMES.items()}

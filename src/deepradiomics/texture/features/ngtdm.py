@@ -1,6 +1,6 @@
 """Features of the neighbourhood grey tone difference matrix."""
 
-import numpy as np
+from array_api_compat import array_namespace, device
 
 
 def ngtdm_features(matrix):
@@ -28,26 +28,27 @@ def ngtdm_features(matrix):
     >>> float(ngtdm_features(np.array([[[3.0, 1.0], [1.0, 1.0]]]))["Coarseness"][0])
     1.0
     """
+    xp = array_namespace(matrix)
     counts, differences = matrix[..., 0], matrix[..., 1]
     pixels = counts.sum(axis=1)
-    p = counts / np.where(pixels == 0, np.nan, pixels)[:, None]
-    i = np.arange(1.0, counts.shape[1] + 1)
+    p = counts / xp.where(pixels == 0, xp.nan, pixels)[:, None]
+    i = xp.arange(1.0, counts.shape[1] + 1, dtype=matrix.dtype, device=device(matrix))
     present = counts > 0
-    n_present = present.sum(axis=1)
+    n_present = xp.astype(present, matrix.dtype).sum(axis=1)
     both = present[:, :, None] & present[:, None, :]
-    apart = np.abs(i[:, None] - i[None, :])
+    apart = xp.abs(i[:, None] - i[None, :])
     weight = p * differences
     coarse, all_differences = weight.sum(axis=1), differences.sum(axis=1)
     pairs = n_present * (n_present - 1)
     contrast = (p[:, :, None] * p[:, None, :] * apart**2).sum(axis=(1, 2)) * all_differences / pixels
     ip = i * p
-    spread = np.where(both, np.abs(ip[:, :, None] - ip[:, None, :]), 0.0).sum(axis=(1, 2))
+    spread = xp.where(both, xp.abs(ip[:, :, None] - ip[:, None, :]), 0.0).sum(axis=(1, 2))
     joint = p[:, :, None] + p[:, None, :]
-    shared = np.where(both, weight[:, :, None] + weight[:, None, :], 0.0) / np.where(joint == 0, 1.0, joint)
-    strength = np.where(both, joint * apart**2, 0.0).sum(axis=(1, 2))
+    shared = xp.where(both, weight[:, :, None] + weight[:, None, :], 0.0) / xp.where(joint == 0, 1.0, joint)
+    strength = xp.where(both, joint * apart**2, 0.0).sum(axis=(1, 2))
     return {
         "Busyness": _ratio(coarse, spread, 0.0),
-        "Coarseness": _ratio(1.0, coarse, 1e6),
+        "Coarseness": _ratio(xp.ones_like(coarse), coarse, 1e6),
         "Complexity": (apart * shared).sum(axis=(1, 2)) / pixels,
         "Contrast": _ratio(contrast, pairs, 0.0),
         "Strength": _ratio(strength, all_differences, 0.0),
@@ -56,4 +57,5 @@ def ngtdm_features(matrix):
 
 def _ratio(numerator, denominator, otherwise):
     """Quotient, and a conventional value where the denominator is 0."""
-    return np.where(denominator == 0, otherwise, numerator / np.where(denominator == 0, 1.0, denominator))
+    xp = array_namespace(denominator)
+    return xp.where(denominator == 0, otherwise, numerator / xp.where(denominator == 0, 1.0, denominator))

@@ -1,6 +1,7 @@
 """What run lengths, zone sizes and dependences have in common: features of a table of grey level by size."""
 
 import numpy as np
+from array_api_compat import array_namespace, device
 
 
 def size_features(counts, sizes):
@@ -30,10 +31,11 @@ def size_features(counts, sizes):
     >>> float(size_features(np.array([[2.0, 2.0]]), np.array([1.0, 2.0]))["small"])
     0.625
     """
+    xp = array_namespace(counts)
     total = counts.sum(axis=(-2, -1))
-    total = np.where(total == 0, 1.0, total)
+    total = xp.where(total == 0, 1.0, total)
     p = counts / total[..., None, None]
-    i = np.arange(1.0, counts.shape[-2] + 1)
+    i = xp.arange(1.0, counts.shape[-2] + 1, dtype=counts.dtype, device=device(counts))
     by_size, by_level = p.sum(axis=-2), p.sum(axis=-1)
     large = sizes**2
     small = 1 / large
@@ -53,8 +55,8 @@ def size_features(counts, sizes):
         "gray_nonuniformity_normalized": (by_level**2).sum(axis=-1),
         "size_nonuniformity": total * (by_size**2).sum(axis=-1),
         "size_nonuniformity_normalized": (by_size**2).sum(axis=-1),
-        "percentage": 1 / np.where(mean_size == 0, np.nan, mean_size),
+        "percentage": 1 / xp.where(mean_size == 0, xp.nan, mean_size),
         "gray_variance": (by_level * (i - mean_level[..., None]) ** 2).sum(axis=-1),
         "size_variance": (by_size * (sizes - mean_size[..., None]) ** 2).sum(axis=-1),
-        "entropy": -(p * np.log2(p + np.spacing(1))).sum(axis=(-2, -1)),
+        "entropy": -(p * xp.log2(p + np.spacing(1))).sum(axis=(-2, -1)),
     }

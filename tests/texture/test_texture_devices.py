@@ -1,0 +1,140 @@
+"""The array kernels of torch against the compiled loops; on a GPU, too, where there is one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from deepradiomics import TextureExtractor
+from deepradiomics.exceptions import InputError
+from deepradiomics.texture import extract, matrices, native
+
+torch = pytest.importorskip("torch")
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+CLASSES = {name: None for name in ("shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")}
+LEVELS = hnp.arrays(
+    np.int64, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 4)
+)
+
+
+@pytest.fixture(autouse=True)
+def _device_is_there(request):
+    """Skip what needs a GPU where there is none."""
+    if request.node.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+
+
+def regions():
+    """Regions of many sizes and kinds."""
+    rng = np.random.default_rng(0)
+    found = []
+    for height, width in [(40, 50), (17, 33), (64, 64), (9, 80)]:
+        image = rng.normal(size=(height, width)).cumsum(axis=1) * 20
+        found += [(image, np.ones(image.shape, bool)), (image, rng.random(image.shape) > 0.4)]
+    row = rng.normal(size=(1, 30)) * 30
+    found += [(row, rng.random(row.shape) > 0.4), (row.T, rng.random(row.T.shape) > 0.4)]
+    found += [(np.full((12, 13), 5.0), np.ones((12, 13), bool)), (np.eye(6) * 40, rng.random((6, 6)) > 0.8)]
+    found.append((rng.integers(0, 255, (30, 30)).astype(np.float32), np.ones((30, 30), bool)))
+    return [list(part) for part in zip(*found, strict=True)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(LEVELS, st.sampled_from([(1,), (2,), (1, 2)]), st.booleans())
+def test_matrices_are_equal(levels, distances, lone):
+    other = torch.as_tensor(levels)
+    for count, keywords in (
+        (matrices.glcm, {"distances": distances, "symmetric": lone}),
+        (matrices.glrlm, {"lone": lone}),
+        (matrices.gldm, {"distances": distances, "largest_difference": int(lone)}),
+    ):
+        assert np.array_equal(count(other, 4, **keywords).numpy(), count(levels, 4, **keywords))
+    wanted, found = (matrices.ngtdm(own, 4, distances=distances, lone=lone) for own in (levels, other))
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-13)
+    (counts, sizes), (wanted, wanted_sizes) = matrices.glszm(other, 4), matrices.glszm(levels, 4)
+    assert np.array_equal(counts.numpy(), wanted)
+    assert np.array_equal(sizes.numpy(), wanted_sizes)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("standard", ["pyradiomics", "ibsi"])
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"bin_count": 32},
+        {"bin_width": 3.5},
+        {"bin_count": 16, "symmetrical_glcm": False, "distances": (1, 2), "gldm_a": 1},
+        {"bin_count": 8, "weighting_norm": "euclidean"},
+        {"bin_count": 8, "weighting_norm": "no_weighting"},
+    ],
+    ids=str,
+)
+def test_features_are_equal_on_every_device(device, standard, keywords):
+    images, masks = regions()
+    spacings = [(0.4, 0.7)] * len(images)
+    common = {"spacings": spacings, "standard": standard, **keywords}
+    wanted = native.measure(images, masks, CLASSES, device="cpu", **common)
+    found = native.measure(images, masks, CLASSES, device=torch.device(device), **common)
+    assert list(found) == list(wanted)
+    # 2e-7: Imc2 and MCC are roots, so a rounding of 1e-15 near 0 shows as 3e-8.
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=2e-7)
+
+
+def test_long_zones_are_found():
+    """A spiral and a comb: zones whose parts meet late."""
+    comb = np.ones((40, 41), np.int64)
+    comb[:-1, 1::2] = 2
+    spiral = np.full((31, 31), 2)
+    row, column, step = 0, 0, (0, 1)
+    for length in [30, 30, 30, 28, 28, 26, 26, 24, 24, 22, 22, 20, 20, 18, 18, 16, 16, 14, 14, 12, 12, 10]:
+        for _ in range(length):
+            spiral[row, column] = 1
+            row, column = row + step[0], column + step[1]
+        step = (step[1], -step[0])
+    for levels in (comb, spiral):
+        (counts, sizes), (wanted, wanted_sizes) = matrices.glszm(torch.as_tensor(levels), 2), matrices.glszm(levels, 2)
+        assert np.array_equal(counts.numpy(), wanted)
+        assert np.array_equal(sizes.numpy(), wanted_sizes)
+    assert wanted[0, 0].sum() == 1
+
+
+def test_out_of_memory_halves_the_batch(monkeypatch):
+    """A device that holds three regions at a time gives the same values."""
+    images, masks = regions()
+    send = native._sent
+
+    def small_device(held, edges, device):
+        if len(held) > 3:
+            raise torch.OutOfMemoryError("no room")
+        return send(held, edges, device)
+
+    wanted = native.measure(images, masks, CLASSES, bin_count=16, device="cpu")
+    monkeypatch.setattr(native, "_sent", small_device)
+    found = native.measure(images, masks, CLASSES, bin_count=16, device=torch.device("cpu"))
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=2e-7)
+
+
+@pytest.mark.gpu
+def test_the_extractor_on_a_gpu():
+    images = [image for image, mask in zip(*regions(), strict=True) if mask.all() and min(image.shape) > 8][:4]
+    common = {"image_types": {"Original": {}, "Wavelet": {}}, "min_levels": None}
+    wanted, found = (extract(images, device=device, **common) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=2e-7)
+
+
+def test_a_device_that_is_not_there_is_named():
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(InputError, match="device 'cuda' cannot be used here"):
+        TextureExtractor(device="cuda").transform([np.arange(100.0).reshape(10, 10)])
+
+
+def test_automatic_is_the_cpu_where_there_is_no_gpu():
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    assert native.find_device("auto") is None
+
+
+def test_no_regions_give_no_rows():
+    assert native.measure([], [], {"glcm": ["Contrast"]}, bin_count=4).shape == (0, 1)
