@@ -1,11 +1,19 @@
-"""The native texture engine against pyradiomics, in one run: ms a region by size, bins, filters and threads.
+"""The native texture engine against pyradiomics, in one run: ms a region by size, bins, filters, threads and device.
 
 Run ``python benchmarks/texture.py``, or with ``--smoke`` for a check that it works. Regions are smoothed noise, each
 as large as its image; all 93 features of six classes are measured from each image, and with wavelets from five images
-(465 features). A ratio above 1 is how much faster the native engine is; where it is below 1, it is slower.
+(465 features). A ratio above 1 is how much faster the native engine is; where it is below 1, it is slower. Nyxus is
+measured where it is installed, a GPU where there is one.
 """
 
 import argparse
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from tempfile import TemporaryDirectory
+from time import perf_counter
 
 import numpy as np
 from joblib import cpu_count
@@ -31,6 +39,43 @@ def compare(size, n_native, n_reference, *, bin_count, wavelets, n_jobs=1):
         extractor = TextureExtractor(image_types, bin_count=bin_count, engine=engine, n_jobs=n_jobs)
         found[engine] = milliseconds(lambda e=extractor, k=n: e.transform(images[:k]), repeats=3) / n
     return found["native"], found["pyradiomics"]
+
+
+def nyxus_time(size, n, bin_count):
+    """Ms a region of Nyxus, one thread: its grey-value and texture features of the image itself (no wavelets)."""
+    from nyxus import Nyxus
+
+    classes = ["*ALL_INTENSITY*", "*ALL_GLCM*", "*ALL_GLRLM*", "*ALL_GLSZM*", "*ALL_GLDM*", "*ALL_NGTDM*"]
+    engine = Nyxus(classes, n_feature_calc_threads=1, coarse_gray_depth=bin_count)
+    images = np.array(regions(size, n))
+    whole = np.rint((images - images.min()) / np.ptp(images) * 4095).astype(np.uint32)
+    return milliseconds(lambda: engine.featurize(whole, np.ones_like(whole)), repeats=3) / n
+
+
+def import_and_compile():
+    """Seconds to the first result in a new process: with the loops compiled already, or with an empty cache."""
+    code = "from deepradiomics.texture import extract; import numpy as np; extract([np.arange(900.0).reshape(30, 30)])"
+    with TemporaryDirectory() as folder:
+        for name in ("compiled anew", "from the cache"):
+            start = perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"NUMBA_CACHE_DIR": folder})
+            print(f"{name:>14} {perf_counter() - start:.1f} s")
+
+
+def on_gpu(size, n):
+    """Regions a second on a GPU, and how often that is one thread of pyradiomics on the same machine."""
+    import torch
+
+    if not torch.cuda.is_available():
+        print("no CUDA device")
+        return
+    print(torch.cuda.get_device_name())
+    images = regions(size, n)
+    for n_jobs in sorted({1, cpu_count()}):
+        extractor = TextureExtractor({"Original": {}, "Wavelet": {}}, device="cuda", n_jobs=n_jobs)
+        spent = milliseconds(lambda e=extractor: e.transform(images), repeats=3) / n
+        theirs = compare(size, 1, 4, bin_count=32, wavelets=True)[1]
+        print(f"{n_jobs:>3} threads prepare: {1e3 / spent:.0f} regions/s, {theirs / spent:.0f} times pyradiomics")
 
 
 def main():
@@ -67,6 +112,15 @@ def main():
     for batch in (1, n // 4, n):
         extractor = TextureExtractor(bin_count=32)
         print(f"{batch:>12} {milliseconds(lambda e=extractor, k=batch: e.transform(images[:k])) / batch:.3f}")
+
+    print(f"\non a GPU, {size} x {size}, 32 bins, 465 features")
+    on_gpu(size, 8 if smoke else 1000)
+    print("\nfirst result in a new process, import included")
+    import_and_compile()
+    if find_spec("nyxus"):
+        spent = nyxus_time(size, n, 32)
+        ours = compare(size, n, 2, bin_count=32, wavelets=False)[0]
+        print(f"\nNyxus {version('nyxus')}, the image itself: {spent:.2f} ms, native {ours:.2f} ms")
 
 
 if __name__ == "__main__":
