@@ -87,13 +87,46 @@ def diagnostic_rates(y, pred, ci="wilsoncc", level=0.95):
     >>> print(rates.sensitivity)
     0.85 [0.69, 0.94]
     """
-    if ci not in METHODS:
-        raise InputError(f"ci is one of {', '.join(METHODS)}, not {ci!r}", code="ci")
     y, pred = _binary("y", y), _binary("pred", pred)
     if y.shape != pred.shape:
         raise InputError(f"{len(y)} labels for {len(pred)} calls; give one call a row", code="length")
-    tp, fp, fn, tn = (int(np.sum(mask)) for mask in (y & pred, ~y & pred, y & ~pred, ~y & ~pred))
-    proportions = ((tp, tp + fn), (tn, tn + fp), (tp, tp + fp), (tn, tn + fn), (tp + tn, len(y)))
+    counts = (int(np.sum(mask)) for mask in (y & pred, ~y & pred, y & ~pred, ~y & ~pred))
+    return rates_from_counts(*counts, ci=ci, level=level)
+
+
+def rates_from_counts(tp, fp, fn, tn, *, ci="wilsoncc", level=0.95):
+    """Compute the rates of a published two-by-two table, each with its interval.
+
+    Parameters
+    ----------
+    tp, fp, fn, tn : int or float
+        True positives, false positives, false negatives and true negatives; means over repeats may be fractions.
+    ci : {"wilsoncc", "wilson", "clopper-pearson"}, default="wilsoncc"
+        Method of the intervals of proportions.
+    level : float, default=0.95
+        Confidence level, between 0 and 1.
+
+    Returns
+    -------
+    DiagnosticRates
+        The rates, as fractions.
+
+    Raises
+    ------
+    InputError
+        If a count is negative, or the method is not known.
+
+    Examples
+    --------
+    >>> from deepradiomics.evaluation import rates_from_counts
+    >>> print(rates_from_counts(34, 9, 6, 51).specificity)
+    0.85 [0.73, 0.92]
+    """
+    if ci not in METHODS:
+        raise InputError(f"ci is one of {', '.join(METHODS)}, not {ci!r}", code="ci")
+    if min(tp, fp, fn, tn) < 0:
+        raise InputError(f"a count of ({tp}, {fp}, {fn}, {tn}) is negative; counts are 0 or more", code="counts")
+    proportions = ((tp, tp + fn), (tn, tn + fp), (tp, tp + fp), (tn, tn + fn), (tp + tn, tp + fp + fn + tn))
     rates = [METHODS[ci](successes, n, level) for successes, n in proportions]
     return DiagnosticRates(*rates, _f1(tp, fp, fn, level), (tp, fp, fn, tn))
 
