@@ -4,11 +4,12 @@ import re
 from numbers import Integral
 
 import numpy as np
+from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
@@ -54,7 +55,7 @@ def late_fusion(blocks, classifier, *, weights=None):
     classifier : estimator
         A classifier with ``predict_proba``; each block gets a clone.
     weights : list of float, default=None
-        Weight of each block in the mean; None is the plain mean.
+        Weight of each block in the mean, such as :func:`learn_weights` finds; None is the plain mean.
 
     Returns
     -------
@@ -75,6 +76,80 @@ def late_fusion(blocks, classifier, *, weights=None):
     """
     voters = [(part[0], make_pipeline(ColumnTransformer([part]), clone(classifier))) for part in _parts(blocks)]
     return VotingClassifier(voters, voting="soft", weights=weights)
+
+
+def learn_weights(blocks, classifier, X, y, *, groups=None, cv=5, random_state=None):
+    """Learn how much each block should count in a late fusion, from out-of-fold probabilities.
+
+    Parameters
+    ----------
+    blocks : ColumnTransformer or list of str
+        Named blocks, as in :func:`late_fusion`.
+    classifier : estimator
+        A classifier with ``predict_proba``; each block gets a clone.
+    X : DataFrame of shape (n_samples, n_columns)
+        Training rows.
+    y : array-like of shape (n_samples,)
+        Labels.
+    groups : array-like of shape (n_samples,), default=None
+        Patient of each row; no patient is on both sides of a split.
+    cv : int, splitter or iterable, default=5
+        How out-of-fold probabilities are made, as in :class:`StackedFusionClassifier`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds.
+
+    Returns
+    -------
+    float array of shape (n_blocks,)
+        Weights from 0 on that add up to 1: the mean of probabilities with the smallest logarithmic loss.
+
+    Raises
+    ------
+    LeakageError
+        If a group is on both sides of a split.
+
+    Notes
+    -----
+    Weights learned on all rows and then cross-validated would have seen the test rows. To learn them anew in each
+    fold, stack: :class:`StackedFusionClassifier` is the same idea with a logistic regression for the mean.
+
+    References
+    ----------
+    Breiman L. Stacked regressions. Machine Learning 1996;24:49-64, for weights that are not negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from deepradiomics.fusion import learn_weights
+    >>> y, rng = np.arange(100) % 2, np.random.default_rng(0)
+    >>> X = pd.DataFrame({"age": rng.normal(2 * y), "noise": rng.normal(size=100)})
+    >>> blocks = ColumnTransformer([("clinical", "passthrough", ["age"]), ("texture", "passthrough", ["noise"])])
+    >>> learn_weights(blocks, LogisticRegression(), X, y, random_state=0).round(1)
+    array([1., 0.])
+    """
+    X, y, groups = indexable(X, y, groups)
+    splits = _explicit_splits(cv, np.asarray(y), groups, random_state)
+    voters = [make_pipeline(ColumnTransformer([part]), clone(classifier)) for part in _parts(blocks)]
+    own = np.unique(y, return_inverse=True)[1]
+    # Probability of each row's own class, by block: the loss of a mean of blocks is that of the mean of these.
+    of_own = np.stack(
+        [
+            cross_val_predict(voter, X, y, cv=splits, method="predict_proba")[np.arange(len(own)), own]
+            for voter in voters
+        ]
+    )
+
+    def loss(weights):
+        mixed = np.maximum(weights @ of_own, 1e-12)
+        return -np.log(mixed).mean(), -(of_own / mixed).mean(axis=1)
+
+    equal = np.full(len(of_own), 1 / len(of_own))
+    total = {"type": "eq", "fun": lambda weights: weights.sum() - 1}
+    found = minimize(loss, equal, jac=True, method="SLSQP", bounds=[(0, 1)] * len(equal), constraints=total)
+    return np.maximum(found.x, 0) / np.maximum(found.x, 0).sum()
 
 
 class StackedFusionClassifier(ClassifierMixin, BaseEstimator):

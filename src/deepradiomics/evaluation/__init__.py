@@ -9,6 +9,7 @@ from deepradiomics.evaluation.displays import (
     CalibrationDisplay,
     DecisionCurveDisplay,
     ForestDisplay,
+    ImportanceDisplay,
     RocIntervalDisplay,
 )
 from deepradiomics.evaluation.importance import contributions, feature_importance
@@ -16,6 +17,7 @@ from deepradiomics.evaluation.intervals import Interval, clopper_pearson, wilson
 from deepradiomics.evaluation.leakage import (
     check_separating_columns,
     duplicate_groups,
+    near_duplicates,
     perceptual_hash,
     pixel_hash,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "DelongResult",
     "DiagnosticRates",
     "ForestDisplay",
+    "ImportanceDisplay",
     "Interval",
     "MRMCResult",
     "ReaderStudy",
@@ -62,6 +65,7 @@ __all__ = [
     "mcnemar",
     "multiclass_auc",
     "multiclass_rates",
+    "near_duplicates",
     "net_benefit",
     "obuchowski_rockette",
     "perceptual_hash",

@@ -1,6 +1,7 @@
 """Compare feature sets of one model, or whole models, by cross-validation and on external cohorts."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,11 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
+from deepradiomics.evaluation.checkpoints import fit_or_read
 from deepradiomics.evaluation.feature_sets import resolve_feature_sets
 from deepradiomics.evaluation.fitting import fit_feature_sets, group_routing
 from deepradiomics.evaluation.folds import PATIENT_COLUMN, patient_groups, patient_splits
-from deepradiomics.evaluation.leakage import check_duplicates, check_separating_columns
+from deepradiomics.evaluation.leakage import check_duplicates, check_separating_columns, near_duplicates
 from deepradiomics.evaluation.rates import youden_threshold
 from deepradiomics.evaluation.result import INTERNAL, Comparison
 from deepradiomics.evaluation.roc import delong_covariance
@@ -22,7 +24,7 @@ from deepradiomics.evaluation.stateless import ModelParts, columns_read, compute
 from deepradiomics.exceptions import InputError, LeakageError
 
 
-# Nine arguments: the eight of the design and the seed, which scikit-learn spells so everywhere.
+# More arguments than elsewhere: those of the design, and what a long run needs.
 def compare_feature_sets(  # noqa: PLR0913
     model,
     X,
@@ -31,7 +33,9 @@ def compare_feature_sets(  # noqa: PLR0913
     groups=None,
     feature_sets=None,
     cv=5,
+    n_repeats=1,
     external=None,
+    checkpoint=None,
     n_jobs=None,
     random_state=None,
 ):
@@ -57,8 +61,13 @@ def compare_feature_sets(  # noqa: PLR0913
         list names some of these, or sums such as ``"texture+clinical"``; a dict gives the blocks of each set.
     cv : int, splitter or iterable of (train, test), default=5
         A number of folds is stratified, shuffled, and keeps patients together.
+    n_repeats : int, default=1
+        How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
     external : dict of str to (X, y), default=None
-        Cohorts by name. The model fitted on all of X is applied to each, once.
+        Cohorts by name, from elsewhere or from later years. The model fitted on all of X is applied to each, once.
+    checkpoint : str or Path, default=None
+        Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
+        what is missing is fitted. It holds scores and no column of X.
     n_jobs : int, default=None
         Folds that run at a time. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
@@ -86,6 +95,12 @@ def compare_feature_sets(  # noqa: PLR0913
     DeLong, which takes the scores for fixed, covers 0.5 in about 80 of 100 cohorts whose labels are random. The tests
     are corrected in the same way. External cohorts get plain DeLong. Patients with several rows count as clusters
     (Obuchowski) in both; the intervals of sensitivity and the other rates take rows for independent.
+
+    With repeats, the area is the mean of the areas of the repeats and its variance the mean of theirs: repeats even out
+    the luck of the split, not that of the patients. Counts behind rates are means over repeats, too.
+
+    **Copies.** The same image in two groups or cohorts is an error. Pairs that merely look like copies (perceptual
+    hash) are listed in ``settings["near_duplicates"]`` and in the report.
 
     **Thresholds** are Youden's, on training rows only: in each fold on scores of 3 folds within its training part, for
     external cohorts on the out-of-fold scores of X.
@@ -126,13 +141,25 @@ def compare_feature_sets(  # noqa: PLR0913
     """
     parts = cut_model(model)
     sets = resolve_feature_sets(feature_sets, parts.blocks)
-    task = _task(X, y, groups, cv, external, random_state)
+    task = _task(X, y, groups, (cv, n_repeats), external, random_state)
     settings = {"model": repr(model), "feature_sets": sets, "random_state": random_state}
-    return _comparison(task, _fit_all(parts, sets, task, n_jobs), settings)
+    return _comparison(task, _fit_all(parts, sets, task, n_jobs, checkpoint), settings)
 
 
 # As above, and no shorter for being about models.
-def compare_models(models, X, y, *, groups=None, cv=5, external=None, n_jobs=None, random_state=None):
+def compare_models(  # noqa: PLR0913
+    models,
+    X,
+    y,
+    *,
+    groups=None,
+    cv=5,
+    n_repeats=1,
+    external=None,
+    checkpoint=None,
+    n_jobs=None,
+    random_state=None,
+):
     """Compare whole models: cross-validated inside a cohort, and applied once to others.
 
     For models that differ in more than their blocks of features. All see the same folds; what a model computes without
@@ -150,8 +177,13 @@ def compare_models(models, X, y, *, groups=None, cv=5, external=None, n_jobs=Non
         Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
     cv : int, splitter or iterable of (train, test), default=5
         A number of folds is stratified, shuffled, and keeps patients together.
+    n_repeats : int, default=1
+        How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
     external : dict of str to (X, y), default=None
-        Cohorts by name. Each model fitted on all of X is applied to each, once.
+        Cohorts by name, from elsewhere or from later years. Each model fitted on all of X is applied to each, once.
+    checkpoint : str or Path, default=None
+        Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
+        what is missing is fitted. It holds scores and no column of X.
     n_jobs : int, default=None
         Folds that run at a time. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
@@ -186,9 +218,9 @@ def compare_models(models, X, y, *, groups=None, cv=5, external=None, n_jobs=Non
     """
     if not models:
         raise InputError("there is no model to compare; give a dict of names and classifiers", code="no_model")
-    task = _task(X, y, groups, cv, external, random_state)
+    task = _task(X, y, groups, (cv, n_repeats), external, random_state)
     parts = {name: _whole(model) for name, model in models.items()}
-    fits = [_fit_all(part, {name: part.blocks}, task, n_jobs) for name, part in parts.items()]
+    fits = [_fit_all(part, {name: part.blocks}, task, n_jobs, checkpoint) for name, part in parts.items()]
     joined = [[result for fit in fold for result in fit] for fold in zip(*fits, strict=True)]
     sets = {name: part.blocks for name, part in parts.items()}
     return _comparison(task, joined, {"model": repr(models), "feature_sets": sets, "random_state": random_state})
@@ -203,27 +235,51 @@ class _Task:
     groups: np.ndarray | None
     classes: np.ndarray
     splits: list
+    n_repeats: int
     cohorts: list
     seed: int
+    near_duplicates: pd.DataFrame
+
+    @property
+    def places(self):
+        """(repeat, fold, test rows) of each split."""
+        n_folds = len(self.splits) // self.n_repeats
+        return [(*divmod(number, n_folds), test) for number, (_, test) in enumerate(self.splits)]
 
 
-def _task(X, y, groups, cv, external, random_state):
+def _task(X, y, groups, folds, external, random_state):
     classes, y = _encoded(y, len(X))
     groups = patient_groups(X, groups)
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2)
-    splits = patient_splits(cv, y, groups, int(seeds[0]))
+    splits = _repeated_splits(*folds, y, groups, int(seeds[0]))
     cohorts = _external_cohorts(external, X, classes)
-    check_duplicates({INTERNAL: X} | {cohort.name: cohort.X for cohort in cohorts}, groups)
-    return _Task(X, y, groups, classes, splits, cohorts, int(seeds[1]))
+    tables = {INTERNAL: X} | {cohort.name: cohort.X for cohort in cohorts}
+    check_duplicates(tables, groups)
+    return _Task(X, y, groups, classes, splits, folds[1], cohorts, int(seeds[1]), near_duplicates(tables, groups))
+
+
+def _repeated_splits(cv, n_repeats, y, groups, seed):
+    if n_repeats < 1 or (n_repeats > 1 and not isinstance(cv, int | np.integer)):
+        raise InputError(
+            f"n_repeats is {n_repeats} with cv {type(cv).__name__}; repeats need a number of folds, and are 1 or more",
+            code="n_repeats",
+        )
+    seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
+    return [split for own in seeds for split in patient_splits(cv, y, groups, own)]
 
 
 def _comparison(task, fits, settings):
     """Gather the fits of all folds and of the external cohorts."""
-    n_folds = len(task.splits)
-    internal, folds = _internal_predictions(fits[:n_folds], task.splits, task.y, task.groups)
-    predictions = pd.concat([internal, *_external_predictions(fits[n_folds:], task.cohorts, internal)])
-    inflation = 1 + sum(len(test) / len(train) for train, test in task.splits)
-    settings = settings | {"folds": n_folds, "groups": task.groups is not None}
+    n_fits = len(task.splits)
+    internal, folds = _internal_predictions(fits[:n_fits], task)
+    predictions = pd.concat([internal, *_external_predictions(fits[n_fits:], task.cohorts, internal)])
+    inflation = 1 + sum(len(test) / len(train) for train, test in task.splits) / task.n_repeats
+    settings = settings | {
+        "folds": n_fits // task.n_repeats,
+        "n_repeats": task.n_repeats,
+        "groups": task.groups is not None,
+        "near_duplicates": task.near_duplicates,
+    }
     return Comparison(predictions.reset_index(drop=True), folds, tuple(task.classes.tolist()), inflation, settings)
 
 
@@ -304,7 +360,7 @@ def _check_other_patients(name, X, table):
         )
 
 
-def _fit_all(parts, sets, task, n_jobs):
+def _fit_all(parts, sets, task, n_jobs, checkpoint):
     """Fit each fold, and once more all rows if there are external cohorts; return a list of SetResult for each."""
     _check_model(parts, task)
     n_fits = len(task.splits) + bool(task.cohorts)
@@ -314,7 +370,8 @@ def _fit_all(parts, sets, task, n_jobs):
         bar.set_description("comparing")
         jobs = [(train, [_safe_indexing(X, test)]) for train, test in task.splits]
         jobs += [(np.arange(len(task.y)), others)] if task.cohorts else []
-        tasks = (delayed(fit_feature_sets)(parts, sets, _rows(task, X, rows), tests, task.seed) for rows, tests in jobs)
+        fit_one = fit_feature_sets if checkpoint is None else partial(fit_or_read, checkpoint)
+        tasks = (delayed(fit_one)(parts, sets, _rows(task, X, rows), tests, task.seed) for rows, tests in jobs)
         fits = []
         for fit in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
             fits.append(fit)
@@ -326,15 +383,14 @@ def _rows(task, X, rows):
     return _safe_indexing(X, rows), task.y[rows], None if task.groups is None else task.groups[rows]
 
 
-def _internal_predictions(fits, splits, y, groups):
-    tests, predictions, folds = [test for _, test in splits], [], []
+def _internal_predictions(fits, task):
+    predictions, folds = [], []
     for results in zip(*fits, strict=True):
-        frames = [
-            _frame(INTERNAL, result, 0, y[test], groups, rows=test, fold=fold)
-            for fold, (result, test) in enumerate(zip(results, tests, strict=True))
-        ]
-        predictions.append(pd.concat(frames).sort_values("row"))
-        folds += [_fold_row(result, fold, y[tests[fold]]) for fold, result in enumerate(results)]
+        frames = []
+        for result, (repeat, fold, test) in zip(results, task.places, strict=True):
+            frames.append(_frame(INTERNAL, result, 0, task.y[test], task.groups, rows=test, place=(repeat, fold)))
+            folds.append(_fold_row(result, repeat, fold, task.y[test]))
+        predictions.append(pd.concat(frames).sort_values(["repeat", "row"]))
     return pd.concat(predictions), pd.DataFrame(folds)
 
 
@@ -344,20 +400,23 @@ def _external_predictions(fits, cohorts, internal):
     for number, cohort in enumerate(cohorts):
         for result in fits[0]:
             own = internal[internal["features"] == result.name]
-            frame = _frame(cohort.name, result, number, cohort.y, cohort.groups, rows=np.arange(len(cohort.y)), fold=-1)
+            frame = _frame(
+                cohort.name, result, number, cohort.y, cohort.groups, rows=np.arange(len(cohort.y)), place=(0, -1)
+            )
             threshold = youden_threshold(own["y"], own["score"])
             frames.append(frame.assign(threshold=threshold, call=frame["score"] >= threshold))
     return frames
 
 
-def _frame(cohort, result, number, y, groups, *, rows, fold):
+def _frame(cohort, result, number, y, groups, *, rows, place):
     score = result.scores[number]
     columns = {
         "cohort": cohort,
         "features": result.name,
         "row": rows,
         "patient": rows if groups is None else groups[rows],
-        "fold": fold,
+        "repeat": place[0],
+        "fold": place[1],
         "y": y,
         "score": score,
         "threshold": result.threshold,
@@ -367,11 +426,12 @@ def _frame(cohort, result, number, y, groups, *, rows, fold):
     return pd.DataFrame(columns)
 
 
-def _fold_row(result, fold, y):
+def _fold_row(result, repeat, fold, y):
     score = result.scores[0]
     auc = delong_covariance(y, [score])[0][0] if len(np.unique(y)) == 2 else np.nan
     return {
         "features": result.name,
+        "repeat": repeat,
         "fold": fold,
         "n": len(y),
         "events": int(y.sum()),

@@ -60,11 +60,23 @@ def plot_roc_panels(predictions, auc, *, axes=None):
         part = predictions[predictions["cohort"] == cohort]
         for features, own in part.groupby("features", sort=False):
             if own["y"].nunique() == 2:
-                false_positive, true_positive, _ = roc_curve(own["y"], own["score"], drop_intermediate=False)
+                false_positive, true_positive = _mean_roc(own)
                 ax.plot(false_positive, true_positive, label=f"{features} {auc[cohort, features]}", linewidth=1.5)
         first = part[part["features"] == part["features"].iloc[0]]
+        first = first.drop_duplicates("row") if "row" in first else first
         _frame_roc(ax, f"{cohort} ({first['y'].sum()} of {len(first)})")
     return axes
+
+
+def _mean_roc(part):
+    """The ROC curve, or the mean sensitivity at each specificity over repeats of the folds."""
+    repeats = [own for _, own in part.groupby("repeat")] if "repeat" in part else [part]
+    curves = [roc_curve(own["y"], own["score"], drop_intermediate=False)[:2] for own in repeats]
+    if len(curves) == 1:
+        return curves[0]
+    grid = np.linspace(0, 1, 201)
+    mean = np.mean([np.interp(grid, *curve) for curve in curves], axis=0)
+    return np.append(0.0, grid), np.append(0.0, mean)
 
 
 def _frame_roc(ax, title):
@@ -371,4 +383,62 @@ class ForestDisplay:
         labels = [f"{a} - {b}" for a, b in zip(self.tests["a"], self.tests["b"], strict=True)]
         self.ax_.set_yticks(rows, labels, fontsize="small")
         self.ax_.set(xlabel="difference of AUC [95 % CI]", title="pairs of feature sets")
+        return self
+
+
+@dataclass(eq=False)
+class ImportanceDisplay:
+    """Bars of the features that a model leans on most, coloured by block.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As of :func:`deepradiomics.evaluation.feature_importance`.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import pandas as pd
+    >>> from deepradiomics.evaluation import ImportanceDisplay
+    >>> table = pd.DataFrame({"feature": ["clinical__age"], "block": ["clinical"], "importance": [0.4]})
+    >>> ImportanceDisplay(table.assign(block_importance=0.4)).plot().ax_.get_xlabel()
+    'mean absolute contribution (log-odds)'
+    """
+
+    table: pd.DataFrame
+
+    def plot(self, ax=None, *, n=15):
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        n : int, default=15
+            How many features.
+
+        Returns
+        -------
+        ImportanceDisplay
+            The display itself.
+        """
+        rows = self.table.head(n).iloc[::-1]
+        ax = _axes(ax, figsize=(6.4, 1.2 + 0.27 * len(rows)))
+        by_block = self.table.drop_duplicates("block").sort_values("block_importance", ascending=False)
+        for number, (block, total) in enumerate(zip(by_block["block"], by_block["block_importance"], strict=True)):
+            own = (rows["block"] == block).to_numpy()
+            label = f"{block} (together {total:.2f})"
+            ax.barh(np.flatnonzero(own), rows["importance"][own], color=f"C{number}", label=label)
+        names = rows["feature"].str.split("__", n=1).str[-1]
+        ax.set_yticks(range(len(rows)), names, fontsize="small")
+        ax.set(xlabel="mean absolute contribution (log-odds)")
+        ax.legend(loc="lower right", fontsize="small", frameon=False)
+        ax.spines[["top", "right"]].set_visible(False)
+        self.ax_ = ax
         return self

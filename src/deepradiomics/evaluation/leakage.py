@@ -167,6 +167,52 @@ def check_duplicates(tables, groups):
                     raise LeakageError(_duplicate_message(first, place), code="duplicate_image")
 
 
+def near_duplicates(tables, groups, *, max_distance=2):
+    """Find images that look like copies of one another: resized, brightened or compressed.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        Tables by cohort; the first is the one that is split into folds.
+    groups : int array of shape (n_samples,) or None
+        Group of each row of the first table; pairs within a group are left out.
+    max_distance : int, default=2
+        Bits of 64 in which the perceptual hashes of a pair may differ.
+
+    Returns
+    -------
+    DataFrame
+        A row a pair: ``cohort_a``, ``row_a``, ``cohort_b``, ``row_b``, ``column`` and ``distance``. A hint and no
+        proof: radiographs in one position look alike, so look at the pairs.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from deepradiomics.evaluation.leakage import near_duplicates
+    >>> knee, other = np.add.outer(np.arange(64.0) ** 2, np.arange(64.0)), np.random.default_rng(0).random((64, 64))
+    >>> table = pd.DataFrame({"knee": pd.Series([knee, other, 3 * knee[::2, ::2] + 7], dtype=object)})
+    >>> near_duplicates({"internal": table}, None)[["row_a", "row_b", "distance"]].to_numpy().tolist()
+    [[0, 2, 0]]
+    """
+    places, hashes = [], []
+    for number, (cohort, table) in enumerate(tables.items()):
+        own = np.arange(len(table)) if groups is None or number else groups
+        for column in _image_columns(table):
+            for row, image in enumerate(table[column]):
+                if _is_image(image) and min(np.shape(getattr(image, "pixels", image))) >= _LOWEST:
+                    places.append((cohort, row, column, (number, own[row])))
+                    hashes.append(np.packbits(perceptual_hash(image)).view(np.uint64)[0])
+    hashes = np.array(hashes, dtype=np.uint64)
+    found = []
+    for i, (cohort, row, column, group) in enumerate(places):
+        distance = np.bitwise_count(hashes[i + 1 :] ^ hashes[i])
+        for j in i + 1 + np.flatnonzero(distance <= max_distance):
+            other, other_row, other_column, other_group = places[j]
+            if column == other_column and group != other_group:
+                found.append((cohort, row, other, other_row, column, int(distance[j - i - 1])))
+    return pd.DataFrame(found, columns=["cohort_a", "row_a", "cohort_b", "row_b", "column", "distance"])
+
+
 def check_separating_columns(X, y, columns=None):
     """Refuse a column that alone separates the classes: it is the label, or was computed from it.
 

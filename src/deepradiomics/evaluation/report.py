@@ -18,13 +18,13 @@ from deepradiomics.evaluation.displays import (
     plot_roc_panels,
 )
 from deepradiomics.evaluation.intervals import Interval
-from deepradiomics.exceptions import require
+from deepradiomics.exceptions import InputError, require
 
 _PACKAGES = ("deepradiomics", "scikit-learn", "numpy", "scipy", "pandas", "xgboost", "torch")
 _TEMPLATE = "report.html.jinja"
 
 
-def write_report(comparison, path, *, title, subgroups=None, excluded=None):
+def write_report(comparison, path, *, title, subgroups=None, excluded=None, figures=None, images=None):
     """Write a comparison as one HTML page that needs no network.
 
     Parameters
@@ -39,6 +39,10 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None):
         Labels of the rows of the internal cohort by what they are.
     excluded : dict of str to int, default=None
         Patients left out before the comparison, by reason.
+    figures : dict of str to matplotlib Figure, default=None
+        More figures by caption.
+    images : sequence of Radiographs or arrays of shape (H, W), default=None
+        Image of each row of the internal cohort, to show the worst cases; None shows none.
 
     Returns
     -------
@@ -49,6 +53,8 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None):
     ------
     MissingDependencyError
         If Jinja2 is not installed.
+    InputError
+        If there is not one image a row.
 
     Examples
     --------
@@ -73,7 +79,10 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None):
         calibration=_cells(_calibration_table(comparison.predictions)),
         subgroups={name: _cells(part.reset_index()) for name, part in parts.items()},
         associated=_associated(parts),
-        figures=_figures(comparison, cohorts),
+        near_duplicates=_near_duplicates(comparison.settings["near_duplicates"]),
+        figures=_figures(comparison, cohorts)
+        + [(caption, _data_uri(figure)) for caption, figure in (figures or {}).items()],
+        worst=None if images is None else _worst_cases(comparison, images),
         versions=_versions(),
         checklist=_checklist(comparison, cohorts),
     )
@@ -115,17 +124,54 @@ def _flow(comparison, excluded):
 
 
 def _fold_table(folds):
-    table = folds.pivot_table(index="features", columns="fold", values="auc", sort=False, dropna=False)
-    return table.rename(columns=lambda fold: f"fold {fold + 1}").reset_index()
+    table = folds.pivot_table(index="features", columns=["repeat", "fold"], values="auc", sort=False, dropna=False)
+    several = folds["repeat"].max() > 0
+    table.columns = [
+        (f"repeat {repeat + 1}, " if several else "") + f"fold {fold + 1}" for repeat, fold in table.columns
+    ]
+    return table.reset_index()
 
 
 def _is_probability(score):
     return bool(((score >= 0) & (score <= 1)).all())
 
 
+def _near_duplicates(pairs):
+    """The first pairs of rows that look like copies, in words, and how many there are."""
+    named = [
+        f"row {pair.row_a} of {pair.cohort_a} and row {pair.row_b} of {pair.cohort_b}"
+        for pair in pairs.sort_values("distance", kind="stable").head(5).itertuples()
+    ]
+    return {"n": len(pairs), "named": named}
+
+
+def _worst_cases(comparison, images):
+    """Caption and picture of the rows on which the set with most blocks erred most."""
+    from matplotlib.figure import Figure
+
+    sets = comparison.settings["feature_sets"]
+    features = max(sets, key=lambda name: len(sets[name]))
+    n_rows = comparison.table["n"].iloc[0]
+    if len(images) != n_rows:
+        raise InputError(
+            f"{len(images)} images for {n_rows} rows; give one a row, None where there is none", code="length"
+        )
+    cases = comparison.worst_cases(features, n=6)
+    figure = Figure(figsize=(12, 2.6), layout="constrained")
+    for ax, case in zip(figure.subplots(1, 6), cases.itertuples(), strict=False):
+        image = images[case.row] if not hasattr(images, "iloc") else images.iloc[case.row]
+        if image is not None:
+            ax.imshow(getattr(image, "pixels", image), cmap="gray")
+        called = comparison.classes[case.y]
+        ax.set_title(f"row {case.row}: {called}\nscore {case.score:.2f}", fontsize="small")
+    for ax in figure.axes:
+        ax.set_axis_off()
+    return f"Rows on which {features} erred most, the worst first", _data_uri(figure)
+
+
 def _calibration_table(predictions):
     rows = []
-    for (cohort, features), part in predictions.groupby(["cohort", "features"], sort=False):
+    for (cohort, features), part in _first_repeat(predictions).groupby(["cohort", "features"], sort=False):
         if part["y"].nunique() == 2 and _is_probability(part["score"]):
             measures = calibration_measures(part["y"], part["score"])
             names = ("brier", "intercept", "slope", "ici")
@@ -137,6 +183,10 @@ def _associated(subgroups):
     """Names of the subgroupings whose shares of events differ, with the p-value."""
     found = {name: part["p_association"].iloc[0] for name, part in subgroups.items()}
     return {name: f"{p_value:.2g}" for name, p_value in found.items() if p_value < 0.05}
+
+
+def _first_repeat(predictions):
+    return predictions[predictions["repeat"] == 0]
 
 
 def _figures(comparison, cohorts):
@@ -155,10 +205,33 @@ def _figures(comparison, cohorts):
             (f"Differences of areas, {cohorts[0]} cohort; red: the interval leaves out 0", _data_uri(figure))
         )
     for cohort in cohorts:
-        part = predictions[predictions["cohort"] == cohort]
+        part = _first_repeat(predictions[predictions["cohort"] == cohort])
+        if part["y"].nunique() == 2:
+            figures.append((f"Precision and recall, and the calls, {cohort}", _data_uri(_calls_figure(part))))
         if part["y"].nunique() == 2 and _is_probability(part["score"]):
             figures.append((f"Calibration and net benefit, {cohort}", _data_uri(_calibration_figure(part))))
     return figures
+
+
+def _calls_figure(part):
+    """Precision-recall curves of all sets, and the confusion matrix of each."""
+    from matplotlib.figure import Figure
+    from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay
+
+    sets = list(part.groupby("features", sort=False))
+    figure = Figure(figsize=(5.2 + 1.7 * len(sets), 4.4), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(5.2, 1.7 * len(sets)))
+    ax = left.subplots()
+    for features, own in sets:
+        PrecisionRecallDisplay.from_predictions(own["y"], own["score"], name=features, ax=ax)
+    ax.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    ax.legend(fontsize="small", frameon=False)
+    for panel, (features, own) in zip(right.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
+        matrix = ConfusionMatrixDisplay.from_predictions(
+            own["y"], own["call"].astype(int), ax=panel, colorbar=False, cmap="Blues"
+        )
+        matrix.ax_.set(title=features, xlabel="called", ylabel="is" if panel is right.axes[0] else "")
+    return figure
 
 
 def _calibration_figure(part):
@@ -195,7 +268,10 @@ def _checklist(comparison, cohorts):
     fewest = int(first[first["cohort"] == "internal"]["y"].value_counts().min())
     widest = comparison.folds["n_features"].max()
     return [
-        ("CLEAR: data partition, METRICS: proper split", f"{settings['folds']} folds, seed {settings['random_state']}"),
+        (
+            "CLEAR: data partition, METRICS: proper split",
+            f"{settings['folds']} folds, {settings['n_repeats']} time(s), seed {settings['random_state']}",
+        ),
         (
             "CLEAR: dependence of samples",
             "patients kept together, proven for each fold" if settings["groups"] else "each row taken as one patient",

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from deepradiomics.evaluation.intervals import Interval
-from deepradiomics.evaluation.rates import diagnostic_rates
-from deepradiomics.evaluation.roc import auc_interval, delong_covariance, delong_tests
+from deepradiomics.evaluation.rates import diagnostic_rates, rates_from_counts
+from deepradiomics.evaluation.roc import auc_interval, delong_covariance, pairwise_tests
 from deepradiomics.evaluation.subgroups import subgroup_table
+from deepradiomics.exceptions import InputError
 
 # Name of the cohort that is cross-validated.
 INTERNAL = "internal"
@@ -23,12 +24,12 @@ class Comparison:
     ----------
     predictions : DataFrame
         One row a feature set and row of a cohort: ``cohort``, ``features``, ``row`` (its number in the cohort's table),
-        ``patient`` (number of the group), ``fold`` (from 0; -1 in external cohorts), ``y`` (0 or 1), ``score``
-        (larger means the event), ``threshold``, ``call`` and ``n_features``, the columns that reached the classifier.
-        Internal scores are out of fold.
+        ``patient`` (number of the group), ``repeat`` (of the folds, from 0), ``fold`` (from 0; -1 in external cohorts),
+        ``y`` (0 or 1), ``score`` (larger means the event), ``threshold``, ``call`` and ``n_features``, the columns that
+        reached the classifier. Internal scores are out of fold.
     folds : DataFrame
-        One row a feature set and fold: ``features``, ``fold``, ``n``, ``events``, ``n_features``, ``threshold`` and
-        ``auc`` of that fold alone (NaN where it lacks a class).
+        One row a feature set and fold: ``features``, ``repeat``, ``fold``, ``n``, ``events``, ``n_features``,
+        ``threshold`` and ``auc`` of that fold alone (NaN where it lacks a class).
     classes : tuple
         The two labels; the second is the event.
     inflation : float, default=1.0
@@ -64,10 +65,13 @@ class Comparison:
         """DataFrame: (cohort, features) x auc, sensitivity, specificity, ppv, npv, n, events, n_features."""
         rows = []
         for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
-            rates = diagnostic_rates(part["y"], part["call"])
+            n_repeats = part["repeat"].nunique()
+            counts = np.array(diagnostic_rates(part["y"], part["call"]).counts) / n_repeats
+            rates = rates_from_counts(*counts.tolist())
             row = {"cohort": cohort, "features": features, "auc": self._auc(part)}
             row |= {name: getattr(rates, name) for name in _RATES}
-            rows.append(row | {"n": len(part), "events": part["y"].sum(), "n_features": part["n_features"].mean()})
+            row |= {"n": len(part) // n_repeats, "events": part["y"].sum() // n_repeats}
+            rows.append(row | {"n_features": part["n_features"].mean()})
         return pd.DataFrame(rows).set_index(["cohort", "features"])
 
     @property
@@ -75,12 +79,51 @@ class Comparison:
         """DataFrame: DeLong's test of each pair of feature sets, corrected after Holm within each cohort."""
         tables = []
         for cohort, part in self.predictions.groupby("cohort", sort=False):
-            scores = {name: own["score"].to_numpy() for name, own in part.groupby("features", sort=False)}
-            first = part.iloc[: len(part) // len(scores)]
-            if len(scores) > 1 and first["y"].nunique() == 2:
-                test = delong_tests(first["y"], scores, groups=first["patient"], inflation=self._inflation(cohort))
+            names = list(part["features"].unique())
+            if len(names) > 1 and part["y"].nunique() == 2:
+                test = pairwise_tests(names, *self._areas(part, names))
                 tables.append(test.assign(cohort=cohort).set_index(["cohort", "a", "b"]))
         return pd.concat(tables) if tables else pd.DataFrame()
+
+    def worst_cases(self, features, *, cohort=INTERNAL, n=5):
+        """List the rows on which a feature set erred most.
+
+        Parameters
+        ----------
+        features : str
+            The feature set.
+        cohort : str, default="internal"
+            Which cohort.
+        n : int, default=5
+            How many rows.
+
+        Returns
+        -------
+        DataFrame
+            Worst first: ``row`` (its number in the cohort's table), ``y``, ``score`` (mean over repeats) and
+            ``percentile``, the share of the other class that lies on the wrong side of the row (1 is the worst).
+
+        Raises
+        ------
+        InputError
+            If there is no such feature set or cohort.
+
+        Examples
+        --------
+        See ``examples/compare_feature_sets.py``.
+        """
+        part = self.predictions.query("cohort == @cohort and features == @features")
+        if part.empty:
+            known = ", ".join(self.predictions["features"].unique())
+            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
+        rows = part.groupby("row", sort=True)[["y", "score"]].mean().reset_index()
+        of_event = rows["y"] == 1
+        wrong = np.empty(len(rows))
+        for side, sign in ((of_event, 1), (~of_event, -1)):
+            other = np.sort(sign * rows.loc[~side, "score"].to_numpy())
+            wrong[side] = 1 - np.searchsorted(other, sign * rows.loc[side, "score"], side="right") / max(len(other), 1)
+        rows["y"] = rows["y"].astype(int)
+        return rows.assign(percentile=wrong).sort_values("percentile", ascending=False, kind="stable").head(n)
 
     def plot_roc(self, *, axes=None):
         """Draw the ROC curve of each feature set, a panel a cohort.
@@ -136,7 +179,10 @@ class Comparison:
         chosen = list(part["features"].unique()) if features is None else features
         return subgroup_table(part[part["features"].isin(chosen)], labels, self._auc)
 
-    def to_html(self, path, *, title="Comparison of feature sets", subgroups=None, excluded=None):
+    # What a page can be given besides the comparison.
+    def to_html(
+        self, path, *, title="Comparison of feature sets", subgroups=None, excluded=None, figures=None, images=None
+    ):
         """Write one self-contained page: what was compared, tables, tests, plots, settings.
 
         Parameters
@@ -149,6 +195,11 @@ class Comparison:
             Labels of the rows of X by what they are, such as ``{"sex": X["sex"]}``.
         excluded : dict of str to int, default=None
             Patients left out before the comparison, by reason.
+        figures : dict of str to matplotlib Figure, default=None
+            More figures by caption: boxes on bones, importances.
+        images : sequence of Radiographs or arrays of shape (H, W), default=None
+            Image of each row of X. With it, the rows on which the largest feature set erred most are shown; without
+            it, no image of a patient is on the page.
 
         Returns
         -------
@@ -159,6 +210,8 @@ class Comparison:
         ------
         MissingDependencyError
             If Jinja2 is not installed.
+        InputError
+            If there is not one image a row.
 
         Examples
         --------
@@ -166,13 +219,26 @@ class Comparison:
         """
         from deepradiomics.evaluation.report import write_report
 
-        return write_report(self, path, title=title, subgroups=subgroups, excluded=excluded)
-
-    def _inflation(self, cohort):
-        return self.inflation if cohort == INTERNAL else 1.0
+        return write_report(
+            self, path, title=title, subgroups=subgroups, excluded=excluded, figures=figures, images=images
+        )
 
     def _auc(self, part):
         if part["y"].nunique() < 2:
             return Interval(np.nan, np.nan, np.nan)
-        auc, covariance = delong_covariance(part["y"], [part["score"]], groups=part["patient"])
-        return auc_interval(auc[0], covariance[0, 0] * self._inflation(part["cohort"].iloc[0]))
+        auc, covariance = self._areas(part, [part["features"].iloc[0]])
+        return auc_interval(auc[0], covariance[0, 0])
+
+    def _areas(self, part, names):
+        """Areas of some feature sets and their covariance, both averaged over repeats of the folds.
+
+        Repeats share the patients, so averaging leaves the variance between cohorts as it is.
+        """
+        found = []
+        for _, own in part.groupby("repeat"):
+            by_set = [own[own["features"] == name] for name in names]
+            first = by_set[0]
+            scores = [rows["score"].to_numpy() for rows in by_set]
+            found.append(delong_covariance(first["y"], scores, groups=first["patient"]))
+        auc, covariance = (np.mean(values, axis=0) for values in zip(*found, strict=True))
+        return auc, covariance * (self.inflation if part["cohort"].iloc[0] == INTERNAL else 1.0)

@@ -173,9 +173,38 @@ def delong_tests(y, scores, level=0.95, *, groups=None, inflation=1.0):
     """
     names = list(scores)
     auc, covariance = delong_covariance(y, [scores[name] for name in names], groups=groups)
+    return pairwise_tests(names, auc, inflation * covariance, level)
+
+
+def pairwise_tests(names, auc, covariance, level=0.95):
+    """Compare each pair of areas, given their covariance, with Holm's correction.
+
+    Parameters
+    ----------
+    names : list of str
+        Name of each area.
+    auc : float array of shape (n_scores,)
+        The areas.
+    covariance : float array of shape (n_scores, n_scores)
+        Their covariance.
+    level : float, default=0.95
+        Confidence level of the intervals of the differences.
+
+    Returns
+    -------
+    DataFrame
+        As of :func:`delong_tests`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.evaluation.roc import pairwise_tests
+    >>> pairwise_tests(["T", "C"], np.array([0.9, 0.8]), np.diag([0.001, 0.001]))["p_holm"].round(3).tolist()
+    [0.025]
+    """
     rows = []
     for i, j in combinations(range(len(names)), 2):
-        test = difference_test(auc, inflation * covariance, i, j, level)
+        test = difference_test(auc, covariance, i, j, level)
         difference = Interval(test.difference, test.low, test.high)
         rows.append((names[i], names[j], test.auc_a, test.auc_b, difference, test.z, test.p_value))
     table = pd.DataFrame(rows, columns=["a", "b", "auc_a", "auc_b", "difference", "z", "p_value"])

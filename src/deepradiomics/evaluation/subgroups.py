@@ -49,7 +49,9 @@ def subgroup_table(predictions, labels, auc):
     first = predictions.drop_duplicates("row")
     p_value = _association(first["subgroup"], first["y"])
     rows = [
-        {"subgroup": label, "features": name, "auc": auc(part)} | _counts(part["y"]) | {"p_association": p_value}
+        {"subgroup": label, "features": name, "auc": auc(part)}
+        | _counts(part.drop_duplicates("row")["y"])
+        | {"p_association": p_value}
         for (label, name), part in predictions.groupby(["subgroup", "features"], sort=False)
     ]
     return pd.DataFrame(rows).set_index(["subgroup", "features"]).sort_index(level=0, sort_remaining=False)
