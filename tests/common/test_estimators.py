@@ -30,7 +30,10 @@ MATRIX_ESTIMATORS = [
     StackedFusionClassifier(random_state=0),
 ]
 # Those that scikit-learn's checks cannot run, with the reason and the place of their own checks.
-OWN_CHECKS = {BilateralSelector: "its features come in pairs, left and right: tests/test_selection.py"}
+OWN_CHECKS = {
+    BilateralSelector: "its features come in pairs, left and right: tests/test_selection.py",
+    dr.UNetSegmenter: "its target is a label map for each image: tests/segmentation/test_unet_estimator.py",
+}
 IMAGE_ESTIMATORS = {
     "TextureExtractor": dr.TextureExtractor({"Original": {}, "Wavelet": {}}, n_jobs=2),
     "TextureExtractor of two regions": dr.TextureExtractor(bin_count=16),

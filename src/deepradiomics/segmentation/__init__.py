@@ -1,0 +1,18 @@
+"""Outlines of bones: networks that draw them, how they are cleaned, and how two of them are compared."""
+
+from deepradiomics.segmentation.architecture import UNetArchitecture
+from deepradiomics.segmentation.cleanup import clean_up, mean_confidence
+from deepradiomics.segmentation.overlap import SurfaceDistance, dice, iou, overlap_ratio, surface_distance
+from deepradiomics.segmentation.unet import UNetSegmenter
+
+__all__ = [
+    "SurfaceDistance",
+    "UNetArchitecture",
+    "UNetSegmenter",
+    "clean_up",
+    "dice",
+    "iou",
+    "mean_confidence",
+    "overlap_ratio",
+    "surface_distance",
+]

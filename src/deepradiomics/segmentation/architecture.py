@@ -1,0 +1,96 @@
+"""What the network of UNetSegmenter is built from."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from deepradiomics.exceptions import InputError
+
+
+@dataclass(frozen=True)
+class UNetArchitecture:
+    """What a U-Net is built from.
+
+    Parameters
+    ----------
+    encoder : str
+        Name of an encoder of segmentation-models-pytorch.
+    n_outputs : int
+        Classes and background.
+    decoder_channels : tuple of ints
+        Channels of the decoder, from the coarsest step to the finest.
+    image_size : int
+        Side of the square frame in pixels, a multiple of ``2 ** len(decoder_channels)``.
+
+    Raises
+    ------
+    InputError
+        If the side of the frame is not such a multiple.
+
+    Examples
+    --------
+    >>> from deepradiomics.segmentation import UNetArchitecture
+    >>> network = UNetArchitecture("tu-resnet10t", 3, (32, 16, 8), image_size=64).build()
+    >>> sum(value.numel() for value in network.parameters())
+    412739
+    """
+
+    encoder: str
+    n_outputs: int
+    decoder_channels: tuple[int, ...]
+    image_size: int
+
+    def __post_init__(self):
+        step = 2 ** len(self.decoder_channels)
+        if self.image_size % step:
+            raise InputError(
+                f"image_size is {self.image_size}; a U-Net of {len(self.decoder_channels)} steps needs a multiple of "
+                f"{step}, such as {max(1, round(self.image_size / step)) * step}",
+                code="image_size",
+            )
+
+    def build(self, encoder_weights=None):
+        """Build the network.
+
+        Parameters
+        ----------
+        encoder_weights : str, default=None
+            Name of weights that segmentation-models-pytorch downloads, such as ``"imagenet"``; None for random ones.
+
+        Returns
+        -------
+        torch.nn.Module
+            Takes (n, 1, image_size, image_size) and gives logits (n, n_outputs, image_size, image_size).
+
+        Raises
+        ------
+        InputError
+            If there is no such encoder, or no such weights for it.
+        """
+        import segmentation_models_pytorch as smp
+
+        try:
+            return smp.Unet(
+                self.encoder,
+                encoder_depth=len(self.decoder_channels),
+                encoder_weights=encoder_weights,
+                decoder_channels=self.decoder_channels,
+                in_channels=1,
+                classes=self.n_outputs,
+            )
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"no U-Net can be built with encoder {self.encoder!r}, weights {encoder_weights!r} and "
+                f"{len(self.decoder_channels)} steps ({error}); encoders are listed by "
+                "segmentation_models_pytorch.encoders.get_encoder_names() and, with 'tu-' in front, by timm",
+                code="encoder",
+            ) from error
+
+    def to_json(self):
+        """Write the settings as text.
+
+        Returns
+        -------
+        str
+            JSON, as kept beside the weights.
+        """
+        return json.dumps(asdict(self))

@@ -1,0 +1,107 @@
+"""What is done to a label map after the network: one piece a class, no holes, and how sure it was."""
+
+import numpy as np
+from scipy import ndimage
+
+from deepradiomics.exceptions import InputError
+
+
+def clean_up(labels, n_classes):
+    """Keep the largest piece of each class and fill its holes.
+
+    Parameters
+    ----------
+    labels : integer array of shape (H, W)
+        0 for background, 1 to ``n_classes`` for the classes.
+    n_classes : int
+        Number of classes without the background.
+
+    Returns
+    -------
+    uint8 array of shape (H, W)
+        A new label map. Pixels that touch at a corner only belong to different pieces. A hole is background that the
+        class encloses; pixels of other classes inside it stay theirs. Of pieces of equal size the first in reading
+        order is kept.
+
+    Raises
+    ------
+    InputError
+        If the labels are not whole numbers from 0 to ``n_classes`` in two dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.segmentation import clean_up
+    >>> clean_up(np.array([[1, 1, 1, 0, 1], [1, 0, 1, 0, 0], [1, 1, 1, 0, 2]]), 2)
+    array([[1, 1, 1, 0, 0],
+           [1, 1, 1, 0, 0],
+           [1, 1, 1, 0, 2]], dtype=uint8)
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or labels.dtype.kind not in "biu":
+        raise InputError(
+            f"a label map holds whole numbers in two dimensions, not {labels.dtype} of shape {labels.shape}",
+            code="mask_values",
+        )
+    if labels.size and not 0 <= labels.min() <= labels.max() <= n_classes:
+        raise InputError(f"the label {labels.max()} is beyond the {n_classes} classes", code="mask_values")
+    cleaned = np.zeros(labels.shape, dtype=np.uint8)
+    pieces = {code: _largest(labels == code) for code in range(1, n_classes + 1)}
+    for code, piece in pieces.items():
+        cleaned[piece] = code
+    for code, piece in pieces.items():
+        cleaned[ndimage.binary_fill_holes(piece) & (cleaned == 0)] = code
+    return cleaned
+
+
+def mean_confidence(probabilities, labels):
+    """Measure how sure a network was of each class it drew.
+
+    Parameters
+    ----------
+    probabilities : float array of shape (n_classes + 1, H, W)
+        Of background and classes at each pixel; they add up to 1.
+    labels : integer array of shape (H, W)
+        The cleaned label map.
+
+    Returns
+    -------
+    float array of shape (n_classes,)
+        Mean probability of the class over the pixels labelled so, between 0 and 1; NaN for a class that was not
+        drawn. Filled holes count with the low probability they had.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.segmentation import mean_confidence
+    >>> one = np.array([[0.9, 0.7, 0.2]])
+    >>> mean_confidence(np.stack([1 - one, one]), np.array([[1, 1, 0]])).round(3)
+    array([0.8])
+    """
+    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    if probabilities.ndim != 3 or probabilities.shape[1:] != labels.shape:
+        raise InputError(
+            f"probabilities have shape {probabilities.shape}, labels {labels.shape}; give (n_classes + 1, H, W) and "
+            "(H, W)",
+            code="mask_shape",
+        )
+    inside = [labels == code for code in range(1, len(probabilities))]
+    return np.array(
+        [
+            float(each[mask].mean()) if mask.any() else np.nan
+            for each, mask in zip(probabilities[1:], inside, strict=True)
+        ]
+    )
+
+
+def _largest(mask):
+    """Return the largest 4-connected piece of a bool mask, empty if the mask is."""
+    pieces, n_pieces = ndimage.label(mask)
+    if n_pieces <= 1:
+        return mask
+    return pieces == 1 + np.argmax(np.bincount(pieces.ravel(), minlength=n_pieces + 1)[1:])

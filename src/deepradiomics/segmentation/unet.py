@@ -1,0 +1,647 @@
+"""UNetSegmenter: a U-Net as an estimator that outlines bones."""
+
+import json
+import os
+from copy import deepcopy
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from deepradiomics.exceptions import DeepRadiomicsError, InputError
+from deepradiomics.reading import as_radiograph, read_label_map
+from deepradiomics.segmentation._frames import frame_image, frame_labels, swapped, unframe
+from deepradiomics.segmentation.architecture import UNetArchitecture
+from deepradiomics.segmentation.cleanup import clean_up, mean_confidence
+from deepradiomics.segmentation.overlap import dice
+from deepradiomics.training import (
+    Batches,
+    Schedule,
+    as_augmentation,
+    augment_pair,
+    fit_network,
+    in_chunks,
+    load_weights,
+    resolve_device,
+    save_weights,
+    seeded,
+)
+
+_WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Framed images (n, side, side) float16 and label maps (n, side, side) uint8 of one call of fit."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    train: np.ndarray
+    validation: np.ndarray
+    seed: int
+    device: torch.device
+
+
+class UNetSegmenter(BaseEstimator):
+    """Outline bones in radiographs with a U-Net.
+
+    Images of any size are fitted into a square frame without stretching, outlined there, and the outline is brought
+    back to the image's own resolution. Of each class the largest piece is kept and its holes are filled.
+
+    Parameters
+    ----------
+    classes : tuple of str, default=("femur",)
+        Names of what the masks hold: label 1 is the first, label 2 the second, and so on; 0 is background.
+    encoder : str, default="resnet18"
+        Any encoder of segmentation-models-pytorch; ``"tu-"`` before a name of timm's takes that.
+    encoder_weights : str, default=None
+        Name of weights for the encoder, such as ``"imagenet"`` (from the internet, once); None starts at random.
+    decoder_channels : tuple of ints, default=(256, 128, 64, 32, 16)
+        Channels of the decoder from coarse to fine. Fewer are faster and smaller; fewer steps use the finer part of
+        the encoder only.
+    image_size : int, default=256
+        Side of the frame in pixels, a multiple of 32 (of 2 to the number of decoder steps).
+    epochs : int, default=30
+        Times to go through the training images.
+    batch_size : int, default=8
+        Images a step.
+    learning_rate : float, default=2e-3
+        Peak rate of AdamW.
+    weight_decay : float, default=1e-2
+        Of AdamW.
+    augmentation : bool or dict, default=True
+        True for the defaults of `deepradiomics.training.Augmentation`, some of its fields, or False for none.
+    mirror_classes : tuple of pairs of str, default=None
+        Allows mirrored images in training, half of them, and names the classes that change places then:
+        ``(("left femur", "right femur"),)``. An empty tuple mirrors without a change; None never mirrors.
+    test_time_mirroring : bool, default=False
+        Whether to average each prediction with that of the mirrored image. Needs ``mirror_classes``.
+    validation_fraction : float, default=0.0
+        Share of the images held out for early stopping, whole groups where ``groups`` are given. 0 trains on all
+        images to the end.
+    patience : int, default=5
+        Epochs without a smaller validation loss after which training stops. The best epoch's weights are kept.
+    warm_start : bool, default=False
+        Whether a further call of fit goes on from the weights there are.
+    device : str, default="auto"
+        ``"auto"`` is CUDA where there is one, else the CPU. On CUDA training runs in mixed precision, channels last.
+    random_state : int, RandomState instance or None, default=None
+        Fixes initial weights, order, augmentation and the validation part. torch's global random state is neither
+        used nor changed.
+    verbose : int, default=0
+        1 shows a progress bar with the losses on stderr.
+
+    Attributes
+    ----------
+    network_ : torch.nn.Module
+        The trained network.
+    architecture_ : UNetArchitecture
+        What it was built from.
+    classes_ : tuple of str
+        Names of the classes, in the order of the labels.
+    history_ : DataFrame
+        A row an epoch: ``epoch``, ``loss``, ``learning_rate`` and, with a validation part, ``validation_loss`` and
+        ``validation_dice`` (of the frames, before cleaning).
+
+    Notes
+    -----
+    The loss is Dice plus cross-entropy. Grey values between the 0.5 and 99.5 percentiles of each image become 0 to 1.
+    Prediction goes image by image, so that a result does not depend on what else was asked for.
+
+    **Memory.** Training keeps the framed images in memory, 3 bytes a pixel of the frame: 2 GB for 10,000 at 256.
+
+    References
+    ----------
+    Ronneberger O, Fischer P, Brox T. U-Net: convolutional networks for biomedical image segmentation. MICCAI (2015).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics import UNetSegmenter
+    >>> rng = np.random.default_rng(0)
+    >>> masks = [np.zeros((40, 32), dtype=np.uint8) for _ in range(8)]
+    >>> for mask in masks:
+    ...     top, left = rng.integers(4, 16, 2)
+    ...     mask[top : top + 20, left : left + 12] = 1
+    >>> images = [mask + rng.normal(0, 0.3, mask.shape) for mask in masks]
+    >>> segmenter = UNetSegmenter(("bone",), decoder_channels=(32, 16, 8), image_size=32, epochs=15, random_state=0)
+    >>> segmenter.fit(images, masks).predict(images[:1])[0].shape
+    (40, 32)
+    >>> segmenter.score(images, masks) > 0.8
+    True
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "classes": [tuple, list],
+        "encoder": [str],
+        "encoder_weights": [str, None],
+        "decoder_channels": [tuple, list],
+        "image_size": [Interval(Integral, 8, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "augmentation": ["boolean", dict],
+        "mirror_classes": [tuple, list, None],
+        "test_time_mirroring": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(  # noqa: PLR0913
+        self,
+        classes=("femur",),
+        *,
+        encoder="resnet18",
+        encoder_weights=None,
+        decoder_channels=(256, 128, 64, 32, 16),
+        image_size=256,
+        epochs=30,
+        batch_size=8,
+        learning_rate=2e-3,
+        weight_decay=1e-2,
+        augmentation=True,
+        mirror_classes=None,
+        test_time_mirroring=False,
+        validation_fraction=0.0,
+        patience=5,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.classes = classes
+        self.encoder = encoder
+        self.encoder_weights = encoder_weights
+        self.decoder_channels = decoder_channels
+        self.image_size = image_size
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.augmentation = augmentation
+        self.mirror_classes = mirror_classes
+        self.test_time_mirroring = test_time_mirroring
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @classmethod
+    def pretrained(cls, name="femur"):
+        """Load a segmenter whose weights come with the package.
+
+        Parameters
+        ----------
+        name : str, default="femur"
+            ``"femur"``: left and right proximal femur in AP radiographs of one or both hips. Its model card,
+            ``segmentation/weights/femur.md``, says what it was trained on (simulated radiographs only) and where it
+            fails.
+
+        Returns
+        -------
+        UNetSegmenter
+            Fitted; wrap it in `sklearn.frozen.FrozenEstimator` to use it as it is inside a pipeline.
+
+        Raises
+        ------
+        InputError
+            If there are no weights of that name.
+        """
+        names = sorted(path.stem for path in _WEIGHTS.glob("*.safetensors"))
+        if name not in names:
+            raise InputError(f"no weights are named {name!r}; there are {', '.join(names)}", code="weights")
+        return cls.from_weights(_WEIGHTS / f"{name}.safetensors")
+
+    @classmethod
+    def from_weights(cls, path):
+        """Load a segmenter from a file that `save_weights` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            The safetensors file.
+
+        Returns
+        -------
+        UNetSegmenter
+            Fitted, with the parameters that shape the network and its predictions; the others have their defaults.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, of another format, or not one of a segmenter.
+        """
+        settings = _read_settings(path)
+        segmenter = cls(**settings)
+        segmenter._set_network(load_weights(segmenter._architecture().build(), path))
+        return segmenter
+
+    def save_weights(self, path, *, half=True):
+        """Write the network and what it needs to be used again to a safetensors file.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, usually ending in ``.safetensors``.
+        half : bool, default=True
+            Whether to write 16 bits a weight instead of 32.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no network yet.
+        """
+        check_is_fitted(self)
+        settings = {
+            "classes": self.classes_,
+            "encoder": self.architecture_.encoder,
+            "decoder_channels": self.architecture_.decoder_channels,
+            "image_size": self.architecture_.image_size,
+            "mirror_classes": self.mirror_classes,
+            "test_time_mirroring": self.test_time_mirroring,
+        }
+        network = deepcopy(self.network_).cpu()
+        save_weights(network.half() if half else network, path, {"unet_segmenter": json.dumps(settings)})
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, images, masks, groups=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        images : sequence of paths, arrays of shape (H, W) or `Radiograph`
+            Radiographs of any size.
+        masks : sequence of integer or bool arrays of shape (H, W), or paths
+            One label map an image, of its size: 0 for background, then ``classes`` in order. A file is a PNG, TIFF,
+            NIfTI or whatever else `read_radiograph` reads.
+        groups : array-like of shape (n,), default=None
+            Patients, which the validation part takes whole.
+
+        Returns
+        -------
+        UNetSegmenter
+            The fitted estimator.
+
+        Raises
+        ------
+        InputError
+            If an image or mask is missing, cannot be read or does not fit, or a setting makes no sense.
+        TrainingError
+            If the loss stops being finite, or memory does not hold one image.
+        """
+        architecture = self._architecture()
+        limits, mirror = as_augmentation(self.augmentation), self._mirrored_codes()
+        pairs = self._pairs(images, masks, groups)
+        with seeded(pairs.seed, pairs.device):
+            network = self._start(architecture).to(pairs.device)
+            if pairs.device.type == "cuda":
+                network = network.to(memory_format=torch.channels_last)
+            loss = _dice_and_cross_entropy()
+            self.history_ = fit_network(
+                network,
+                Batches(
+                    _loader(pairs, limits, mirror), pairs.train, self.batch_size, seed=pairs.seed, device=pairs.device
+                ),
+                loss,
+                Schedule(
+                    self.epochs,
+                    learning_rate=self.learning_rate,
+                    weight_decay=self.weight_decay,
+                    patience=self.patience if len(pairs.validation) else None,
+                ),
+                validate=self._validator(pairs, loss),
+                progress="UNetSegmenter" if self.verbose else None,
+            )
+        self._set_network(network)
+        return self
+
+    def predict(self, images):
+        """Outline the classes.
+
+        Parameters
+        ----------
+        images : sequence of paths, arrays of shape (H, W), `Radiograph` or None
+            Radiographs of any size.
+
+        Returns
+        -------
+        list of uint8 arrays of shape (H, W), or None where an image is None
+            A label map in the size of each image: 0 for background, then ``classes_`` in order.
+
+        Raises
+        ------
+        InputError
+            If an image cannot be read or used; the message says which.
+        """
+        return self.predict_with_confidence(images)[0]
+
+    def predict_with_confidence(self, images):
+        """Outline the classes, and say how sure the network was of each.
+
+        Parameters
+        ----------
+        images : sequence of paths, arrays of shape (H, W), `Radiograph` or None
+            Radiographs of any size.
+
+        Returns
+        -------
+        masks : list of uint8 arrays of shape (H, W), or None where an image is None
+            As `predict` returns them.
+        confidence : float array of shape (n, n_classes)
+            Mean probability of the class inside its outline, between 0 and 1; NaN where it was not found. The
+            smallest of a row is the confidence in the image.
+
+        Raises
+        ------
+        InputError
+            If an image cannot be read or used; the message says which.
+        """
+        masks, confidence = [], np.full((len(images), len(self.classes_)), np.nan)
+        for number, probabilities in enumerate(self._probabilities(images)):
+            if probabilities is None:
+                masks.append(None)
+                continue
+            masks.append(clean_up(probabilities.argmax(axis=0), len(self.classes_)))
+            confidence[number] = mean_confidence(probabilities, masks[-1])
+        return masks, confidence
+
+    def predict_proba(self, images):
+        """Estimate the probability of each class at each pixel, before any cleaning.
+
+        Parameters
+        ----------
+        images : sequence of paths, arrays of shape (H, W), `Radiograph` or None
+            Radiographs of any size.
+
+        Returns
+        -------
+        list of float32 arrays of shape (n_classes + 1, H, W), or None where an image is None
+            Background first, then ``classes_``; they add up to 1.
+
+        Raises
+        ------
+        InputError
+            If an image cannot be read or used; the message says which.
+        """
+        return list(self._probabilities(images))
+
+    def score(self, images, masks):
+        """Compute the mean Dice coefficient.
+
+        Parameters
+        ----------
+        images : sequence of paths, arrays of shape (H, W) or `Radiograph`
+            Radiographs of any size.
+        masks : sequence of integer or bool arrays of shape (H, W), or paths
+            The true label maps.
+
+        Returns
+        -------
+        float
+            Mean over all pairs of image and class of which the class is in the true or in the predicted map.
+
+        Raises
+        ------
+        InputError
+            If an image or mask cannot be read or used, or no class is anywhere.
+        """
+        each = []
+        for number, (found, mask) in enumerate(zip(self.predict(images), _same_length(images, masks), strict=True)):
+            truth = _read_labels(mask, found.shape, len(self.classes_), number)
+            present = set(np.unique(found)) | set(np.unique(truth))
+            each += [dice(found == code, truth == code) for code in sorted(present - {0})]
+        if not each:
+            raise InputError("no image holds a class, so there is nothing to score", code="no_classes")
+        return float(np.mean(each))
+
+    def __getstate__(self):
+        # The network is kept as arrays on the CPU: a pickle made on a GPU opens anywhere.
+        state = dict(super().__getstate__())
+        network = state.pop("network_", None)
+        if network is not None:
+            state["_weights"] = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        weights = state.pop("_weights", None)
+        super().__setstate__(state)
+        if weights is not None:
+            with seeded(0):
+                network = self.architecture_.build()
+            network.load_state_dict({name: torch.as_tensor(np.array(value)) for name, value in weights.items()})
+            self.network_ = network.eval()
+
+    def _architecture(self):
+        return UNetArchitecture(self.encoder, len(self.classes) + 1, tuple(self.decoder_channels), self.image_size)
+
+    def _set_network(self, network):
+        """Set everything that prediction needs."""
+        self.network_, self.architecture_, self.classes_ = network.eval(), self._architecture(), tuple(self.classes)
+
+    def _start(self, architecture):
+        """Build a network, or go on with the one there is."""
+        if not (self.warm_start and hasattr(self, "network_")):
+            return architecture.build(self.encoder_weights)
+        if architecture != self.architecture_:
+            raise InputError(
+                f"warm_start goes on with {self.architecture_}, but the parameters now ask for {architecture}",
+                code="warm_start",
+            )
+        return self.network_
+
+    def _mirrored_codes(self):
+        """Return the code of each class in a mirrored image, or None where mirroring is not allowed."""
+        if self.mirror_classes is None:
+            if self.test_time_mirroring:
+                raise InputError(
+                    "test_time_mirroring needs mirror_classes: the pairs of classes that change places in a mirrored "
+                    "image, or () if none does",
+                    code="mirror_classes",
+                )
+            return None
+        unknown = {name for pair in self.mirror_classes for name in pair} - set(self.classes)
+        if unknown:
+            raise InputError(
+                f"mirror_classes names {sorted(unknown)}, the classes are {list(self.classes)}", code="mirror_classes"
+            )
+        return swapped(self.mirror_classes, self.classes)
+
+    def _pairs(self, images, masks, groups):
+        """Read, frame and split what fit was given."""
+        n, side = len(images), self.image_size
+        masks = _same_length(images, masks)
+        framed = torch.empty((n, side, side), dtype=torch.float16)
+        labels = torch.empty((n, side, side), dtype=torch.uint8)
+        for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
+            frame = _read_frame(image, side, number)
+            if frame is None:
+                raise InputError(f"image {number} is missing; leave it and its mask out", code="image_missing")
+            framed[number] = torch.from_numpy(frame.pixels)
+            labels[number] = torch.from_numpy(
+                frame_labels(_read_labels(mask, frame.shape, len(self.classes), number), frame)
+            )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        train, validation = _split(n, groups, self.validation_fraction, seed)
+        return _Pairs(framed, labels, train, validation, seed, resolve_device(self.device))
+
+    def _validator(self, pairs, loss):
+        """Build the function that measures a network on the validation part, or None."""
+        if not len(pairs.validation):
+            return None
+        truth = pairs.labels[pairs.validation].long()
+
+        def validate(network):
+            logits = torch.cat(
+                in_chunks(
+                    lambda rows: network(pairs.images[rows][:, None].float().to(pairs.device)).float().cpu(),
+                    pairs.validation,
+                    self.batch_size,
+                )
+            )
+            found = logits.argmax(dim=1)
+            each = [
+                dice((found == code).flatten(1).numpy(), (truth == code).flatten(1).numpy())
+                for code in range(1, logits.shape[1])
+            ]
+            return {"validation_loss": float(loss(logits, truth)), "validation_dice": float(np.mean(each))}
+
+        return validate
+
+    def _probabilities(self, images):
+        """Yield the probabilities (n_classes + 1, H, W) of one image after the other."""
+        check_is_fitted(self)
+        mirror = self._mirrored_codes() if self.test_time_mirroring else None
+        device = resolve_device(self.device)
+        self.network_.to(device)
+        for number, image in enumerate(images):
+            frame = _read_frame(image, self.architecture_.image_size, number)
+            if frame is None:
+                yield None
+                continue
+            with torch.inference_mode():
+                framed = torch.from_numpy(frame.pixels).to(device)[None, None]
+                probabilities = self.network_(framed).softmax(dim=1)[0]
+                if mirror is not None:
+                    other = self.network_(framed.flip(-1)).softmax(dim=1)[0].flip(-1)
+                    probabilities = (probabilities + other[mirror.to(device)]) / 2
+                yield unframe(probabilities, frame).cpu().numpy()
+
+
+def _dice_and_cross_entropy():
+    """Build the loss of logits (n, classes, H, W) and int64 codes (n, H, W)."""
+    from segmentation_models_pytorch.losses import DiceLoss
+
+    overlap = DiceLoss("multiclass", from_logits=True)
+
+    def loss(logits, codes):
+        logits = logits.float()
+        return overlap(logits, codes) + torch.nn.functional.cross_entropy(logits, codes)
+
+    return loss
+
+
+def _loader(pairs, limits, mirror):
+    """Build the function that turns rows into augmented batches on the device."""
+
+    def load(rows, generator):
+        images = pairs.images[rows].to(pairs.device).float()[:, None]
+        labels = pairs.labels[rows].to(pairs.device)[:, None]
+        if mirror is not None:
+            turned = torch.rand(len(rows), generator=generator, device=pairs.device) < 0.5
+            turned = turned[:, None, None, None]
+            images = torch.where(turned, images.flip(-1), images)
+            labels = torch.where(turned, mirror.to(pairs.device)[labels.flip(-1).long()].to(labels.dtype), labels)
+        images, labels = augment_pair(images, labels, limits, generator)
+        return (images,), labels[:, 0].long()
+
+    return load
+
+
+def _read_frame(image, side, number):
+    """Read and frame one image; None where it is missing."""
+    try:
+        radiograph = as_radiograph(image)
+        return None if radiograph is None else frame_image(radiograph.pixels, side)
+    except DeepRadiomicsError as error:
+        raise error.at(f"image {number}") from error
+
+
+def _read_labels(mask, shape, n_classes, number):
+    """Read one label map and check it against its image: integer array of shape ``shape``."""
+    try:
+        labels = read_label_map(mask)
+    except DeepRadiomicsError as error:
+        raise error.at(f"mask {number}") from error
+    if labels.shape != shape:
+        raise InputError(f"mask {number} has shape {labels.shape}, its image {shape}", code="mask_shape")
+    if labels.max() > n_classes:
+        raise InputError(
+            f"mask {number} holds the label {labels.max()}, but there are {n_classes} classes; name them all in "
+            "classes, or turn a mask of 0 and 255 into one of 0 and 1",
+            code="mask_values",
+        )
+    return labels
+
+
+def _same_length(images, masks):
+    """Return the masks if there are as many as images."""
+    if len(images) != len(masks) or not len(images):
+        raise InputError(
+            f"there are {len(images)} images and {len(masks)} masks; give one mask for each image, at least one",
+            code="masks_length",
+        )
+    return masks
+
+
+def _split(n, groups, fraction, seed):
+    """Rows for training and for validation, whole groups on one side."""
+    rows = np.arange(n)
+    if not fraction:
+        return rows, rows[:0]
+    if groups is not None and len(groups) != n:
+        raise InputError(f"there are {n} images and {len(groups)} groups; give one group for each", code="groups")
+    if (n if groups is None else len(np.unique(np.asarray(groups)))) < 2:
+        raise InputError("a validation part needs two images of different patients at least", code="groups")
+    splitter = ShuffleSplit if groups is None else GroupShuffleSplit
+    train, validation = next(splitter(1, test_size=fraction, random_state=seed).split(rows, groups=groups))
+    return rows[train], rows[validation]
+
+
+def _read_settings(path):
+    """Parameters of the segmenter whose weights are in a file."""
+    from safetensors import SafetensorError, safe_open
+
+    if not os.path.isfile(path):
+        raise InputError(f"there is no file of weights {str(path)!r}", code="weights")
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {}).get("unet_segmenter")
+    except SafetensorError as error:
+        raise InputError(f"{path} is not a safetensors file ({error})", code="weights") from error
+    if text is None:
+        raise InputError(
+            f"{path} does not say what network its weights belong to; give a file written by "
+            "UNetSegmenter.save_weights",
+            code="weights",
+        )
+    settings = json.loads(text)
+    settings["classes"] = tuple(settings["classes"])
+    settings["decoder_channels"] = tuple(settings["decoder_channels"])
+    if settings["mirror_classes"] is not None:
+        settings["mirror_classes"] = tuple(map(tuple, settings["mirror_classes"]))
+    return settings
