@@ -7,14 +7,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy import ndimage
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from deepradiomics import clinical_encoder, compare_feature_sets
-from deepradiomics.evaluation import check_separating_columns, duplicate_groups, perceptual_hash, pixel_hash
+from deepradiomics import Radiograph, clinical_encoder, compare_feature_sets
+from deepradiomics.evaluation import (
+    check_separating_columns,
+    duplicate_groups,
+    likeness,
+    near_duplicates,
+    perceptual_hash,
+    pixel_hash,
+)
 from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.simulation import make_hips
 
 KNEES = Path(__file__).resolve().parents[2] / "../shared/data/knees"
 needs_knees = pytest.mark.skipif(not KNEES.exists(), reason=f"no real radiographs in {KNEES}")
@@ -43,8 +52,9 @@ def test_resized_and_brightened_copies_are_near_and_others_far():
     images = [picture(seed) for seed in range(6)]
     copies = [np.kron(image, np.ones((2, 2))) * 3 + 10 for image in images]
     noisy = [image + np.random.default_rng(9).normal(0, 0.01 * image.std(), image.shape) for image in images]
-    groups = duplicate_groups([*images, *copies, *noisy], max_distance=4)
-    assert groups.tolist() == list(range(6)) * 3
+    assert duplicate_groups([*images, *copies], min_likeness=0.97).tolist() == list(range(6)) * 2
+    distances = [(perceptual_hash(a) != perceptual_hash(b)).sum() for a, b in zip(images, noisy, strict=True)]
+    assert max(distances) <= 4
     assert (perceptual_hash(images[0]) != perceptual_hash(images[1])).sum() > 10
     with pytest.raises(InputError, match="perceptual"):
         perceptual_hash(np.zeros((3, 3)))
@@ -112,3 +122,20 @@ def test_a_comparison_refuses_the_label_in_disguise(values):
 
 def test_small_tables_pass():
     check_separating_columns(pd.DataFrame({"age": [1, 2, 3, 4]}), [0, 0, 1, 1])
+
+
+def test_patients_in_one_position_are_no_copies_and_copies_are_found():
+    hips = make_hips(12, random_state=0, image_shape=(256, 256)).data["radiograph"]
+    rng = np.random.default_rng(0)
+    copies = {
+        "resized": ndimage.zoom(hips[0].pixels, 0.7, order=1),
+        "gamma": np.sqrt(hips[1].pixels),
+        "compressed": np.round(hips[2].pixels / 16) * 16 + rng.normal(0, 20, hips[2].pixels.shape),
+    }
+    images = [*hips, *map(Radiograph, copies.values())]
+    table = pd.DataFrame({"radiograph": images})
+    pairs = near_duplicates({"internal": table}, None)
+    assert pairs[["row_a", "row_b"]].to_numpy().tolist() == [[0, 12], [1, 13], [2, 14]]
+    assert duplicate_groups(images, min_likeness=0.97).tolist() == [*range(12), 0, 1, 2]
+    others = [likeness(hips[i], hips[j]) for i in range(12) for j in range(i)]
+    assert max(others) < 0.95 < pairs["likeness"].min()

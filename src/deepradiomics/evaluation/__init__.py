@@ -17,6 +17,7 @@ from deepradiomics.evaluation.intervals import Interval, clopper_pearson, wilson
 from deepradiomics.evaluation.leakage import (
     check_separating_columns,
     duplicate_groups,
+    likeness,
     near_duplicates,
     perceptual_hash,
     pixel_hash,
@@ -62,6 +63,7 @@ __all__ = [
     "feature_importance",
     "holm",
     "icc",
+    "likeness",
     "mcnemar",
     "multiclass_auc",
     "multiclass_rates",

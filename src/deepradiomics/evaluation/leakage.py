@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from scipy.fft import dctn
-from scipy.ndimage import zoom
+from scipy.ndimage import gaussian_filter, zoom
+from scipy.stats import rankdata
 
 from deepradiomics.exceptions import InputError, LeakageError
 
 # A perceptual hash is 8 x 8 signs of the lowest frequencies of a 32 x 32 thumbnail.
 _THUMBNAIL, _LOWEST = 32, 8
+# Side of the thumbnail whose details are compared, and from which likeness on two images are copies.
+_DETAIL, _COPY = 64, 0.97
 # Columns that separate the classes by chance in fewer than one of a million tables are refused.
 _CHANCE = 1e-6
 # A column of words with more levels than this is an identifier or free text, which purity says nothing about.
@@ -87,17 +91,59 @@ def perceptual_hash(image):
     return low > np.median(low)
 
 
-def duplicate_groups(images, *, max_distance=None):
+def likeness(image, other):
+    """Measure how far two images are copies of one another in their details.
+
+    Parameters
+    ----------
+    image, other : arrays of shape (H, W) or Radiographs
+        The images, of any size.
+
+    Returns
+    -------
+    float
+        Correlation of the fine structure of the ranks of grey values, at 64 x 64 pixels; 1 for equal images. Copies
+        that were resized, brightened, curved by a gamma or compressed have 0.99 and more. Other patients in the same
+        position: at most 0.6 between 133 real knees, at most 0.9 between simulated pelves.
+
+    Raises
+    ------
+    InputError
+        If an image is not two-dimensional.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.evaluation import likeness
+    >>> first, other = np.random.default_rng(0).normal(size=(2, 200, 100)).cumsum(axis=1)
+    >>> round(likeness(first, 3 * first + 7), 3), likeness(first, other) < 0.5
+    (1.0, True)
+    """
+    return float(_details(image) @ _details(other))
+
+
+def _details(image):
+    """Fine structure of an image: float array (4096,) of length 1."""
+    pixels = np.asarray(getattr(image, "pixels", image), dtype=np.float32)
+    if pixels.ndim != 2 or not pixels.size:
+        raise InputError(f"an image of shape {pixels.shape} cannot be compared; give two dimensions", code="shape")
+    small = np.asarray(Image.fromarray(pixels).resize((_DETAIL, _DETAIL), Image.Resampling.BILINEAR), dtype=float)
+    ranks = rankdata(small).reshape(small.shape)
+    fine = ranks - gaussian_filter(ranks, 1.5)
+    fine -= fine.mean()
+    return fine.ravel() / max(np.linalg.norm(fine), np.finfo(float).tiny)
+
+
+def duplicate_groups(images, *, min_likeness=None):
     """Number images so that copies share a number.
 
     Parameters
     ----------
     images : sequence of arrays of shape (H, W), Radiographs, paths or None
         The images; None is a copy of nothing.
-    max_distance : int, default=None
-        None finds identical images only. A number also joins images whose perceptual hashes differ in so many of 64
-        bits or fewer: 2 to 6 find resized and recompressed copies. Radiographs in one position look alike, so look
-        at what is found before it is believed.
+    min_likeness : float, default=None
+        None finds identical images only. A number also joins images whose :func:`likeness` is as high: 0.97 finds
+        resized, brightened and compressed copies.
 
     Returns
     -------
@@ -107,7 +153,7 @@ def duplicate_groups(images, *, max_distance=None):
     Raises
     ------
     InputError
-        If a perceptual hash is asked for and an image is a path or too small.
+        If a likeness is asked for and an image is a path.
 
     Examples
     --------
@@ -119,15 +165,22 @@ def duplicate_groups(images, *, max_distance=None):
     """
     keys = [("missing", i) if image is None else pixel_hash(image) for i, image in enumerate(images)]
     groups = pd.factorize(pd.Series(keys, dtype=object))[0]
-    if max_distance is None:
+    if min_likeness is None:
         return groups
     present = [i for i, image in enumerate(images) if image is not None]
-    hashes = np.array([perceptual_hash(images[i]) for i in present], dtype=np.int32).reshape(-1, 64)
-    for position, i in enumerate(present):
-        near = np.abs(hashes[position + 1 :] - hashes[position]).sum(axis=1) <= max_distance
-        for j in np.asarray(present[position + 1 :])[near]:
-            groups[groups == groups[j]] = groups[i]
+    for a, b, _ in _alike([images[i] for i in present], min_likeness):
+        groups[groups == groups[present[b]]] = groups[present[a]]
     return pd.factorize(groups)[0]
+
+
+def _alike(images, least):
+    """Yield (i, j, likeness) of each pair i < j that is at least so much alike; a thousand images at a time."""
+    details = np.array([_details(image) for image in images], dtype=np.float32).reshape(len(images), _DETAIL**2)
+    for start in range(0, len(details), 1000):
+        block = details[start : start + 1000] @ details.T
+        for i, j in zip(*np.nonzero(block >= least), strict=True):
+            if start + i < j:
+                yield int(start + i), int(j), float(block[i, j])
 
 
 def check_duplicates(tables, groups):
@@ -167,8 +220,8 @@ def check_duplicates(tables, groups):
                     raise LeakageError(_duplicate_message(first, place), code="duplicate_image")
 
 
-def near_duplicates(tables, groups, *, max_distance=2):
-    """Find images that look like copies of one another: resized, brightened or compressed.
+def near_duplicates(tables, groups, *, min_likeness=0.97):
+    """Find images that are copies of one another: resized, brightened or compressed.
 
     Parameters
     ----------
@@ -176,41 +229,35 @@ def near_duplicates(tables, groups, *, max_distance=2):
         Tables by cohort; the first is the one that is split into folds.
     groups : int array of shape (n_samples,) or None
         Group of each row of the first table; pairs within a group are left out.
-    max_distance : int, default=2
-        Bits of 64 in which the perceptual hashes of a pair may differ.
+    min_likeness : float, default=0.97
+        What counts as a copy, see :func:`likeness`.
 
     Returns
     -------
     DataFrame
-        A row a pair: ``cohort_a``, ``row_a``, ``cohort_b``, ``row_b``, ``column`` and ``distance``. A hint and no
-        proof: radiographs in one position look alike, so look at the pairs.
+        A row a pair: ``cohort_a``, ``row_a``, ``cohort_b``, ``row_b``, ``column`` and ``likeness``.
 
     Examples
     --------
     >>> import numpy as np, pandas as pd
     >>> from deepradiomics.evaluation.leakage import near_duplicates
-    >>> knee, other = np.add.outer(np.arange(64.0) ** 2, np.arange(64.0)), np.random.default_rng(0).random((64, 64))
-    >>> table = pd.DataFrame({"knee": pd.Series([knee, other, 3 * knee[::2, ::2] + 7], dtype=object)})
-    >>> near_duplicates({"internal": table}, None)[["row_a", "row_b", "distance"]].to_numpy().tolist()
-    [[0, 2, 0]]
+    >>> knee, other = np.random.default_rng(0).normal(size=(2, 64, 64)).cumsum(axis=1)
+    >>> table = pd.DataFrame({"knee": pd.Series([knee, other, 3 * knee + 7], dtype=object)})
+    >>> near_duplicates({"internal": table}, None)[["row_a", "row_b"]].to_numpy().tolist()
+    [[0, 2]]
     """
-    places, hashes = [], []
-    for number, (cohort, table) in enumerate(tables.items()):
-        own = np.arange(len(table)) if groups is None or number else groups
-        for column in _image_columns(table):
-            for row, image in enumerate(table[column]):
-                if _is_image(image) and min(np.shape(getattr(image, "pixels", image))) >= _LOWEST:
-                    places.append((cohort, row, column, (number, own[row])))
-                    hashes.append(np.packbits(perceptual_hash(image)).view(np.uint64)[0])
-    hashes = np.array(hashes, dtype=np.uint64)
     found = []
-    for i, (cohort, row, column, group) in enumerate(places):
-        distance = np.bitwise_count(hashes[i + 1 :] ^ hashes[i])
-        for j in i + 1 + np.flatnonzero(distance <= max_distance):
-            other, other_row, other_column, other_group = places[j]
-            if column == other_column and group != other_group:
-                found.append((cohort, row, other, other_row, column, int(distance[j - i - 1])))
-    return pd.DataFrame(found, columns=["cohort_a", "row_a", "cohort_b", "row_b", "column", "distance"])
+    for column in dict.fromkeys(column for table in tables.values() for column in _image_columns(table)):
+        places = [
+            (cohort, row, (number, row if groups is None or number else groups[row]), image)
+            for number, (cohort, table) in enumerate(tables.items())
+            for row, image in enumerate(table[column] if column in _image_columns(table) else [])
+            if _is_image(image) and np.ptp(getattr(image, "pixels", image)) > 0
+        ]
+        for i, j, alike in _alike([image for *_, image in places], min_likeness):
+            if places[i][2] != places[j][2]:
+                found.append((*places[i][:2], *places[j][:2], column, alike))
+    return pd.DataFrame(found, columns=["cohort_a", "row_a", "cohort_b", "row_b", "column", "likeness"])
 
 
 def check_separating_columns(X, y, columns=None):

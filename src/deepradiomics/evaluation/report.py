@@ -140,7 +140,7 @@ def _near_duplicates(pairs):
     """The first pairs of rows that look like copies, in words, and how many there are."""
     named = [
         f"row {pair.row_a} of {pair.cohort_a} and row {pair.row_b} of {pair.cohort_b}"
-        for pair in pairs.sort_values("distance", kind="stable").head(5).itertuples()
+        for pair in pairs.sort_values("likeness", ascending=False, kind="stable").head(5).itertuples()
     ]
     return {"n": len(pairs), "named": named}
 
@@ -209,7 +209,11 @@ def _figures(comparison, cohorts):
         if part["y"].nunique() == 2:
             figures.append((f"Precision and recall, and the calls, {cohort}", _data_uri(_calls_figure(part))))
         if part["y"].nunique() == 2 and _is_probability(part["score"]):
-            figures.append((f"Calibration and net benefit, {cohort}", _data_uri(_calibration_figure(part))))
+            sets = comparison.settings["feature_sets"]
+            most = max(map(len, sets.values()))
+            shown = [name for name, blocks in sets.items() if len(blocks) in (1, most)]
+            caption = f"Calibration and net benefit of single blocks and of all together, {cohort}"
+            figures.append((caption, _data_uri(_calibration_figure(part, shown))))
     return figures
 
 
@@ -234,12 +238,12 @@ def _calls_figure(part):
     return figure
 
 
-def _calibration_figure(part):
+def _calibration_figure(part, shown):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10.4, 5.0), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for features, own in part.groupby("features", sort=False):
+    for features, own in part[part["features"].isin(shown)].groupby("features", sort=False):
         CalibrationDisplay.from_predictions(own["y"], own["score"], n_bins=5, name=features, ax=left)
         DecisionCurveDisplay.from_predictions(own["y"], own["score"], name=features, ax=right)
     return figure
