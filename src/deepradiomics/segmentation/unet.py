@@ -3,7 +3,7 @@
 import json
 import os
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -89,7 +89,7 @@ class UNetSegmenter(BaseEstimator):
     patience : int, default=5
         Epochs without a smaller validation loss after which training stops. The best epoch's weights are kept.
     warm_start : bool, default=False
-        Whether a further call of fit goes on from the weights there are.
+        Whether a further call of fit goes on from the weights there are; ``image_size`` may change in between.
     device : str, default="auto"
         ``"auto"`` is CUDA where there is one, else the CPU. On CUDA training runs in mixed precision, channels last.
     random_state : int, RandomState instance or None, default=None
@@ -370,6 +370,7 @@ class UNetSegmenter(BaseEstimator):
         InputError
             If an image cannot be read or used; the message says which.
         """
+        check_is_fitted(self)
         masks, confidence = [], np.full((len(images), len(self.classes_)), np.nan)
         for number, probabilities in enumerate(self._probabilities(images)):
             if probabilities is None:
@@ -457,9 +458,10 @@ class UNetSegmenter(BaseEstimator):
         """Build a network, or go on with the one there is."""
         if not (self.warm_start and hasattr(self, "network_")):
             return architecture.build(self.encoder_weights)
-        if architecture != self.architecture_:
+        if replace(architecture, image_size=self.architecture_.image_size) != self.architecture_:
             raise InputError(
-                f"warm_start goes on with {self.architecture_}, but the parameters now ask for {architecture}",
+                f"warm_start goes on with {self.architecture_}, but the parameters now ask for {architecture}; only "
+                "image_size may change",
                 code="warm_start",
             )
         return self.network_

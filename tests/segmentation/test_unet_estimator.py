@@ -1,0 +1,249 @@
+"""UNetSegmenter as an estimator: what fit, predict and score promise, on images that take a second to learn."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from deepradiomics import Radiograph, UNetSegmenter
+from deepradiomics.exceptions import InputError
+from deepradiomics.segmentation import dice
+
+SMALL = {
+    "classes": ("left bar", "right bar"),
+    "encoder": "tu-resnet10t",
+    "decoder_channels": (32, 16, 8),
+    "image_size": 32,
+    "epochs": 12,
+    "batch_size": 4,
+    "augmentation": {"erasing": 0.0},
+    "random_state": 0,
+    "device": "cpu",
+}
+PAIR = (("left bar", "right bar"),)
+
+
+def bars(n, seed, shape=(48, 40)):
+    """Images with a bar slanting to each side, of labels 1 and 2: mirroring one gives the other."""
+    rng = np.random.default_rng(seed)
+    images, masks = [], []
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    for _ in range(n):
+        mask = np.zeros(shape, dtype=np.uint8)
+        for label, sign in ((1, 1), (2, -1)):
+            middle = shape[1] / 2 + sign * (shape[1] / 4 + rng.uniform(-2, 2))
+            mask[np.abs(columns - middle - sign * 0.2 * (rows - shape[0] / 2)) < shape[1] / 9] = label
+        images.append(1000 * (mask > 0) + rng.normal(0, 150, shape) + rng.uniform(0, 500))
+        masks.append(mask)
+    return images, masks
+
+
+@pytest.fixture(scope="module")
+def data():
+    return bars(12, seed=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(data):
+    return UNetSegmenter(**SMALL, mirror_classes=PAIR).fit(*data)
+
+
+def test_it_learns_both_classes_and_scores_their_mean_dice(fitted):
+    images, masks = bars(4, seed=1)
+    found = fitted.predict(images)
+    each = [dice(one == code, two == code) for one, two in zip(found, masks, strict=True) for code in (1, 2)]
+    assert fitted.score(images, masks) == pytest.approx(np.mean(each))
+    assert np.mean(each) > 0.85
+    assert fitted.history_["loss"].iloc[-1] < 0.5 * fitted.history_["loss"].iloc[0]
+
+
+def test_each_map_has_the_size_of_its_image(fitted):
+    shapes = [(48, 40), (40, 96), (33, 7), (5, 5), (300, 211)]
+    for shape, found in zip(shapes, fitted.predict([np.random.default_rng(0).random(s) for s in shapes]), strict=True):
+        assert found.shape == shape
+        assert found.dtype == np.uint8
+        assert found.max() <= 2
+
+
+def test_a_tall_image_is_not_stretched(fitted):
+    # The same picture with a wide black border below: its outline moves by not a pixel, but for the coarser frame.
+    image, mask = (value[0] for value in bars(1, seed=2))
+    tall = np.pad(image, ((0, 24), (0, 0)), constant_values=image.min())
+    assert dice(fitted.predict([tall])[0][:48] > 0, mask > 0) > 0.8
+
+
+def test_a_prediction_depends_on_its_image_alone(fitted):
+    images, _ = bars(5, seed=3)
+    together = fitted.predict(images)
+    other = pickle.loads(pickle.dumps(fitted)).set_params(batch_size=2)
+    for image, found in zip(images, together, strict=True):
+        assert (other.predict([image])[0] == found).all()
+
+
+def test_brightness_and_contrast_do_not_matter(fitted):
+    images, _ = bars(2, seed=4)
+    for one, two in zip(fitted.predict(images), fitted.predict([5 * image + 300 for image in images]), strict=True):
+        assert (one == two).mean() > 0.995
+
+
+def test_same_seed_same_network_and_global_random_state_untouched(data):
+    before = torch.get_rng_state()
+    networks = [UNetSegmenter(**SMALL | {"epochs": 2}).fit(*data).network_ for _ in range(2)]
+    assert torch.equal(torch.get_rng_state(), before)
+    for one, two in zip(*(network.state_dict().values() for network in networks), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_fit_changes_no_parameter_and_clone_has_no_network(fitted):
+    assert fitted.get_params() == UNetSegmenter(**SMALL, mirror_classes=PAIR).get_params()
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict([np.eye(9)])
+
+
+def test_warm_start_goes_on(data):
+    segmenter = UNetSegmenter(**SMALL | {"epochs": 4}, warm_start=True).fit(*data)
+    first = segmenter.history_["loss"]
+    again = segmenter.fit(*data).history_["loss"]
+    assert again.iloc[0] < first.iloc[0] - 0.1
+    with pytest.raises(InputError, match="warm_start"):
+        segmenter.set_params(decoder_channels=(16, 8)).fit(*data)
+
+
+def test_early_stopping_keeps_patients_together(data):
+    images, masks = data
+    segmenter = UNetSegmenter(**SMALL | {"epochs": 3}, validation_fraction=0.3).fit(images, masks, np.arange(12) // 3)
+    assert list(segmenter.history_) == ["epoch", "loss", "learning_rate", "validation_loss", "validation_dice"]
+    # One group holds everything: there is nothing to validate on.
+    with pytest.raises(InputError, match="different patients"):
+        segmenter.fit(images, masks, np.zeros(12))
+
+
+def test_training_stops_when_validation_does_not_improve(data):
+    restless = SMALL | {"epochs": 40, "learning_rate": 1e-7}
+    segmenter = UNetSegmenter(**restless, validation_fraction=0.25, patience=2).fit(*data)
+    best = segmenter.history_["validation_loss"].idxmin()
+    assert len(segmenter.history_) < 40
+    assert len(segmenter.history_) == best + 1 + 2
+
+
+def test_mirrored_images_give_mirrored_maps_with_test_time_mirroring(fitted):
+    images, _ = bars(3, seed=5, shape=(32, 32))
+    both = pickle.loads(pickle.dumps(fitted)).set_params(test_time_mirroring=True)
+    swap = np.array([0, 2, 1])
+    straight = both.predict_proba(images)
+    turned = both.predict_proba([image[:, ::-1] for image in images])
+    for one, two in zip(straight, turned, strict=True):
+        np.testing.assert_allclose(one, two[swap][:, :, ::-1], atol=1e-5)
+
+
+def test_mirrored_training_learns_the_other_side(data):
+    # Only label 1 is ever shown; mirrored images with swapped labels teach what label 2 looks like.
+    images, masks = (list(values) for values in data)
+    images = [
+        np.where(mask == 2, np.median(image[mask == 0]), image) for image, mask in zip(images, masks, strict=True)
+    ]
+    masks = [np.where(mask == 2, 0, mask) for mask in masks]
+    segmenter = UNetSegmenter(**SMALL | {"epochs": 20}, mirror_classes=PAIR).fit(images, masks)
+    found = segmenter.predict([image[:, ::-1] for image in images])
+    assert np.mean([dice(one == 2, two[:, ::-1] == 1) for one, two in zip(found, masks, strict=True)]) > 0.8
+
+
+def test_confidence_is_high_on_what_it_knows_and_missing_where_nothing_was_found(fitted):
+    known, _ = bars(2, seed=6)
+    masks, confidence = fitted.predict_with_confidence([*known, np.full((48, 40), 7.0), None])
+    assert confidence.shape == (4, 2)
+    assert (confidence[:2] > 0.7).all()
+    assert masks[3] is None
+    assert np.isnan(confidence[3]).all()
+    for code in (1, 2):
+        assert np.isnan(confidence[2, code - 1]) == (not (masks[2] == code).any())
+
+
+def test_probabilities_add_up_to_one(fitted):
+    (probabilities,) = fitted.predict_proba([np.random.default_rng(0).random((70, 31))])
+    assert probabilities.shape == (3, 70, 31)
+    np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
+
+
+def test_files_of_images_and_masks(fitted, tmp_path):
+    images, masks = bars(3, seed=7)
+    for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        grey = np.clip(255 * (image - image.min()) / np.ptp(image), 0, 255).astype(np.uint8)
+        Image.fromarray(grey).save(tmp_path / f"image_{number}.png")
+        Image.fromarray(mask).save(tmp_path / f"mask_{number}.png")
+    paths = sorted(tmp_path.glob("image_*.png")), sorted(tmp_path.glob("mask_*.png"))
+    read = [Radiograph(np.asarray(Image.open(path), dtype=float)) for path in paths[0]]
+    assert fitted.score(*paths) == fitted.score(read, masks) > 0.8
+    UNetSegmenter(**SMALL | {"epochs": 1}).fit(*paths)
+
+
+def test_weights_go_out_and_in(fitted, tmp_path):
+    images, _ = bars(2, seed=8)
+    fitted.save_weights(tmp_path / "bars.safetensors", half=False)
+    again = UNetSegmenter.from_weights(tmp_path / "bars.safetensors")
+    assert again.classes_ == SMALL["classes"]
+    assert again.mirror_classes == PAIR
+    for one, two in zip(fitted.predict_proba(images), again.predict_proba(images), strict=True):
+        assert (one == two).all()
+    fitted.save_weights(tmp_path / "half.safetensors")
+    assert 1.8 < (tmp_path / "bars.safetensors").stat().st_size / (tmp_path / "half.safetensors").stat().st_size < 2.1
+    rounded = UNetSegmenter.from_weights(tmp_path / "half.safetensors")
+    assert (rounded.predict(images)[0] == again.predict(images)[0]).mean() > 0.99
+
+
+def test_a_file_of_other_weights_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    (tmp_path / "text.safetensors").write_text("no weights")
+    for name, reason in (("other", "what network"), ("text", "not a safetensors"), ("missing", "no file")):
+        with pytest.raises(InputError, match=reason):
+            UNetSegmenter.from_weights(tmp_path / f"{name}.safetensors")
+
+
+def test_score_leaves_out_classes_that_are_nowhere(fitted):
+    (image,), (mask,) = bars(1, seed=9)
+    found = fitted.predict([image])[0]
+    # A class that only the network sees counts as 0; one that neither sees does not count.
+    assert fitted.score([image], [np.where(mask == 1, 1, 0)]) == pytest.approx(dice(found == 1, mask == 1) / 2)
+
+
+def one_pair(**change):
+    images, masks = bars(2, seed=0)
+    return {"images": images, "masks": masks} | change
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "reason"),
+    [
+        ({"masks": bars(1, seed=0)[1]}, {}, "2 images and 1 masks"),
+        ({"images": [], "masks": []}, {}, "at least one"),
+        ({"images": [None, np.eye(9)]}, {}, "image 0 is missing"),
+        ({"masks": [np.ones((3, 3), int)] * 2}, {}, r"mask 0 has shape \(3, 3\), its image \(48, 40\)"),
+        ({"masks": [np.full((48, 40), 255)] * 2}, {}, "label 255, but there are 2 classes"),
+        ({"masks": [np.full((48, 40), 0.5)] * 2}, {}, "mask 0: a mask is"),
+        ({"images": ["nowhere.png"] * 2}, {}, "image 0: "),
+        ({"images": [np.full((48, 40), np.nan)] * 2}, {}, "image 0: "),
+        ({"groups": [1]}, {"validation_fraction": 0.5}, "2 images and 1 groups"),
+        ({}, {"image_size": 36}, "multiple of 8"),
+        ({}, {"encoder": "resnet19"}, "resnet19"),
+        ({}, {"encoder": "tu-nothing"}, "tu-nothing"),
+        ({}, {"mirror_classes": (("left bar", "middle bar"),)}, "middle bar"),
+        ({}, {"test_time_mirroring": True}, "needs mirror_classes"),
+    ],
+)
+def test_what_cannot_be_used_is_named(change, settings, reason):
+    with pytest.raises(InputError, match=reason):
+        UNetSegmenter(**SMALL | settings).fit(**one_pair(**change))
+
+
+@pytest.mark.parametrize(
+    "setting", [{"epochs": 0}, {"learning_rate": 0}, {"validation_fraction": 1.0}, {"classes": "femur"}]
+)
+def test_settings_out_of_range_are_refused(setting):
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        UNetSegmenter(**SMALL | setting).fit(*bars(2, seed=0))
