@@ -1,12 +1,16 @@
 """The report is one page without network, escapes what it is given, and shows the numbers of the comparison."""
 
+import json
 import re
+import subprocess
 from html.parser import HTMLParser
+from shutil import which
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kruskal
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -114,3 +118,54 @@ def test_displays_hold_what_they_draw(comparison):
     tests = comparison.tests.loc["internal"].reset_index()
     assert len(ForestDisplay(tests).plot().ax_.get_yticklabels()) == len(tests)
     matplotlib.pyplot.close("all")
+
+
+def test_scores_that_know_the_scanner_are_named(tmp_path):
+    rng = np.random.default_rng(0)
+    scanner = np.arange(120) // 60
+    X = pd.DataFrame({"age": rng.normal(Y), "entropy": rng.normal(3 * scanner + Y)})
+    blocks = ColumnTransformer([("clinical", StandardScaler(), ["age"]), ("texture", StandardScaler(), ["entropy"])])
+    found = compare_feature_sets(make_pipeline(blocks, LogisticRegression()), X, Y, cv=3, random_state=0)
+    table = found.subgroups(scanner).reset_index().drop_duplicates("features").set_index("features")
+    assert table.loc["T", "p_score"] < 1e-6 < table.loc["C", "p_score"]
+    rows = found.predictions.query("features == 'T' and y == 0").sort_values("row")
+    samples = [rows["score"][(scanner[rows["row"]] == k).tolist()] for k in (0, 1)]
+    assert table.loc["T", "p_score"] == pytest.approx(kruskal(*samples).pvalue)
+    page = found.to_html(tmp_path / "page.html", subgroups={"scanner": scanner}).read_text()
+    assert "scores differ by <b>scanner</b>" in page
+
+
+# Runs in the page: are the images there, and does a click on a heading sort its table?
+PROBE = """
+<script>
+addEventListener("load", () => {
+  const images = [...document.images], table = document.querySelector("#results");
+  const areas = () => [...table.tBodies[0].rows].map((row) => Number(row.cells[2].dataset.key));
+  table.tHead.rows[0].cells[2].querySelector("button").click();
+  const rising = areas(), sorted = [...rising].sort((a, b) => a - b);
+  const found = {images: images.length, loaded: images.filter((image) => image.naturalWidth > 0).length,
+                 sorted: JSON.stringify(rising) === JSON.stringify(sorted), rows: rising.length};
+  document.body.insertAdjacentHTML("beforeend", `<p id="probe">${JSON.stringify(found)}</p>`);
+});
+</script>
+"""
+BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := which(name))), None)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+def test_it_opens_in_a_browser(comparison, tmp_path):
+    path = comparison.to_html(tmp_path / "report.html", subgroups={"scanner": table(0)["width"]})
+    path.write_text(path.read_text().replace("</body>", PROBE + "</body>"))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--enable-logging=stderr"]
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+    run = subprocess.run(
+        [BROWSER, *options, profile, "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    found = json.loads(re.search(r'<p id="probe">(.*?)</p>', run.stdout)[1])
+    assert found == {"images": found["loaded"], "loaded": found["images"], "sorted": True, "rows": 6}
+    assert found["loaded"] >= 4
+    assert "CONSOLE" not in run.stderr

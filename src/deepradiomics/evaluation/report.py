@@ -79,6 +79,7 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None, figu
         calibration=_cells(_calibration_table(comparison.predictions)),
         subgroups={name: _cells(part.reset_index()) for name, part in parts.items()},
         associated=_associated(parts),
+        told_apart=_told_apart(parts),
         near_duplicates=_near_duplicates(comparison.settings["near_duplicates"]),
         figures=_figures(comparison, cohorts)
         + [(caption, _data_uri(figure)) for caption, figure in (figures or {}).items()],
@@ -183,6 +184,17 @@ def _associated(subgroups):
     """Names of the subgroupings whose shares of events differ, with the p-value."""
     found = {name: part["p_association"].iloc[0] for name, part in subgroups.items()}
     return {name: f"{p_value:.2g}" for name, p_value in found.items() if p_value < 0.05}
+
+
+def _told_apart(subgroups):
+    """Feature sets whose scores differ between subgroups of rows without the event (Bonferroni over the sets)."""
+    found = {}
+    for name, part in subgroups.items():
+        p_values = part.reset_index().drop_duplicates("features").set_index("features")["p_score"]
+        low = p_values[p_values < 0.05 / len(p_values)]
+        if len(low):
+            found[name] = f"{', '.join(low.index)} (smallest p = {low.min():.2g})"
+    return found
 
 
 def _first_repeat(predictions):

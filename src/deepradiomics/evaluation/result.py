@@ -162,8 +162,9 @@ class Comparison:
         -------
         DataFrame
             One row a subgroup and feature set: ``auc`` (an `Interval`; not defined for a subgroup of one class), ``n``,
-            ``events``, ``event_share`` and ``p_association``, the chi-square test of whether the share of events
-            differs between subgroups. Where it does, a model that reads the subgroup off the image scores without
+            ``events``, ``event_share``, ``p_association``, the chi-square test of whether the share of events differs
+            between subgroups, and ``p_score``, the Kruskal-Wallis test of whether the scores of rows without the event
+            do. Where both are small, the model may read the subgroup (a scanner, say) off the image and score without
             looking at bone: compare the areas within subgroups with that of all.
 
         Raises

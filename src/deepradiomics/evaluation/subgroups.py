@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2_contingency, kruskal
 
 from deepradiomics.exceptions import InputError
 
@@ -22,7 +22,9 @@ def subgroup_table(predictions, labels, auc):
     Returns
     -------
     DataFrame
-        Index (subgroup, features); ``auc``, ``n``, ``events``, ``event_share``, ``p_association``.
+        Index (subgroup, features); ``auc``, ``n``, ``events``, ``event_share``, ``p_association`` (chi-square test:
+        does the share of events differ between subgroups?), ``p_score`` (Kruskal-Wallis test on rows without the
+        event: do the scores of this feature set differ between subgroups?).
 
     Raises
     ------
@@ -48,10 +50,11 @@ def subgroup_table(predictions, labels, auc):
     predictions = predictions.assign(subgroup=labels[predictions["row"]])
     first = predictions.drop_duplicates("row")
     p_value = _association(first["subgroup"], first["y"])
+    p_scores = {name: _score_association(part) for name, part in predictions.groupby("features", sort=False)}
     rows = [
         {"subgroup": label, "features": name, "auc": auc(part)}
         | _counts(part.drop_duplicates("row")["y"])
-        | {"p_association": p_value}
+        | {"p_association": p_value, "p_score": p_scores[name]}
         for (label, name), part in predictions.groupby(["subgroup", "features"], sort=False)
     ]
     return pd.DataFrame(rows).set_index(["subgroup", "features"]).sort_index(level=0, sort_remaining=False)
@@ -59,6 +62,15 @@ def subgroup_table(predictions, labels, auc):
 
 def _counts(y):
     return {"n": len(y), "events": int(y.sum()), "event_share": y.mean()}
+
+
+def _score_association(part):
+    """p-value of whether the scores of rows without the event differ; NaN where there is nothing to compare."""
+    rows = part[part["y"] == 0].groupby(["subgroup", "row"])["score"].mean()
+    samples = [own.to_numpy() for _, own in rows.groupby(level=0)]
+    if len(samples) < 2 or len(np.unique(rows)) < 2:
+        return np.nan
+    return float(kruskal(*samples).pvalue)
 
 
 def _association(subgroup, y):
