@@ -165,7 +165,7 @@ def test_it_opens_in_a_browser(comparison, tmp_path):
         timeout=60,
         check=True,
     )
-    found = json.loads(re.search(r'<p id="probe">(.*?)</p>', run.stdout)[1])
+    found = json.loads(re.findall(r'<p id="probe">(.*?)</p>', run.stdout)[-1])
     assert found == {"images": found["loaded"], "loaded": found["images"], "sorted": True, "rows": 6}
     assert found["loaded"] >= 4
     assert "CONSOLE" not in run.stderr
