@@ -1,4 +1,4 @@
-"""Dice, intersection over union, surface distance and overlap of boxes, against brute force, SimpleITK and closed forms."""
+"""Dice, intersection over union, surface distance, overlap of boxes: brute force, SimpleITK and closed forms."""
 
 import numpy as np
 import pytest

@@ -98,6 +98,16 @@ def test_same_seed_same_network_and_global_random_state_untouched(data):
         assert torch.equal(one, two)
 
 
+def test_mixed_precision_on_the_cpu_is_the_callers_choice(data):
+    few = SMALL | {"epochs": 3}
+    exact = UNetSegmenter(**few).fit(*data).history_["loss"]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = UNetSegmenter(**few).fit(*data)
+    assert (mixed.history_["loss"] != exact).all()
+    assert mixed.history_["loss"].iloc[0] == pytest.approx(exact.iloc[0], rel=0.05)
+    assert {value.dtype for value in mixed.network_.parameters()} == {torch.float32}
+
+
 def test_fit_changes_no_parameter_and_clone_has_no_network(fitted):
     assert fitted.get_params() == UNetSegmenter(**SMALL, mirror_classes=PAIR).get_params()
     with pytest.raises(NotFittedError):

@@ -70,8 +70,9 @@ class Schedule:
 def fit_network(network, batches, loss, schedule, *, validate=None, parameters=None, progress=None):
     """Train a network in place.
 
-    AdamW with a warm-up and a cosine; mixed precision on CUDA; a batch that does not fit into memory is halved and
-    its gradients are added up. Seed the random numbers outside, with `seeded`.
+    AdamW with a warm-up and a cosine; mixed precision on CUDA, and on a CPU inside ``torch.autocast("cpu")``; a batch
+    that does not fit into memory is halved and its gradients are added up. Seed the random numbers outside, with
+    `seeded`.
 
     Parameters
     ----------
@@ -141,6 +142,7 @@ class _Stepper:
         self.parameters = [value for group in optimizer.param_groups for value in group["params"]]
         self.device = self.parameters[0].device
         self.half = torch.bfloat16
+        self.mixed = self.device.type == "cuda" or torch.is_autocast_enabled(self.device.type)
         if self.device.type == "cuda" and not torch.cuda.is_bf16_supported():
             self.half = torch.float16
         self.scaler = torch.amp.GradScaler(
@@ -187,7 +189,7 @@ class _Stepper:
 
     def part(self, inputs, target, n_rows):
         """Forward and backward of some rows of a batch."""
-        with torch.autocast(self.device.type, dtype=self.half, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, dtype=self.half, enabled=self.mixed):
             value = self.loss(self.network(*inputs), target) * (len(target) / n_rows)
         # Not backward(): when memory runs out half way, no gradient has been added yet and the part can be repeated.
         scaled = self.scaler.scale(value / self.accumulate)
