@@ -104,7 +104,7 @@ def test_mixed_precision_on_the_cpu_is_the_callers_choice(data):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = UNetSegmenter(**few).fit(*data)
     assert (mixed.history_["loss"] != exact).all()
-    assert mixed.history_["loss"].iloc[0] == pytest.approx(exact.iloc[0], rel=0.05)
+    assert mixed.history_["loss"].iloc[0] == pytest.approx(exact.iloc[0], rel=0.3)
     assert {value.dtype for value in mixed.network_.parameters()} == {torch.float32}
 
 
