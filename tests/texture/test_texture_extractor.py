@@ -233,7 +233,7 @@ def test_masks_of_every_kind():
         ({"resampled_pixel_spacing": (1, 1, 1)}, "two numbers"),
         ({"resegment_range": []}, "one or two numbers"),
         ({"distances": [0]}, "whole numbers from 1 on"),
-        ({"feature_classes": ["shape"]}, "did you mean 'shape2D'"),
+        ({"feature_classes": ["shape2"]}, "did you mean 'shape2D'"),
         ({"feature_classes": {"glcm": ["contrast"]}}, "did you mean 'Contrast'"),
         ({"bin_width": 25}, "bin_count=32 and bin_width=25 are both set"),
         ({"bin_count": None}, "neither bin_count nor bin_width"),

@@ -39,6 +39,11 @@ _FEATURES = {
         SmallAreaHighGrayLevelEmphasis:HW1V:l^2.px^-2 SmallAreaLowGrayLevelEmphasis:5RAI:l^-2.px^-2
         ZoneEntropy:GU8N:bit ZonePercentage:P30P:- ZoneVariance:3NSA:px^2""",
     "ngtdm": "Busyness:NQ30:l^-1 Coarseness:QCDE:l^-1 Complexity:HDEZ:l Contrast:65HE:l^3 Strength:1X9X:l^2",
+    "shape": """
+        Elongation:Q3CK:- Flatness:N17B:- LeastAxisLength:7J51:mm MajorAxisLength:TDIC:mm
+        Maximum2DDiameterColumn:-:mm Maximum2DDiameterRow:-:mm Maximum2DDiameterSlice:-:mm Maximum3DDiameter:L0JK:mm
+        MeshVolume:RNU0:mm^3 MinorAxisLength:P9VJ:mm Sphericity:QCFX:- SurfaceArea:C0JK:mm^2
+        SurfaceVolumeRatio:2PR5:mm^-1 VoxelVolume:YEKZ:mm^3""",
     "shape2D": """
         Elongation:-:- MajorAxisLength:-:mm MaximumDiameter:-:mm MeshSurface:-:mm^2 MinorAxisLength:-:mm Perimeter:-:mm
         PerimeterSurfaceRatio:-:mm^-1 PixelSurface:-:mm^2 Sphericity:-:-""",
@@ -85,6 +90,7 @@ _SOURCES = {
     "glrlm": "Galloway 1975; IBSI reference manual 3.7",
     "glszm": "Thibault et al. 2009; IBSI reference manual 3.8",
     "ngtdm": "Amadasun and King 1989; IBSI reference manual 3.10",
+    "shape": "pyradiomics 3.0.1, shape, of a slab 1 mm thick; IBSI reference manual 3.1",
     "shape2D": "pyradiomics 3.0.1, shape2D",
     "fractal": "Lynch et al. 1991 (blanket method with rods)",
     "variogram": "Matheron 1963; Pothuaud et al. 1998",

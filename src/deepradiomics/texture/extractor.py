@@ -36,7 +36,8 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         alone. None means ``Original``.
     feature_classes : dict of {str: list of str or None} or list of str, default=None
         Classes, and the features of each (None or an empty list: all of them). None means ``firstorder``, ``glcm``,
-        ``gldm``, ``glrlm``, ``glszm`` and ``ngtdm``. There are ``shape2D`` besides, and the classes of bone texture
+        ``gldm``, ``glrlm``, ``glszm`` and ``ngtdm``. There are ``shape2D`` and ``shape`` (of the
+        region as a slab 1 mm thick) besides, and the classes of bone texture
         ``fractal``, ``variogram``, ``spectrum``, ``gabor``, ``laws``, ``lbp`` and ``glcmdirection``, whose features
         follow those of pyradiomics' classes.
     bin_count : int, default=32
@@ -62,7 +63,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
     resegment_mode : {"absolute", "relative", "sigma"}, default="absolute"
         Whether the limits are grey values, fractions of the largest, or standard deviations from the mean.
     resegment_shape : bool, default=False
-        Whether ``shape2D`` describes the resegmented mask.
+        Whether ``shape2D`` and ``shape`` describe the resegmented mask.
     minimum_roi_dimensions : int, default=2
         2 refuses regions that lie in a single row or column, 1 takes them.
     minimum_roi_size : int, default=None

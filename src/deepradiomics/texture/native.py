@@ -22,6 +22,7 @@ from deepradiomics.texture.features.glrlm import glrlm_features
 from deepradiomics.texture.features.glszm import glszm_features
 from deepradiomics.texture.features.ngtdm import ngtdm_features
 from deepradiomics.texture.features.shape2d import shape2d
+from deepradiomics.texture.features.slab import slab_shape
 
 # Numbers in the largest array of a batch: 2 MiB of float64, which stays in the cache of a core or near it; on a GPU
 # 128 MiB, enough to keep it busy.
@@ -362,15 +363,16 @@ def _ngtdm(batch, padded, settings):
     return ngtdm_features(matrices.kernels(padded.levels).ngtdm(*padded, directions, not settings.ibsi))
 
 
-def _shape2d(batch, padded, settings):
+def _shape(measure_one, batch, padded, settings):
     levels = batch.levels.cpu().numpy() if hasattr(batch.levels, "cpu") else batch.levels
     masks = [own[:height, :width] > 0 for own, (height, width) in zip(levels, batch.shapes, strict=True)]
-    found = [shape2d(mask, spacing) for mask, spacing in zip(masks, batch.spacings, strict=True)]
+    found = [measure_one(mask, spacing) for mask, spacing in zip(masks, batch.spacings, strict=True)]
     return {name: _like(np.array([row[name] for row in found]), batch) for name in found[0]}
 
 
 _FAMILIES = {
-    "shape2D": _shape2d,
+    "shape": partial(_shape, slab_shape),
+    "shape2D": partial(_shape, shape2d),
     "firstorder": _firstorder,
     "glcm": _glcm,
     "glrlm": _glrlm,

@@ -18,8 +18,9 @@ from deepradiomics.texture.pyradiomics import (
     check_keys,
 )
 
-# shape2D describes the mask and not the texture: it is measured when it is asked for, as in pyradiomics.
-_DEFAULT_CLASSES = [name for name in FEATURES if name != "shape2D"]
+# Shape describes the mask and not the texture: it is measured when it is asked for, as in pyradiomics.
+_SHAPES = ("shape", "shape2D")
+_DEFAULT_CLASSES = [name for name in FEATURES if name not in _SHAPES]
 
 
 class _Filter(NamedTuple):
@@ -78,7 +79,7 @@ def make_plan(settings):
     for name, features in classes.items():
         check_keys(features or (), known[name], f"feature of {name}")
     chosen = {name: list(features or known[name]) for name, features in classes.items()}
-    shape = {name: chosen.pop(name) for name in ["shape2D"] if name in chosen}
+    shape = {name: chosen.pop(name) for name in _SHAPES if name in chosen}
     bone = {name: chosen.pop(name) for name in classes if name in BONE_FEATURES}
     filters = [_plan_filter(name, own or {}, measure) for name, own in types.items()]
     return _Plan(filters, shape, chosen, bone, "Detrended" in types or "variogram" in bone)

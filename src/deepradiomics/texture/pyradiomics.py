@@ -254,8 +254,8 @@ def _type_keywords(name, own, settings):
 def _feature_classes(classes):
     """Translate the section featureClass; None or an empty list means all features of a class."""
     if not classes:
-        return {name: None for name in FEATURES}
-    check_keys(classes, [*FEATURES, "shape"], "featureClass")
+        return {name: None for name in FEATURES if name != "shape"}
+    check_keys(classes, FEATURES, "featureClass")
     for name, features in classes.items():
         _check_kind(features or [], f"featureClass {name}", list)
         if name != "shape":
@@ -386,7 +386,8 @@ def _measure_region(pixels, mask, spacing, feature_classes, settings):
         part.SetSpacing((1.0, 1.0) if spacing is None else (float(spacing[1]), float(spacing[0])))
     values = []
     for name, chosen in feature_classes.items():
-        calculator = getFeatureClasses()[name](image, region, **settings)
+        pair = (image, region) if name != "shape" else [sitk.JoinSeries(part) for part in (image, region)]
+        calculator = getFeatureClasses()[name](*pair, **settings)
         for feature in chosen or FEATURES[name]:
             calculator.enableFeatureByName(feature)
         found = calculator.execute()
