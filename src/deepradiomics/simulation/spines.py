@@ -200,7 +200,6 @@ def _spine(scale, broken, rng):
     """Stack the vertebrae from T12 down: a list of _Placed, the middle of L2 and L3 at the origin."""
     lordosis, worn = max(rng.normal(0.95, 0.15), 0.4), np.clip(rng.normal(0.92, 0.12, len(_CHAIN)), 0.55, 1.15)
     size = scale * np.array([1.0, rng.normal(1, 0.03), rng.normal(1, 0.03)])
-    curve = (rng.normal(0, 3.0), rng.uniform(130, 220), rng.uniform(0, 2 * np.pi), rng.normal(0, 0.02))
     x = y = tilt = 0.0
     spine = []
     for (level, numbers), wear in zip(_CHAIN.items(), worn, strict=True):
@@ -217,11 +216,11 @@ def _spine(scale, broken, rng):
         gap = numbers[5] * wear * scale
         x, y = x - np.sin(tilt + opening / 2) * gap, y + np.cos(tilt + opening / 2) * gap
         tilt += opening
-    return _upright(spine, curve, rng)
+    return _upright(spine, rng)
 
 
-def _upright(spine, curve, rng):
-    """Turn the spine until L3 is nearly level, move the middle of L2 and L3 to the origin, and curve it in front."""
+def _upright(spine, rng):
+    """Turn the spine until L3 is nearly level and move the middle of L2 and L3 to the origin."""
     turn = np.deg2rad(rng.normal(-2.0, 3.0)) - spine[4].tilt
     points = np.array([(vertebra.x, vertebra.y) for vertebra in spine])
     points = points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
@@ -236,7 +235,7 @@ def _vertebra(level, dimensions, wedge, broken, rng):
     """Shape one vertebra: its outline from the side and from the front, and its fracture."""
     posterior, depth, width = dimensions
     anterior = posterior + depth * np.tan(np.deg2rad(wedge))
-    middle = (anterior + posterior) / 2 - (0.5 if level == "S1" else rng.uniform(0.8, 2.2))
+    middle = (anterior + posterior) / 2 - (0.5 if level == "S1" else rng.uniform(1.5, 3.2))
     heights, waists, step, fracture = [posterior, middle, anterior], [1.2, rng.uniform(2.0, 3.2)], 0.0, None
     if broken is not None:
         cause, shape, loss = broken
@@ -249,8 +248,8 @@ def _vertebra(level, dimensions, wedge, broken, rng):
         waists = {"acute": [0.6, 0.8], "chronic": waists, "pathologic": [-1.6, 0.8]}[cause]
     taper = 0.28 if level == "S1" else 0.0
     lateral = Outline(depth / 2, *map(float, heights), waists=tuple(waists), taper=taper, step=step)
-    edge = (heights[0] + heights[2]) / 2
-    return lateral, Outline(width / 2, edge, min(heights[1] + 0.5, edge), edge, (3.0, 3.0), taper / 2), fracture
+    edge, waist = (heights[0] + heights[2]) / 2, 0.5 if level == "S1" else 3.0
+    return lateral, Outline(width / 2, edge, min(heights[1] + 0.5, edge), edge, (waist, waist), taper / 2), fracture
 
 
 def _broken_heights(heights, shape, loss):
@@ -294,9 +293,8 @@ class _Pose:
         x0, y0, tilt = frame
         columns = np.flatnonzero((self.x[0] > x0 - reach[0]) & (self.x[0] < x0 + reach[1]))
         rows = np.flatnonzero((self.y[:, 0] > y0 - reach[2]) & (self.y[:, 0] < y0 + reach[3]))
-        if not columns.size or not rows.size:
-            return None
-        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        # A vertebra beyond the edge of the picture has an empty window.
+        window = tuple(slice(held[0], held[-1] + 1) if held.size else slice(0, 0) for held in (rows, columns))
         x, y = self.x[:, window[1]] - x0, self.y[window[0]] - y0
         return window, np.cos(tilt) * x + np.sin(tilt) * y, np.cos(tilt) * y - np.sin(tilt) * x
 
@@ -314,18 +312,16 @@ def _lateral(spine, quality, patient, pose, site, rng):
     bone, mask = bones_lateral(pose, rng), np.zeros(pose.shape, dtype=np.uint8)
     scale = patient["height"] / 162
     for vertebra, frame in zip(spine, pose.frames, strict=True):
-        seen = pose.window(frame, (80, 42, 42, 52))
-        if seen is None:
-            continue
-        window, x, y = seen
         cause = vertebra.fracture and vertebra.fracture["cause"]
         body = Body(vertebra.lateral, vertebra.front.half_width, **quality, cause=cause, pixel=pose.spacing)
+        window, x, y = pose.window(frame, (30, 32, 32, 32))
         projected, outline = body_bone(body, x, y, rng)
-        if vertebra.level != "S1":
-            projected += arch_lateral(vertebra.lateral, x, y, scale)
         bone[window] += projected
         _label(mask[window], vertebra.level, outline)
-    beam = replace(site, kilovolts=site.kilovolts + 12, photons=8 * site.photons)
+        if vertebra.level != "S1":
+            window, x, y = pose.window(frame, (86, 0, 34, 52))
+            bone[window] += arch_lateral(vertebra.lateral, x, y, scale)
+    beam = replace(site, kilovolts=site.kilovolts + 12, photons=4 * site.photons)
     return expose(bone, tissue_lateral(pose, patient["weight"], rng), beam, pose.spacing, rng), mask
 
 
@@ -334,10 +330,6 @@ def _front(spine, quality, patient, pose, site, rng):
     bone, mask = bones_front(pose, spine[-1].y, spine[1].y, rng), np.zeros(pose.shape, dtype=np.uint8)
     scale, owl = patient["height"] / 162, rng.choice([-1, 1])
     for vertebra, frame in zip(spine, pose.frames, strict=True):
-        seen = pose.window(frame, (60, 60, 42, 52))
-        if seen is None:
-            continue
-        window, x, y = seen
         cause = vertebra.fracture and vertebra.fracture["cause"]
         spread = 2 * vertebra.lateral.half_width * abs(np.sin(vertebra.tilt))
         front, sacral = vertebra.front, vertebra.level == "S1"
@@ -346,14 +338,17 @@ def _front(spine, quality, patient, pose, site, rng):
             (0.3 if sacral else 1.0) * vertebra.lateral.half_width,
             **quality,
             spread=spread,
+            spurs=(-1, 1),
             cause=cause,
             pixel=pose.spacing,
         )
+        window, x, y = pose.window(frame, (34, 34, 28, 28))
         projected, outline = body_bone(body, x, y / np.cos(vertebra.tilt), rng)
-        if vertebra.level != "S1":
-            projected += arch_front(front, x, y, scale, owl if cause == "pathologic" else 0)
         bone[window] += projected
         _label(mask[window], vertebra.level, outline)
+        if not sacral:
+            window, x, y = pose.window(frame, (62, 62, 30, 52))
+            bone[window] += arch_front(front, x, y, scale, owl if cause == "pathologic" else 0)
     return expose(bone, tissue_front(pose, patient["weight"], rng), site, pose.spacing, rng), mask
 
 

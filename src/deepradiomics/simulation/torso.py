@@ -54,10 +54,12 @@ def bones_front(pose, sacrum, thorax, rng):
     for depth in (22, 44):
         bone -= 3.0 * _bell(np.hypot((u - 24 + 0.1 * depth) / 6.0, (y - sacrum - depth) / 4.5), 0, 0.9)
     for rib, (length, drop) in enumerate(((rng.uniform(45, 95), 0.40), (130, 0.20))):
+        spread = rng.uniform(-6, 6)
         for side in (-1, 1):
-            start, end = (side * x - 24), y - thorax + 6 + 34 * rib
-            bent = end - drop * start - 0.003 * np.maximum(start, 0) ** 2
-            rod = np.maximum(np.abs(bent) - 5.5, np.maximum(-start, start - length + rng.uniform(0, 8)))
+            start = side * x - 24
+            bent = y - thorax + 6 + 34 * rib - drop * start - 0.003 * np.maximum(start, 0) ** 2
+            end = np.maximum(np.maximum(start - length - side * spread, -start), 0)
+            rod = np.hypot(bent, end) - 5.5
             bone += _flat_bone(rod, 1.3, 0.13, 4)
     return _whole(np.maximum(bone, 0), pose.shape)
 
@@ -140,11 +142,11 @@ def tissue_front(pose, weight, rng):
     >>> bool(tissue_front(pose, 100.0, np.random.default_rng(0)).mean() > 200)
     True
     """
-    x, y = pose.x, pose.y
+    x, y = pose.x[:, ::2], pose.y[::2]
     tissue = (172 + 1.6 * (weight - 62)) * np.sqrt(np.clip(1 - (x / 185) ** 2, 0.05, 1)) + 0.08 * y
     edge = 26 + 0.22 * np.clip(y + 50, 0, 190)
     tissue = tissue + 13 * _sigmoid((edge - np.abs(x)) / 2.0) * _sigmoid((y + 60) / 12)
-    return tissue + _uneven(pose.shape, rng) - _gas(pose, rng, 9, (-95, 95), (-80, 150), 26)
+    return _whole(tissue + _uneven(tissue.shape, rng) - 26 * _gas(x, y, rng, (-95, 95)), pose.shape)
 
 
 def tissue_lateral(pose, weight, rng):
@@ -177,36 +179,35 @@ def tissue_lateral(pose, weight, rng):
     >>> bool(tissue[5, 150] < tissue[150, 150])
     True
     """
-    x, y, (tx, ty, _) = pose.x, pose.y, pose.frames[1]
+    x, y, (tx, ty, _) = pose.x[:, ::2], pose.y[::2], pose.frames[1]
     trunk = np.sqrt(np.clip(1 - ((x - 25) / 165) ** 2, 0.04, 1))
     tissue = (235 + 1.5 * (weight - 62)) * trunk * (1 + 0.0012 * np.clip(y, -40, 200))
     for _ in range(2):
         dome = ty + rng.uniform(-30, 0) + 0.0022 * (x - tx - 45) ** 2
         tissue = tissue - 30 * _sigmoid((dome - y) / 1.5) * (0.6 + 0.4 * _sigmoid((x - tx + 40) / 10))
-    return tissue + _uneven(pose.shape, rng) - _gas(pose, rng, 7, (30, 110), (-50, 140), 34)
+    return _whole(tissue + _uneven(tissue.shape, rng) - 34 * _gas(x, y, rng, (30, 110)), pose.shape)
 
 
 def _uneven(shape, rng):
     """Slow and not so slow changes of soft tissue, of mean 0, in mm."""
     tissue = 0.0
-    for knots, size in ((7, 4.0), (22, 1.5)):
+    for knots, size in ((7, 4.0), (22, 2.0), (48, 1.6)):
         factors = np.array(shape) / knots
         tissue = tissue + ndimage.zoom(
             rng.normal(0, size, (knots, knots)), factors, order=1, grid_mode=True, mode="nearest"
         )
-    return ndimage.gaussian_filter(tissue, max(shape) / 90)
+    return ndimage.gaussian_filter(tissue, max(shape) / 160)
 
 
-def _gas(pose, rng, number, columns, rows, depth):
-    """Gas in the bowel, mm of tissue that is not there: blobs with a soft edge."""
-    gas = np.zeros(pose.shape)
-    for _ in range(rng.poisson(number)):
-        x, y = rng.uniform(*columns), rng.uniform(*rows)
+def _gas(x, y, rng, columns):
+    """Gas in the bowel, a share of the deepest: blobs with a soft edge, between two columns in mm."""
+    gas = np.zeros((y.size, x.size))
+    for _ in range(rng.poisson(8)):
+        dx, dy = x - rng.uniform(*columns), y - rng.uniform(-65, 145)
         a, b, turn = rng.uniform(5, 15), rng.uniform(5, 11), rng.uniform(0, np.pi)
-        dx, dy = pose.x - x, pose.y - y
         along, across = np.cos(turn) * dx + np.sin(turn) * dy, np.cos(turn) * dy - np.sin(turn) * dx
-        gas += rng.uniform(0.3, 1) * depth * np.sqrt(np.maximum(1 - (along / a) ** 2 - (across / b) ** 2, 0))
-    return ndimage.gaussian_filter(gas, 1.2 / float(pose.y[1, 0] - pose.y[0, 0]))
+        gas += rng.uniform(0.3, 1) * np.sqrt(np.maximum(1 - (along / a) ** 2 - (across / b) ** 2, 0))
+    return ndimage.gaussian_filter(gas, 1.2 / float(y[1, 0] - y[0, 0]))
 
 
 def _whole(coarse, shape):

@@ -133,6 +133,8 @@ class Body:
         Width over which an endplate that is not hit edge on is smeared, in mm.
     cause : {"acute", "chronic", "pathologic"}, default=None
         Cause of a fracture.
+    spurs : tuple of ints, default=(1,)
+        Sides on which a chronic fracture has osteophytes: 1 is right, -1 left.
     pixel : float, default=0.5
         Size of a pixel in mm; no line is drawn thinner.
 
@@ -149,6 +151,7 @@ class Body:
     trabeculae: float = 1.0
     spread: float = 0.0
     cause: str | None = None
+    spurs: tuple[int, ...] = (1,)
     pixel: float = 0.5
 
 
@@ -192,10 +195,13 @@ def body_bone(body, x, y, rng):
     bone = inside * beam * fraction + 0.45 * np.maximum(lens - inside, 0) * beam * fraction
     bone += _shell(body, x, y, (upper, lower, rim), walls, rng)
     if body.cause == "acute":
-        ragged = 1.4 * _lines(rng, x, 5.0, x.shape)
-        bone += inside * 9 * _bell(y - upper, 4.5 + ragged, 2.8) * (1 - s**4)
+        impacted = 4.0 + 0.8 * _lines(rng, x, 11.0, x.shape)
+        patchy = np.maximum(1 + 0.35 * _grain(rng, x / 2, y / 2, (1.0, 1.0)), 0)
+        bone += inside * 7.5 * patchy * _bell(y - upper, impacted, 2.8) * (1 - s**4)
     elif body.cause == "chronic":
-        bone += inside * 2.5 * (_bell(y, upper, 3.0) + _bell(y, lower, 3.0)) + _osteophytes(outline, x, y)
+        bone += inside * 2.5 * (_bell(y, upper, 3.0) + _bell(y, lower, 3.0))
+        for side in body.spurs:
+            bone += _osteophytes(outline, side * x, y, side)
     elif body.cause == "pathologic":
         bone *= 1 - 0.78 * _lysis(outline, x, y, rng)
     return bone, np.maximum(plates, walls)
@@ -206,9 +212,9 @@ def _trabeculae(body, x, y, rng):
     strength = body.trabeculae
     coarse = strength**-0.25
     fraction = 0.105 * strength**0.8 + 0.012
-    fraction = fraction + 0.034 * strength * _grain(rng, x / coarse, y, (4.5, 0.75))
-    fraction += 0.030 * strength**1.9 * _grain(rng, x, y, (0.75, 3.0))
-    fraction += 0.014 * strength**1.2 * rng.standard_normal(x.shape, dtype=np.float32)
+    fraction = fraction + 0.028 * strength * _grain(rng, x / coarse, y, (3.2, 0.6))
+    fraction += 0.020 * strength**1.9 * _grain(rng, x, y, (0.6, 1.8))
+    fraction += 0.026 * strength**1.2 * rng.standard_normal(x.shape, dtype=np.float32)
     return np.maximum(fraction * (1 + 0.10 * _grain(rng, x / 8, y / 8, (1.0, 1.0))), 0)
 
 
@@ -228,12 +234,13 @@ def _shell(body, x, y, plates, walls, rng):
     # Below S1 the sacrum is grown together: a remnant of a disc.
     fused = 0.25 if outline.taper else 1.0
     plate = _line(y - upper - 0.3, wide, body.pixel) + fused * _line(lower - y - 0.3, wide, body.pixel)
-    lip = 0.8 * (1 - s * s)
-    rims = _line(y + rim + lip, 0.8, body.pixel) + fused * _line(rim + lip - y, 0.8, body.pixel)
+    # The beam spreads, so the near and the far rim do not cover each other.
+    above, below = rng.uniform(0.2, 1.8, 2)[:, None, None] * (1 - s * s)
+    rims = _line(y + rim + above, 0.8, body.pixel) + fused * _line(rim + below - y, 0.8, body.pixel)
     between = _sigmoid((y - upper + 0.5) / 0.5) * _sigmoid((lower - y + 0.5) / 0.5)
     wall = _line(walls + 0.4, 0.75, body.pixel) * between
     sheet = 0.5 * _sigmoid((rim - np.abs(y)) / 0.5)
-    shell = across * (patchy * (13.0 - 5.0 * s**4) * plate / wide**0.6 + 3.6 * rims) + 5.5 * wall + across * sheet
+    shell = across * (patchy * (13.0 - 5.0 * s**4) * plate / wide**0.85 + 4.5 * rims) + 5.5 * wall + across * sheet
     return body.shell * shell
 
 
@@ -243,12 +250,12 @@ def _line(distance, width, pixel):
     return width / drawn * _bell(distance, 0, drawn)
 
 
-def _osteophytes(outline, x, y):
-    """Bone mm of bony spurs at the right corners, the anterior ones in a lateral view."""
+def _osteophytes(outline, x, y, side):
+    """Bone mm of bony spurs at the corners of one side, x pointing to it."""
     bone = 0.0
-    for corner, sign in ((outline.corners[1], -1), (outline.corners[3], 1)):
-        spur = _capsule(x, y, corner - (3.0, 2.0 * sign), corner + (4.5, 1.5 * sign), 3.0, 1.0)
-        bone = bone + _flat_bone(spur, 2.6, 0.12, 5)
+    for corner, sign in zip(outline.corners[side > 0 :: 2] * (side, 1), (-1, 1), strict=True):
+        spur = _capsule(x, y, corner - (3.0, 1.6 * sign), corner + (3.5, 1.0 * sign), 2.2, 0.8)
+        bone = bone + _flat_bone(spur, 2.6, 0.12, 5) * _sigmoid((x - corner[0] + 1.0) / 0.6)
     return bone
 
 
@@ -296,7 +303,8 @@ def arch_lateral(outline, x, y, scale):
     lower = _capsule(x, y, (back - 18 * k, top + 21 * k), (back - 17.5 * k, top + 33 * k), 5.0 * k, 3.4 * k)
     spine = _capsule(x, y, (back - 25 * k, top + 22 * k), (back - 46 * k, top + 28 * k), 7.5 * k, 8.5 * k)
     pillar = _joined(_joined(_joined(pedicle, upper, 4), pars, 4), lower, 4)
-    return _flat_bone(pillar, 2.6, 0.22, 7 * k) + _flat_bone(spine, 1.3, 0.14, 3.5 * k)
+    pillar = _flat_bone(pillar, 2.6, 0.22, 7 * k) * _sigmoid((back - x + 0.5) / 0.8)
+    return pillar + _flat_bone(spine, 1.3, 0.14, 3.5 * k)
 
 
 def arch_front(outline, x, y, scale, missing=0):
