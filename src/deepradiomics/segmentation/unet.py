@@ -12,7 +12,7 @@ import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
@@ -91,7 +91,10 @@ class UNetSegmenter(BaseEstimator):
     warm_start : bool, default=False
         Whether a further call of fit goes on from the weights there are; ``image_size`` may change in between.
     device : str, default="auto"
-        ``"auto"`` is CUDA where there is one, else the CPU. On CUDA training runs in mixed precision.
+        ``"auto"`` is CUDA where there is one, else the CPU.
+    mixed_precision : bool or "auto", default="auto"
+        Whether training computes in 16 bits where that is safe. ``"auto"`` does so on CUDA; True pays on a CPU that
+        has bfloat16 as well. Prediction always runs in 32 bits.
     random_state : int, RandomState instance or None, default=None
         Fixes initial weights, order, augmentation and the validation part. torch's global random state is neither
         used nor changed.
@@ -156,6 +159,7 @@ class UNetSegmenter(BaseEstimator):
         "patience": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "device": [str],
+        "mixed_precision": ["boolean", StrOptions({"auto"})],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -179,6 +183,7 @@ class UNetSegmenter(BaseEstimator):
         patience=5,
         warm_start=False,
         device="auto",
+        mixed_precision="auto",
         random_state=None,
         verbose=0,
     ):
@@ -198,6 +203,7 @@ class UNetSegmenter(BaseEstimator):
         self.patience = patience
         self.warm_start = warm_start
         self.device = device
+        self.mixed_precision = mixed_precision
         self.random_state = random_state
         self.verbose = verbose
 
@@ -323,6 +329,7 @@ class UNetSegmenter(BaseEstimator):
                     patience=self.patience if len(pairs.validation) else None,
                 ),
                 validate=self._validator(pairs, loss),
+                mixed=None if self.mixed_precision == "auto" else self.mixed_precision,
                 progress="UNetSegmenter" if self.verbose else None,
             )
         self._set_network(network)

@@ -67,12 +67,11 @@ class Schedule:
         return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, n_steps - rising)))
 
 
-def fit_network(network, batches, loss, schedule, *, validate=None, parameters=None, progress=None):
+def fit_network(network, batches, loss, schedule, *, validate=None, parameters=None, mixed=None, progress=None):
     """Train a network in place.
 
-    AdamW with a warm-up and a cosine; mixed precision on CUDA, and on a CPU inside ``torch.autocast("cpu")``; a batch
-    that does not fit into memory is halved and its gradients are added up. Seed the random numbers outside, with
-    `seeded`.
+    AdamW with a warm-up and a cosine; a batch that does not fit into memory is halved and its gradients are added up.
+    Seed the random numbers outside, with `seeded`.
 
     Parameters
     ----------
@@ -89,6 +88,8 @@ def fit_network(network, batches, loss, schedule, *, validate=None, parameters=N
     parameters : list of dicts, default=None
         Groups of parameters as torch's optimizers take them, with ``lr`` as a multiple of the schedule's rate; None
         means all that require gradients.
+    mixed : bool, default=None
+        Whether to compute in 16 bits where that is safe; None does so on CUDA. It pays on a CPU that has bfloat16.
     progress : str, default=None
         Title of a progress bar on stderr; None shows none.
 
@@ -115,7 +116,7 @@ def fit_network(network, batches, loss, schedule, *, validate=None, parameters=N
     optimizer = _optimizer(network, schedule, parameters)
     n_steps = schedule.epochs * -(-len(batches) // schedule.accumulate)
     rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule.rate(step, n_steps))
-    stepper = _Stepper(network, loss, optimizer, rates, schedule.accumulate)
+    stepper = _Stepper(network, loss, optimizer, rates, schedule.accumulate, mixed)
     history, best = [], _Best(network)
     with tqdm(range(1, schedule.epochs + 1), desc=progress, disable=progress is None, unit="epoch") as bar:
         for epoch in bar:
@@ -136,18 +137,16 @@ def fit_network(network, batches, loss, schedule, *, validate=None, parameters=N
 class _Stepper:
     """One epoch of forward, backward and step."""
 
-    def __init__(self, network, loss, optimizer, rates, accumulate):
+    def __init__(self, network, loss, optimizer, rates, accumulate, mixed):
         self.network, self.loss, self.optimizer, self.rates = network, loss, optimizer, rates
         self.accumulate = accumulate
         self.parameters = [value for group in optimizer.param_groups for value in group["params"]]
         self.device = self.parameters[0].device
         self.half = torch.bfloat16
-        self.mixed = self.device.type == "cuda" or torch.is_autocast_enabled(self.device.type)
+        self.mixed = self.device.type == "cuda" if mixed is None else mixed
         if self.device.type == "cuda" and not torch.cuda.is_bf16_supported():
             self.half = torch.float16
-        self.scaler = torch.amp.GradScaler(
-            self.device.type, enabled=self.device.type == "cuda" and self.half is torch.float16
-        )
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.mixed and self.half is torch.float16)
         self.rows, self.steps = None, 0
         kinds = torch.nn.modules.batchnorm._BatchNorm
         self.norms = [(layer, layer.momentum) for layer in network.modules() if isinstance(layer, kinds)]
