@@ -159,7 +159,7 @@ def _patient(name, site, shape, fractures, rng):
     quality = patient["t_score"] + 1.5
     bone = {
         "shell": float(np.clip(1.0 + 0.11 * quality + rng.normal(0, 0.06), 0.4, 1.6)),
-        "trabeculae": float(np.clip(np.exp(0.27 * quality + rng.normal(0, 0.10)), 0.25, 1.8)),
+        "trabeculae": float(np.clip(np.exp(0.27 * quality + rng.normal(0, 0.20)), 0.25, 1.8)),
     }
     scale = patient["height"] / 162
     spine = _spine(scale, broken, rng)
@@ -192,12 +192,12 @@ def _draw_fractures(patient, rng):
         cause = "pathologic" if draws[0] < 0.012 else ("acute", "chronic")[int(draws[1] < 0.55)]
         if cause == "pathologic" or draws[0] < 0.012 + fragile * weight:
             shape = _SHAPES[np.searchsorted([0.52, 0.82], draws[2])]
-            fractures[level] = (cause, shape, round(float(0.20 + 0.38 * draws[3] ** 1.6), 3))
+            fractures[level] = (cause, shape, round(float(0.20 + 0.38 * draws[3] ** 2.4), 3))
     return fractures
 
 
 def _spine(scale, broken, rng):
-    """Stack the vertebrae from T12 down: a list of _Placed, the middle of L2 and L3 at the origin."""
+    """Stack the vertebrae from T11 down: a list of _Placed, the middle of L2 and L3 at the origin."""
     lordosis, worn = max(rng.normal(0.95, 0.15), 0.4), np.clip(rng.normal(0.92, 0.12, len(_CHAIN)), 0.55, 1.15)
     size = scale * np.array([1.0, rng.normal(1, 0.03), rng.normal(1, 0.03)])
     x = y = tilt = 0.0
@@ -321,7 +321,7 @@ def _lateral(spine, quality, patient, pose, site, rng):
         if vertebra.level != "S1":
             window, x, y = pose.window(frame, (86, 0, 34, 52))
             bone[window] += arch_lateral(vertebra.lateral, x, y, scale)
-    beam = replace(site, kilovolts=site.kilovolts + 12, photons=4 * site.photons)
+    beam = replace(site, kilovolts=site.kilovolts + 12, photons=1.6 * site.photons)
     return expose(bone, tissue_lateral(pose, patient["weight"], rng), beam, pose.spacing, rng), mask
 
 
@@ -338,7 +338,7 @@ def _front(spine, quality, patient, pose, site, rng):
             (0.3 if sacral else 1.0) * vertebra.lateral.half_width,
             **quality,
             spread=spread,
-            spurs=(-1, 1),
+            free=(-1, 1),
             cause=cause,
             pixel=pose.spacing,
         )

@@ -191,12 +191,12 @@ def tissue_lateral(pose, weight, rng):
 def _uneven(shape, rng):
     """Slow and not so slow changes of soft tissue, of mean 0, in mm."""
     tissue = 0.0
-    for knots, size in ((7, 4.0), (22, 2.0), (48, 1.6)):
+    for knots, size in ((7, 4.0), (22, 2.5), (48, 2.2), (110, 2.0)):
         factors = np.array(shape) / knots
         tissue = tissue + ndimage.zoom(
             rng.normal(0, size, (knots, knots)), factors, order=1, grid_mode=True, mode="nearest"
         )
-    return ndimage.gaussian_filter(tissue, max(shape) / 160)
+    return ndimage.gaussian_filter(tissue, max(shape) / 320)
 
 
 def _gas(x, y, rng, columns):

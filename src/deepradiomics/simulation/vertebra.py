@@ -133,8 +133,9 @@ class Body:
         Width over which an endplate that is not hit edge on is smeared, in mm.
     cause : {"acute", "chronic", "pathologic"}, default=None
         Cause of a fracture.
-    spurs : tuple of ints, default=(1,)
-        Sides on which a chronic fracture has osteophytes: 1 is right, -1 left.
+    free : tuple of ints, default=(1,)
+        Sides on which a wall is free, 1 for the right and -1 for the left: it shows brighter there than where the
+        arch begins, and a chronic fracture has osteophytes.
     pixel : float, default=0.5
         Size of a pixel in mm; no line is drawn thinner.
 
@@ -151,7 +152,7 @@ class Body:
     trabeculae: float = 1.0
     spread: float = 0.0
     cause: str | None = None
-    spurs: tuple[int, ...] = (1,)
+    free: tuple[int, ...] = (1,)
     pixel: float = 0.5
 
 
@@ -192,6 +193,8 @@ def body_bone(body, x, y, rng):
     inside = _sigmoid(-plates / 0.35) * _sigmoid(-walls / 0.35)
     lens = _sigmoid((rim - np.abs(y)) / 0.35) * _sigmoid(-walls / 0.35)
     fraction = _trabeculae(body, x, y, rng)
+    # Bone is denser towards the endplates.
+    fraction *= 1 + 0.4 * np.exp(np.minimum(plates, 0) / 3.5)
     bone = inside * beam * fraction + 0.45 * np.maximum(lens - inside, 0) * beam * fraction
     bone += _shell(body, x, y, (upper, lower, rim), walls, rng)
     if body.cause == "acute":
@@ -200,10 +203,10 @@ def body_bone(body, x, y, rng):
         bone += inside * 7.5 * patchy * _bell(y - upper, impacted, 2.8) * (1 - s**4)
     elif body.cause == "chronic":
         bone += inside * 2.5 * (_bell(y, upper, 3.0) + _bell(y, lower, 3.0))
-        for side in body.spurs:
+        for side in body.free:
             bone += _osteophytes(outline, side * x, y, side)
     elif body.cause == "pathologic":
-        bone *= 1 - 0.78 * _lysis(outline, x, y, rng)
+        bone *= 1 - 0.85 * _lysis(outline, x, y, rng)
     return bone, np.maximum(plates, walls)
 
 
@@ -211,7 +214,7 @@ def _trabeculae(body, x, y, rng):
     """Bone volume fraction: upright trabeculae, of which fewer and coarser are left, and crossbars that fade first."""
     strength = body.trabeculae
     coarse = strength**-0.25
-    fraction = 0.105 * strength**0.8 + 0.012
+    fraction = 0.078 * strength**0.8 + 0.010
     fraction = fraction + 0.028 * strength * _grain(rng, x / coarse, y, (3.2, 0.6))
     fraction += 0.020 * strength**1.9 * _grain(rng, x, y, (0.6, 1.8))
     fraction += 0.026 * strength**1.2 * rng.standard_normal(x.shape, dtype=np.float32)
@@ -238,7 +241,7 @@ def _shell(body, x, y, plates, walls, rng):
     above, below = rng.uniform(0.2, 1.8, 2)[:, None, None] * (1 - s * s)
     rims = _line(y + rim + above, 0.8, body.pixel) + fused * _line(rim + below - y, 0.8, body.pixel)
     between = _sigmoid((y - upper + 0.5) / 0.5) * _sigmoid((lower - y + 0.5) / 0.5)
-    wall = _line(walls + 0.4, 0.75, body.pixel) * between
+    wall = _line(walls + 0.4, 0.75, body.pixel) * between * np.where(np.isin(np.sign(x), body.free), 1.0, 0.5)
     sheet = 0.5 * _sigmoid((rim - np.abs(y)) / 0.5)
     shell = across * (patchy * (13.0 - 5.0 * s**4) * plate / wide**0.85 + 4.5 * rims) + 5.5 * wall + across * sheet
     return body.shell * shell
@@ -265,7 +268,7 @@ def _lysis(outline, x, y, rng):
     side = rng.choice([-1.0, 1.0])
     for _ in range(3):
         centre = rng.uniform((0.1, -0.6), (0.95, 0.6)) * (side * outline.half_width, outline.middle / 2)
-        hole = np.minimum(hole, np.hypot(x - centre[0], y - centre[1]) - rng.uniform(3.5, 7.0))
+        hole = np.minimum(hole, np.hypot(x - centre[0], y - centre[1]) - rng.uniform(4.0, 8.0))
     ragged = hole + 0.8 * _lines(rng, x + y, 3.0, x.shape) + 0.8 * _lines(rng, x - y, 3.0, x.shape)
     return _sigmoid(-ragged / 0.9)
 
