@@ -338,7 +338,7 @@ def _front(spine, quality, patient, pose, site, rng):
             (0.3 if sacral else 1.0) * vertebra.lateral.half_width,
             **quality,
             spread=spread,
-            free=(-1, 1),
+            free=() if sacral else (-1, 1),
             cause=cause,
             pixel=pose.spacing,
         )
