@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from PIL import Image
 from sklearn.base import clone
@@ -186,7 +187,13 @@ def test_files_of_images_and_masks(fitted, tmp_path):
     paths = sorted(tmp_path.glob("image_*.png")), sorted(tmp_path.glob("mask_*.png"))
     read = [Radiograph(np.asarray(Image.open(path), dtype=float)) for path in paths[0]]
     assert fitted.score(*paths) == fitted.score(read, masks) > 0.8
-    UNetSegmenter(**SMALL | {"epochs": 1}).fit(*paths)
+    for number, mask in enumerate(masks):
+        sitk.WriteImage(sitk.GetImageFromArray(mask), tmp_path / f"mask_{number}.nii.gz")
+    nifti = sorted(tmp_path.glob("mask_*.nii.gz"))
+    few = SMALL | {"epochs": 1}
+    histories = [UNetSegmenter(**few).fit(paths[0], each).history_ for each in (paths[1], nifti, masks)]
+    assert histories[0].equals(histories[1])
+    assert histories[0].equals(histories[2])
 
 
 def test_weights_go_out_and_in(fitted, tmp_path):
