@@ -215,9 +215,9 @@ def _trabeculae(body, x, y, rng):
     strength = body.trabeculae
     coarse = strength**-0.25
     fraction = 0.078 * strength**0.8 + 0.010
-    fraction = fraction + 0.028 * strength * _grain(rng, x / coarse, y, (3.2, 0.6))
-    fraction += 0.020 * strength**1.9 * _grain(rng, x, y, (0.6, 1.8))
-    fraction += 0.026 * strength**1.2 * rng.standard_normal(x.shape, dtype=np.float32)
+    fraction = fraction + 0.022 * strength * _grain(rng, x / coarse, y, (3.2, 0.6))
+    fraction += 0.015 * strength**1.9 * _grain(rng, x, y, (0.6, 1.8))
+    fraction += 0.020 * strength**1.2 * rng.standard_normal(x.shape, dtype=np.float32)
     return np.maximum(fraction * (1 + 0.10 * _grain(rng, x / 8, y / 8, (1.0, 1.0))), 0)
 
 
