@@ -24,6 +24,7 @@ _PUBLIC = {
     "compare_models": "evaluation",
     "late_fusion": "fusion",
     "place_femur_boxes": "regions",
+    "place_vertebra_boxes": "regions",
     "plot_regions": "regions",
     "read_radiograph": "reading",
 }

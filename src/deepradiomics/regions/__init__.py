@@ -2,13 +2,26 @@
 
 from deepradiomics.regions.display import plot_regions
 from deepradiomics.regions.femur import FemurGeometry, femur_geometry, place_femur_boxes
-from deepradiomics.regions.transformers import FemurRegions, VertebraRegions
+from deepradiomics.regions.transformers import FemurRegions
+from deepradiomics.regions.vertebra_transformer import VertebraRegions
+from deepradiomics.regions.vertebrae import (
+    Genant,
+    VertebraGeometry,
+    genant_grade,
+    place_vertebra_boxes,
+    vertebra_geometry,
+)
 
 __all__ = [
     "FemurGeometry",
     "FemurRegions",
+    "Genant",
+    "VertebraGeometry",
     "VertebraRegions",
     "femur_geometry",
+    "genant_grade",
     "place_femur_boxes",
+    "place_vertebra_boxes",
     "plot_regions",
+    "vertebra_geometry",
 ]

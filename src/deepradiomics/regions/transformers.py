@@ -1,74 +1,26 @@
-"""FemurRegions and VertebraRegions: a table of radiographs in, the same table with columns of regions out."""
+"""FemurRegions: a table of radiographs in, the same table with columns of the regions of both hips out."""
 
 from numbers import Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.base import _fit_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names
 
-from deepradiomics.annotations import read_voc
-from deepradiomics.box import Box, crop
+from deepradiomics.box import crop
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading import as_radiograph, read_label_map
+from deepradiomics.regions._columns import Regions, table
 from deepradiomics.regions.femur import femur_geometry, place_femur_boxes
 
 _SIDES = {"left": (1, "L"), "right": (2, "R")}
 _FEMUR_REGIONS = ("neck", "cortex", "ward", "trochanter", "femur")
 
 
-class _Regions(TransformerMixin, BaseEstimator):
-    """What both transformers share: columns in, columns out, and what becomes of a failed region."""
-
-    def get_feature_names_out(self, input_features=None):
-        """Name the columns of the output.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Columns of the input; None means those seen by fit.
-
-        Returns
-        -------
-        object array of str
-            The columns of the input, then those of the regions.
-        """
-        names = self.feature_names_in_ if input_features is None else input_features
-        return np.asarray([*names, *self._region_names()], dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        tags.no_validation = True
-        tags.requires_fit = False
-        return tags
-
-    def _transformed(self, X, read_row):
-        """Add the regions of each row; ``read_row(position)`` returns them by name."""
-        if not hasattr(self, "n_features_in_"):
-            # Nothing is learned, so fit may be left out; set_output still needs the names.
-            _check_feature_names(self, X, reset=True)
-        columns = {name: np.full(len(X), None, dtype=object) for name in self._region_names()}
-        failures = []
-        for position in range(len(X)):
-            for name, region in read_row(position, failures).items():
-                columns[name][position] = region
-        self.failures_ = pd.DataFrame(failures, columns=["row", "region", "code", "reason"])
-        return pd.concat([X, pd.DataFrame(columns, index=X.index)], axis=1)
-
-    def _failed(self, failures, position, what, error):
-        """Raise the error with its place, or write it down."""
-        if self.on_error == "raise":
-            raise error.at(f"row {position}, {what}") from error
-        failures.append({"row": position, "region": what, "code": error.code, "reason": str(error)})
-
-
-class FemurRegions(_Regions):
+class FemurRegions(Regions):
     """Cut the named regions of both hips out of AP radiographs.
 
     Each femur gives five regions: ``neck``, ``cortex``, ``ward``, ``trochanter`` and ``femur`` (see
@@ -147,15 +99,11 @@ class FemurRegions(_Regions):
         InputError
             If a column is missing.
         """
-        X = _table(X, self._needed())
+        X = table(X, self._needed())
         _check_feature_names(self, X, reset=True)
         self.n_features_in_ = X.shape[1]
         if self.segmenter is not None:
-            self.segmenter_ = clone(self.segmenter)
-            if not isinstance(self.segmenter, FrozenEstimator):
-                _table(X, [self.mask])
-                maps = [read_label_map(cell) for cell in X[self.mask]]
-                self.segmenter_.fit([as_radiograph(cell) for cell in X[self.image]], maps)
+            self._fit_segmenter(X)
         return self
 
     def transform(self, X):
@@ -180,7 +128,7 @@ class FemurRegions(_Regions):
             If boxes cannot be placed, under ``on_error="raise"``.
         """
         self._validate_params()
-        X = _table(X, self._needed())
+        X = table(X, self._needed())
         return self._transformed(X, lambda position, failures: self._row(X, position, failures))
 
     def geometry(self, X):
@@ -211,7 +159,7 @@ class FemurRegions(_Regions):
         >>> bool(40 < measures["left_head_diameter"][0] < 56)
         True
         """
-        X = _table(X, self._needed())
+        X = table(X, self._needed())
         rows, failures = [], []
         for position in range(len(X)):
             row = {}
@@ -291,138 +239,6 @@ class FemurRegions(_Regions):
         return labels
 
 
-class VertebraRegions(_Regions):
-    """Cut vertebrae out of radiographs by boxes drawn in an annotation tool.
-
-    Parameters
-    ----------
-    image : str, default="radiograph"
-        Column of the radiographs: paths, arrays, `Radiograph` or None.
-    boxes : str, default="boxes"
-        Column of the boxes: a dict of name to `Box`, a list of (name, `Box`), or the path of a labelImg file.
-    levels : tuple of str, default=("L1", "L2", "L3", "L4")
-        Names of the boxes to cut out, one column each. A name that a row lacks gives None.
-    context : float, default=0.1
-        Margin of real context round each box, as a share of its longer side.
-    on_error : {"raise", "none"}, default="raise"
-        Whether a box that cannot be cut out raises, or gives None and a line in ``failures_``.
-
-    Attributes
-    ----------
-    failures_ : DataFrame
-        ``row`` (position), ``region``, ``code`` and ``reason`` of what failed in the last call of transform.
-    feature_names_in_ : array of str
-        Columns seen by fit.
-    n_features_in_ : int
-        Number of columns seen by fit.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> from deepradiomics import Box, VertebraRegions
-    >>> X = pd.DataFrame({"radiograph": [np.ones((300, 200))], "boxes": [{"L1": Box(40, 50, 60, 80)}]})
-    >>> VertebraRegions(levels=("L1",)).transform(X)["L1"][0]
-    Radiograph(76 x 96, mask of 4800 pixels)
-    """
-
-    _parameter_constraints = {  # noqa: RUF012
-        "image": [str],
-        "boxes": [str],
-        "levels": ["array-like"],
-        "context": [Interval(Real, 0, None, closed="left")],
-        "on_error": [StrOptions({"raise", "none"})],
-    }
-
-    def __init__(
-        self, *, image="radiograph", boxes="boxes", levels=("L1", "L2", "L3", "L4"), context=0.1, on_error="raise"
-    ):
-        self.image = image
-        self.boxes = boxes
-        self.levels = levels
-        self.context = context
-        self.on_error = on_error
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Check the columns; nothing is learned.
-
-        Parameters
-        ----------
-        X : DataFrame
-            With the columns of images and boxes.
-        y : None, default=None
-            Ignored.
-
-        Returns
-        -------
-        VertebraRegions
-            The transformer.
-
-        Raises
-        ------
-        InputError
-            If a column is missing.
-        """
-        X = _table(X, [self.image, self.boxes])
-        _check_feature_names(self, X, reset=True)
-        self.n_features_in_ = X.shape[1]
-        return self
-
-    def transform(self, X):
-        """Add the columns of the vertebrae.
-
-        Parameters
-        ----------
-        X : DataFrame
-            With the columns of images and boxes.
-
-        Returns
-        -------
-        DataFrame
-            X with one column a level added: `Radiograph` or None.
-
-        Raises
-        ------
-        InputError
-            If a column is missing, an image or annotation cannot be read, or a box sticks out of its image.
-        """
-        self._validate_params()
-        X = _table(X, [self.image, self.boxes])
-        return self._transformed(X, lambda position, failures: self._row(X, position, failures))
-
-    def _region_names(self):
-        return list(self.levels)
-
-    def _row(self, X, position, failures):
-        """Vertebrae of one row by name."""
-        try:
-            radiograph = as_radiograph(X[self.image].iloc[position])
-            boxes = _named_boxes(X[self.boxes].iloc[position], radiograph)
-        except DeepRadiomicsError as error:
-            self._failed(failures, position, "its image or boxes", error)
-            return {}
-        regions = {}
-        for level in self.levels:
-            if level in boxes:
-                margin = round(self.context * max(boxes[level].height, boxes[level].width))
-                try:
-                    regions[level] = crop(radiograph, boxes[level], margin=margin, within_mask=True)
-                except DeepRadiomicsError as error:
-                    self._failed(failures, position, f"box {level!r}", error)
-        return regions
-
-
-def _table(X, columns):
-    """Refuse what is not a data frame with the columns."""
-    if not isinstance(X, pd.DataFrame):
-        raise InputError(f"X is a pandas.DataFrame with the columns {columns}, not {type(X).__name__}", code="table")
-    missing = [column for column in columns if column not in X]
-    if missing:
-        raise InputError(f"X lacks the columns {missing}; it has {list(X.columns)}", code="columns")
-    return X
-
-
 def _femur_regions(side, radiograph, context_mm):
     """Cut out all regions of one hip; the right one is mirrored first, and then read like a left one."""
     hip = radiograph.mirrored() if radiograph.laterality == "R" else radiograph
@@ -444,20 +260,3 @@ def _measures(side, radiograph):
         f"{side}_confidence": measured.confidence,
         f"{side}_flags": ",".join(measured.flags),
     }
-
-
-def _named_boxes(cell, radiograph):
-    """Boxes of one row as a dict; empty where the image is missing."""
-    if radiograph is None or cell is None:
-        return {}
-    pairs = cell.items() if isinstance(cell, dict) else cell
-    if not isinstance(cell, dict | list | tuple):
-        pairs = read_voc(cell, image_shape=radiograph.pixels.shape)
-    boxes = {}
-    for name, box in pairs:
-        if not isinstance(box, Box):
-            raise InputError(f"box {name!r} is a {type(box).__name__}; give a deepradiomics.Box", code="box")
-        if name in boxes:
-            raise InputError(f"two boxes are named {name!r}; a vertebra has one", code="box_twice")
-        boxes[name] = box
-    return boxes

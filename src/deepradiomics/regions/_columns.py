@@ -1,0 +1,76 @@
+"""What the transformers of femora and of vertebrae share: columns in, columns out, and what becomes of a failure."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import _check_feature_names
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.reading import as_radiograph, read_label_map
+
+
+class Regions(TransformerMixin, BaseEstimator):
+    """Base of the transformers: a table in, the same table with columns of regions out."""
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of the output.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Columns of the input; None means those seen by fit.
+
+        Returns
+        -------
+        object array of str
+            The columns of the input, then those of the regions.
+        """
+        names = self.feature_names_in_ if input_features is None else input_features
+        return np.asarray([*names, *self._region_names()], dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.no_validation = True
+        tags.requires_fit = False
+        return tags
+
+    def _transformed(self, X, read_row):
+        """Add the regions of each row; ``read_row(position)`` returns them by name."""
+        if not hasattr(self, "n_features_in_"):
+            # Nothing is learned, so fit may be left out; set_output still needs the names.
+            _check_feature_names(self, X, reset=True)
+        columns = {name: np.full(len(X), None, dtype=object) for name in self._region_names()}
+        failures = []
+        for position in range(len(X)):
+            for name, region in read_row(position, failures).items():
+                columns[name][position] = region
+        self.failures_ = pd.DataFrame(failures, columns=["row", "region", "code", "reason"])
+        return pd.concat([X, pd.DataFrame(columns, index=X.index)], axis=1)
+
+    def _failed(self, failures, position, what, error):
+        """Raise the error with its place, or write it down."""
+        if self.on_error == "raise":
+            raise error.at(f"row {position}, {what}") from error
+        failures.append({"row": position, "region": what, "code": error.code, "reason": str(error)})
+
+    def _fit_segmenter(self, X):
+        """Fit the segmenter on the masks, unless it is frozen."""
+        self.segmenter_ = clone(self.segmenter)
+        if not isinstance(self.segmenter, FrozenEstimator):
+            table(X, [self.mask])
+            maps = [read_label_map(cell) for cell in X[self.mask]]
+            self.segmenter_.fit([as_radiograph(cell) for cell in X[self.image]], maps)
+
+
+def table(X, columns):
+    """Refuse what is not a data frame with the columns."""
+    if not isinstance(X, pd.DataFrame):
+        raise InputError(f"X is a pandas.DataFrame with the columns {columns}, not {type(X).__name__}", code="table")
+    missing = [column for column in columns if column not in X]
+    if missing:
+        raise InputError(f"X lacks the columns {missing}; it has {list(X.columns)}", code="columns")
+    return X

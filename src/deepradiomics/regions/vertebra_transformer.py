@@ -1,0 +1,248 @@
+"""VertebraRegions: a table of radiographs of the spine in, the same table with a column a vertebra out."""
+
+from dataclasses import replace
+from numbers import Real
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names
+
+from deepradiomics.annotations import read_voc
+from deepradiomics.box import Box, crop
+from deepradiomics.exceptions import DeepRadiomicsError, InputError
+from deepradiomics.reading import as_radiograph, read_label_map
+from deepradiomics.regions._columns import Regions, table
+from deepradiomics.regions.vertebrae import LEVELS, place_vertebra_boxes
+
+
+class VertebraRegions(Regions):
+    """Cut vertebrae out of radiographs: by boxes from an annotation tool, by masks, or by a segmenter.
+
+    Parameters
+    ----------
+    segmenter : estimator with ``predict``, default=None
+        Outlines the bodies: ``predict(images)`` returns label maps. One that is wrapped in
+        `sklearn.frozen.FrozenEstimator` is used as it is; any other is fitted in ``fit`` on the column ``mask``.
+    image : str, default="radiograph"
+        Column of the radiographs: paths, arrays, `Radiograph` or None.
+    mask : str, default=None
+        Column of label maps of the bodies (arrays or paths).
+    boxes : str, default="boxes"
+        Column of the boxes, where there is neither a segmenter nor a mask: a dict of name to `Box`, a list of (name,
+        `Box`), or the path of a labelImg file.
+    levels : tuple of str, default=("L1", "L2", "L3", "L4")
+        Vertebrae to cut out, one column each. One that a row lacks gives None.
+    label_names : tuple of str, default=("L1", "L2", "L3", "L4", "L5", "T12", "S1")
+        What the labels 1, 2, 3 ... of the label maps stand for.
+    prefix : str, default=""
+        Put before the names of the columns, such as ``"ap_"``, where two views are cut one after the other.
+    tilted : bool, default=False
+        Whether boxes from label maps turn with their vertebra.
+    context : float, default=0.1
+        Margin of real context round each box, as a share of its longer side.
+    on_error : {"raise", "none"}, default="raise"
+        Whether a vertebra that cannot be cut out raises, or gives None and a line in ``failures_``.
+
+    Attributes
+    ----------
+    segmenter_ : estimator
+        The segmenter in use; only with a segmenter.
+    failures_ : DataFrame
+        ``row`` (position), ``region``, ``code`` and ``reason`` of what failed in the last call of transform.
+    feature_names_in_ : array of str
+        Columns seen by fit.
+    n_features_in_ : int
+        Number of columns seen by fit.
+
+    Notes
+    -----
+    Boxes from label maps are placed by :func:`place_vertebra_boxes`; what is measured in them is the body alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from deepradiomics import Box, VertebraRegions
+    >>> X = pd.DataFrame({"radiograph": [np.ones((300, 200))], "boxes": [{"L1": Box(40, 50, 60, 80)}]})
+    >>> VertebraRegions(levels=("L1",)).transform(X)["L1"][0]
+    Radiograph(76 x 96, mask of 4800 pixels)
+    >>> from deepradiomics.simulation import make_spines
+    >>> spines = make_spines(1, random_state=0)
+    >>> X = spines.data.assign(mask=spines.masks_lateral)
+    >>> VertebraRegions(image="lateral", mask="mask", prefix="lateral_").transform(X)["lateral_L1"][0].view
+    'LAT'
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "segmenter": [HasMethods(["predict"]), None],
+        "image": [str],
+        "mask": [str, None],
+        "boxes": [str],
+        "levels": ["array-like"],
+        "label_names": ["array-like"],
+        "prefix": [str],
+        "tilted": ["boolean"],
+        "context": [Interval(Real, 0, None, closed="left")],
+        "on_error": [StrOptions({"raise", "none"})],
+    }
+
+    def __init__(  # noqa: PLR0913
+        self,
+        segmenter=None,
+        *,
+        image="radiograph",
+        mask=None,
+        boxes="boxes",
+        levels=("L1", "L2", "L3", "L4"),
+        label_names=LEVELS,
+        prefix="",
+        tilted=False,
+        context=0.1,
+        on_error="raise",
+    ):
+        self.segmenter = segmenter
+        self.image = image
+        self.mask = mask
+        self.boxes = boxes
+        self.levels = levels
+        self.label_names = label_names
+        self.prefix = prefix
+        self.tilted = tilted
+        self.context = context
+        self.on_error = on_error
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the segmenter, if there is one and it is not frozen.
+
+        Parameters
+        ----------
+        X : DataFrame
+            With the image column, and the one of masks or boxes if it is needed.
+        y : None, default=None
+            Ignored.
+
+        Returns
+        -------
+        VertebraRegions
+            The transformer.
+
+        Raises
+        ------
+        InputError
+            If a column is missing.
+        """
+        X = table(X, self._needed())
+        _check_feature_names(self, X, reset=True)
+        self.n_features_in_ = X.shape[1]
+        if self.segmenter is not None:
+            self._fit_segmenter(X)
+        return self
+
+    def transform(self, X):
+        """Add the columns of the vertebrae.
+
+        Parameters
+        ----------
+        X : DataFrame
+            With the image column, and the one of masks or boxes if there is no segmenter.
+
+        Returns
+        -------
+        DataFrame
+            X with one column a level added: `Radiograph` or None.
+
+        Raises
+        ------
+        InputError
+            If a column is missing, an image or annotation cannot be read, or a box sticks out of its image.
+        RegionError
+            If a mask is no vertebral body, under ``on_error="raise"``.
+        """
+        self._validate_params()
+        X = table(X, self._needed())
+        return self._transformed(X, lambda position, failures: self._row(X, position, failures))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = self.segmenter is not None and not isinstance(self.segmenter, FrozenEstimator)
+        return tags
+
+    def _region_names(self):
+        return [f"{self.prefix}{level}" for level in self.levels]
+
+    def _needed(self):
+        if self.segmenter is not None:
+            return [self.image]
+        return [self.image, self.boxes if self.mask is None else self.mask]
+
+    def _row(self, X, position, failures):
+        """Vertebrae of one row by name of column."""
+        try:
+            radiograph = as_radiograph(X[self.image].iloc[position])
+            if radiograph is None:
+                return {}
+            pairs = self._boxes_and_masks(X, position, radiograph)
+        except DeepRadiomicsError as error:
+            self._failed(failures, position, "its image, mask or boxes", error)
+            return {}
+        regions = {}
+        for level, (box, mask) in pairs.items():
+            margin = round(self.context * max(box.height, box.width))
+            whole = replace(radiograph, mask=mask)
+            try:
+                region = crop(whole, box, margin=margin, within_mask=True)
+                regions[f"{self.prefix}{level}"] = region
+            except DeepRadiomicsError as error:
+                self._failed(failures, position, f"box {level!r}", error)
+        return regions
+
+    def _boxes_and_masks(self, X, position, radiograph):
+        """Box, and mask of what may be measured, of each wanted level in one row."""
+        if self.segmenter is None and self.mask is None:
+            boxes = _named_boxes(X[self.boxes].iloc[position], radiograph)
+            mask = np.ones(radiograph.pixels.shape, dtype=bool) if radiograph.mask is None else radiograph.mask
+            return {level: (boxes[level], mask) for level in self.levels if level in boxes}
+        if self.segmenter is not None:
+            labels = np.asarray(getattr(self, "segmenter_", self.segmenter).predict([radiograph])[0])
+        else:
+            labels = read_label_map(X[self.mask].iloc[position])
+        if labels.shape != radiograph.pixels.shape:
+            raise InputError(
+                f"the mask has shape {labels.shape}, its image {radiograph.pixels.shape}; give a mask of its own shape",
+                code="mask_shape",
+            )
+        names = list(self.label_names)
+        boxes = place_vertebra_boxes(labels, radiograph.spacing, levels=names, tilted=self.tilted)
+        return {
+            level: (_clipped(boxes[level], labels.shape), labels == names.index(level) + 1)
+            for level in self.levels
+            if level in boxes
+        }
+
+
+def _clipped(box, shape):
+    """The part of an upright box that lies in the image; half a disc may stick out of it."""
+    if box.angle:
+        return box
+    top, left = max(box.top, 0.0), max(box.left, 0.0)
+    return Box(top, left, min(box.top + box.height, shape[0]) - top, min(box.left + box.width, shape[1]) - left)
+
+
+def _named_boxes(cell, radiograph):
+    """Boxes of one row as a dict."""
+    if cell is None:
+        return {}
+    pairs = cell.items() if isinstance(cell, dict) else cell
+    if not isinstance(cell, dict | list | tuple):
+        pairs = read_voc(cell, image_shape=radiograph.pixels.shape)
+    boxes = {}
+    for name, box in pairs:
+        if not isinstance(box, Box):
+            raise InputError(f"box {name!r} is a {type(box).__name__}; give a deepradiomics.Box", code="box")
+        if name in boxes:
+            raise InputError(f"two boxes are named {name!r}; a vertebra has one", code="box_twice")
+        boxes[name] = box
+    return boxes

@@ -1,0 +1,411 @@
+"""Bodies of vertebrae from a label map: boxes to read them from, heights, and the grade of a fracture."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import ConvexHull
+
+from deepradiomics.box import Box
+from deepradiomics.exceptions import InputError, RegionError
+
+# What the labels 1, 2, 3 ... of a mask stand for, and the order of the vertebrae from top to bottom.
+LEVELS = ("L1", "L2", "L3", "L4", "L5", "T12", "S1")
+CHAIN = ("T12", "L1", "L2", "L3", "L4", "L5", "S1")
+# Mean depth of a lumbar body in mm (Zhou 2000): the yardstick of the margin where the spacing is unknown.
+BODY_WIDTH_MM = 42.0
+_FEWEST_PIXELS = 40
+# A body fills most of its convex hull, which its four corners span, and is wider than high or nearly so. Severe
+# fractures reach down to 0.75 of the hull; below 0.5 it is no body.
+_SOLID, _NO_BODY, _CORNERED, _ASPECT = 0.8, 0.5, 0.75, (0.75, 6.0)
+_GRADES = (0.20, 0.25, 0.40)
+# Neighbours turn against each other by less than this, in degrees.
+_TURN = 35.0
+
+
+@dataclass(frozen=True)
+class VertebraGeometry:
+    """Where a vertebral body lies, and its measures.
+
+    Parameters
+    ----------
+    corners : float array of shape (4, 2)
+        Row and column of the upper left, upper right, lower right and lower left corner, in pixels; 0 is the outer
+        edge of the first pixel.
+    tilt : float
+        Of the body's width against the rows of the picture, in degrees, counter-clockwise as the picture is seen.
+    heights : tuple of three floats
+        At the left edge, in the middle and at the right edge, along the body's own axis: in mm, or in pixels where the
+        spacing is unknown.
+    width : float
+        In the unit of the heights: the depth in a lateral picture.
+    confidence : float
+        Between 0 and 1: how much of its convex hull the mask fills, less a tenth for each flag.
+    flags : tuple of str
+        ``touches_border``, ``two_components``, ``not_solid``, ``no_corners``, ``unusual_aspect``, ``no_body``: what to
+        look at.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.regions import vertebra_geometry
+    >>> mask = np.zeros((100, 100), dtype=np.uint8)
+    >>> mask[30:60, 20:62] = 1
+    >>> body = vertebra_geometry(mask, (0.5, 0.5))["L1"]
+    >>> body.heights, body.width, body.flags
+    ((15.0, 15.0, 15.0), 21.0, ())
+    """
+
+    corners: np.ndarray
+    tilt: float
+    heights: tuple
+    width: float
+    confidence: float
+    flags: tuple
+
+
+class Genant(NamedTuple):
+    """Grade of a vertebral fracture.
+
+    Parameters
+    ----------
+    grade : int
+        0 none, 1 mild (20 to 25 % of the height lost), 2 moderate (25 to 40 %), 3 severe (more).
+    shape : {"normal", "wedge", "biconcave", "crush"}
+        Which height is lost: the anterior one, the middle one, or all.
+    loss : float
+        Largest share of height lost, 0 or more.
+
+    Examples
+    --------
+    >>> from deepradiomics.regions import genant_grade
+    >>> genant_grade(20.0, 26.0, 27.0).shape
+    'wedge'
+    """
+
+    grade: int
+    shape: str
+    loss: float
+
+
+def vertebra_geometry(mask, spacing=None, *, levels=LEVELS):
+    """Measure each vertebral body of a label map.
+
+    Parameters
+    ----------
+    mask : int array of shape (H, W)
+        0 is background, k the body named ``levels[k - 1]``.
+    spacing : tuple of two floats, default=None
+        Height and width of a pixel in mm; None means unknown.
+    levels : sequence of str, default=("L1", "L2", "L3", "L4", "L5", "T12", "S1")
+        Names of the labels.
+
+    Returns
+    -------
+    dict of str to VertebraGeometry
+        The bodies present, from top to bottom.
+
+    Raises
+    ------
+    InputError
+        If the mask is no two-dimensional array of whole numbers, a label has no name, or pixels are not square.
+    RegionError
+        If there is no body, or one has fewer than 40 pixels.
+
+    Notes
+    -----
+    The tilt is that of the mean of both endplates. The corners are the points furthest out in the four diagonal
+    directions; the middle height is that of the middle tenth of the width.
+
+    Examples
+    --------
+    >>> from deepradiomics.regions import vertebra_geometry
+    >>> from deepradiomics.simulation import make_spines
+    >>> spines = make_spines(1, random_state=0)
+    >>> list(vertebra_geometry(spines.masks_lateral[0], spines.data["lateral"][0].spacing))
+    ['T12', 'L1', 'L2', 'L3', 'L4', 'L5', 'S1']
+    """
+    mask, mm = _checked(mask, spacing, levels)
+    labels = np.setdiff1d(np.unique(mask), [0])
+    if not len(labels):
+        raise RegionError("the label map has no vertebra; is the spine in the image?", code="empty_region")
+    found = {levels[label - 1]: _measure(levels[label - 1], mask == label, mm, near=0.0) for label in labels}
+    names = sorted(found, key=lambda name: found[name].corners[:, 0].mean())
+    # From the most upright body on, each one's width is the side that lies nearest to that of its neighbour.
+    start = int(np.argmin([abs(found[name].tilt) for name in names]))
+    for path in (names[start:], names[start::-1]):
+        for before, name in pairwise(path):
+            label = list(levels).index(name) + 1
+            if abs(found[name].tilt - found[before].tilt) > _TURN:
+                found[name] = _measure(name, mask == label, mm, near=found[before].tilt)
+    return {name: found[name] for name in names}
+
+
+def place_vertebra_boxes(mask, spacing=None, *, levels=LEVELS, margin_mm=2.0, tilted=False):
+    """Place a box on each vertebral body: the smallest rectangle round it, up to the middle of the discs.
+
+    Parameters
+    ----------
+    mask : int array of shape (H, W)
+        0 is background, k the body named ``levels[k - 1]``.
+    spacing : tuple of two floats, default=None
+        Height and width of a pixel in mm. Where it is None, the margin follows the width of the body, taken as 42 mm.
+    levels : sequence of str, default=("L1", "L2", "L3", "L4", "L5", "T12", "S1")
+        Names of the labels.
+    margin_mm : float, default=2.0
+        Margin on both sides.
+    tilted : bool, default=False
+        Whether each box turns with its vertebra; otherwise it is upright.
+
+    Returns
+    -------
+    dict of str to Box
+        From top to bottom. The upper and lower edges lie half-way to the next vertebra, or as far on the side where
+        none is as on the other; a vertebra alone has its own edges. A box may stick out of the image.
+
+    Raises
+    ------
+    InputError
+        If the mask is no two-dimensional array of whole numbers, a label has no name, or pixels are not square.
+    RegionError
+        If there is no body, or a mask is no body: fewer than 40 pixels, ragged, or higher than wide by a third.
+
+    References
+    ----------
+    Mao L, Xia Z, Pan L, et al. Deep learning for screening primary osteopenia and osteoporosis using spine radiographs
+    and patient clinical covariates. Front Endocrinol 2022;13:971877, for margins and mid-disc edges.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.regions import place_vertebra_boxes
+    >>> mask = np.zeros((120, 100), dtype=np.uint8)
+    >>> mask[20:40, 30:70], mask[50:70, 30:70] = 1, 2
+    >>> place_vertebra_boxes(mask, (1.0, 1.0))
+    {'L1': Box(top=15.0, left=28.0, height=30.0, width=44.0, angle=0.0), 'L2': Box(top=45.0, left=28.0, ...)}
+    """
+    bodies = vertebra_geometry(mask, spacing, levels=levels)
+    for name, body in bodies.items():
+        if {"no_body", "unusual_aspect"} & set(body.flags):
+            raise RegionError(
+                f"the mask of {name} is no vertebral body ({', '.join(body.flags)}); look at it with plot_regions",
+                code="no_body",
+            )
+    mask = np.asarray(mask)
+    boxes = {}
+    for name, body in bodies.items():
+        angle = body.tilt if tilted else 0.0
+        outline = _outline(mask == list(levels).index(name) + 1)
+        margin = margin_mm / spacing[0] if spacing is not None else margin_mm * body.width / BODY_WIDTH_MM
+        boxes[name] = _box(outline, angle, margin, _half_discs(name, bodies, angle))
+    return boxes
+
+
+def genant_grade(anterior, middle, posterior, *, reference=None):
+    """Grade a vertebra by the heights of its body.
+
+    Parameters
+    ----------
+    anterior, middle, posterior : float
+        Heights of the body, in any unit.
+    reference : float, default=None
+        Posterior height to be expected, such as the mean of the vertebrae above and below: without it a crush, in
+        which all heights are lost, is not seen.
+
+    Returns
+    -------
+    Genant
+        Grade, shape and the share of height that is lost.
+
+    Raises
+    ------
+    InputError
+        If a height is not a positive number.
+
+    References
+    ----------
+    Genant HK, Wu CY, van Kuijk C, Nevitt MC. Vertebral fracture assessment using a semiquantitative technique. J Bone
+    Miner Res 1993;8:1137-1148: 20 to 25 % mild, 25 to 40 % moderate, more severe.
+
+    Examples
+    --------
+    >>> from deepradiomics.regions import genant_grade
+    >>> genant_grade(19.0, 24.0, 27.0)
+    Genant(grade=2, shape='wedge', loss=0.296...)
+    >>> genant_grade(15.0, 15.0, 15.0, reference=27.0).shape
+    'crush'
+    """
+    heights = [anterior, middle, posterior] + ([] if reference is None else [reference])
+    if not np.all(np.isfinite(heights)) or min(heights) <= 0:
+        raise InputError(f"heights are positive numbers, not {heights}", code="heights")
+    crushed = 0.0 if reference is None else 1 - posterior / reference
+    # Against the larger of both, so that a crushed posterior wall does not make the anterior one look whole.
+    whole = posterior if reference is None else max(posterior, reference)
+    losses = {"wedge": 1 - anterior / whole, "biconcave": 1 - middle / whole}
+    shape = "crush" if crushed >= _GRADES[0] else max(losses, key=losses.get)
+    loss = max(crushed, *losses.values(), 0.0)
+    grade = int(np.searchsorted(_GRADES, loss + 1e-9, side="right"))
+    return Genant(grade, shape if grade else "normal", float(loss))
+
+
+def _checked(mask, spacing, levels):
+    mask = np.asarray(mask)
+    if mask.ndim != 2 or mask.dtype.kind not in "iu":
+        raise InputError(
+            f"a label map is a two-dimensional array of whole numbers, not {mask.dtype} of shape {mask.shape}",
+            code="mask_values",
+        )
+    if mask.size and not 0 <= mask.min() <= mask.max() <= len(levels):
+        raise InputError(
+            f"labels reach from {mask.min()} to {mask.max()}; there are names for 1 to {len(levels)}, give levels=",
+            code="mask_values",
+        )
+    if spacing is None:
+        return mask, 1.0
+    if not 0.99 < spacing[0] / spacing[1] < 1.01:
+        raise InputError(
+            f"pixels of {spacing[0]} x {spacing[1]} mm are not square; resample the image first", code="spacing"
+        )
+    return mask, (spacing[0] + spacing[1]) / 2
+
+
+def _measure(name, body, mm, near):
+    """Geometry of one body, from its largest component; its width is the side nearest to a tilt."""
+    parts, count = ndimage.label(body)
+    sizes = np.bincount(parts.ravel())[1:]
+    if sizes.max() < _FEWEST_PIXELS:
+        raise RegionError(
+            f"{name} has {sizes.max()} connected pixels, at least {_FEWEST_PIXELS} are needed; is it a body?",
+            code="too_small",
+        )
+    largest = parts == 1 + int(np.argmax(sizes))
+    outline = _outline(largest)
+    tilt = _tilt(outline, near)
+    for _ in range(2):
+        # The endplates, of which there are two, tell the tilt better than the smallest rectangle.
+        corners = _corners(outline, tilt)
+        rows, columns = corners[1] - corners[0] + corners[2] - corners[3]
+        tilt = float(np.degrees(np.arctan2(-rows, columns)))
+    corners = _corners(outline, tilt)
+    upper_left, upper_right, lower_right, lower_left = _rotated(corners, tilt)
+    heights = (lower_left[1] - upper_left[1], _middle_height(largest, outline, tilt), lower_right[1] - upper_right[1])
+    width = (upper_right[0] + lower_right[0] - upper_left[0] - lower_left[0]) / 2
+    hull = ConvexHull(outline).volume
+    solid = sizes.max() / hull
+    edges = largest[0].any() or largest[-1].any() or largest[:, 0].any() or largest[:, -1].any()
+    aspect = width / max(np.mean(heights), 1e-9)
+    found = {
+        "touches_border": edges,
+        "two_components": count > 1 and np.sort(sizes)[-2] > 0.02 * sizes.max(),
+        "not_solid": solid < _SOLID,
+        "no_body": solid < _NO_BODY,
+        "no_corners": _area(corners) < _CORNERED * hull,
+        "unusual_aspect": not _ASPECT[0] < aspect < _ASPECT[1],
+    }
+    flags = [flag for flag, holds in found.items() if holds]
+    confidence = float(np.clip(solid - 0.1 * len(flags), 0, 1))
+    measured = tuple(float(round(height * mm, 6)) for height in heights)
+    return VertebraGeometry(corners, tilt, measured, float(round(width * mm, 6)), confidence, tuple(flags))
+
+
+def _outline(body):
+    """Corners of the pixels at the rim of a body (n, 2), row and column."""
+    rows, columns = np.nonzero(body & ~ndimage.binary_erosion(body))
+    return np.unique(np.concatenate([np.column_stack([rows + a, columns + b]) for a in (0, 1) for b in (0, 1)]), axis=0)
+
+
+def _rotated(points, tilt):
+    """Coordinates (n, 2) along the width and down, of points given as row and column."""
+    sine, cosine = np.sin(np.deg2rad(tilt)), np.cos(np.deg2rad(tilt))
+    rows, columns = np.asarray(points, dtype=float).T
+    return np.column_stack([columns * cosine - rows * sine, rows * cosine + columns * sine])
+
+
+def _tilt(outline, near):
+    """Angle in degrees of the smallest rectangle round the points, within 45 of another."""
+    hull = outline[ConvexHull(outline).vertices].astype(float)
+    edges = np.diff(np.vstack([hull, hull[:1]]), axis=0)
+    angles = np.degrees(np.arctan2(-edges[:, 0], edges[:, 1]))
+    angles = np.unique(np.round((angles - near + 45) % 90 - 45, 6)) + near
+    # Of rectangles that are equally small, the one that turns least.
+    angles = angles[np.argsort(np.abs(angles - near), kind="stable")]
+    areas = [np.prod(np.ptp(_rotated(hull, angle), axis=0)) for angle in angles]
+    return float(angles[int(np.argmin(np.round(areas, 6)))])
+
+
+def _corners(outline, tilt):
+    """Upper left, upper right, lower right and lower left corner (4, 2): the points furthest out in each diagonal."""
+    across, down = _rotated(outline, tilt).T
+    found = []
+    for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
+        out = a * across + b * down
+        found.append(outline[out >= out.max() - 1e-6].mean(axis=0))
+    return np.array(found)
+
+
+def _area(corners):
+    """Area of a polygon (Gauss's formula)."""
+    rows, columns = corners.T
+    return abs(rows @ np.roll(columns, 1) - columns @ np.roll(rows, 1)) / 2
+
+
+def _middle_height(body, outline, tilt):
+    """Mean length of nine lines down the body, over the middle tenth of its width, in tenths of a pixel."""
+    across, down = _rotated(outline, tilt).T
+    sine, cosine = np.sin(np.deg2rad(tilt)), np.cos(np.deg2rad(tilt))
+    u = (across.min() + across.max()) / 2 + 0.05 * np.ptp(across) * np.linspace(-1, 1, 9)
+    v = np.arange(down.min(), down.max(), 0.1)[:, None]
+    rows, columns = np.floor(v * cosine - u * sine).astype(int), np.floor(u * cosine + v * sine).astype(int)
+    inside = (rows >= 0) & (columns >= 0) & (rows < body.shape[0]) & (columns < body.shape[1])
+    hit = inside & body[np.where(inside, rows, 0), np.where(inside, columns, 0)]
+    return 0.1 * hit.sum() / u.size
+
+
+def _half_discs(name, bodies, angle):
+    """Down coordinates of the middles of the discs above and below, or None where no vertebra is next to it."""
+    body = bodies[name]
+    upper, lower = (_endplate(body, side) for side in ("upper", "lower"))
+    above, below = (_next_to(name, bodies, step) for step in (-1, 1))
+    edges = [
+        None if above is None else (upper + _endplate(above, "lower")) / 2,
+        None if below is None else (lower + _endplate(below, "upper")) / 2,
+    ]
+    down = [None if edge is None else float(_rotated(edge[None], angle)[0, 1]) for edge in edges]
+    own = [float(_rotated(plate[None], angle)[0, 1]) for plate in (upper, lower)]
+    if down[0] is None and down[1] is not None:
+        down[0] = own[0] - (down[1] - own[1])
+    if down[1] is None and down[0] is not None:
+        down[1] = own[1] + (own[0] - down[0])
+    return down
+
+
+def _endplate(body, side):
+    """Middle of an endplate, row and column."""
+    return body.corners[:2].mean(axis=0) if side == "upper" else body.corners[2:].mean(axis=0)
+
+
+def _next_to(name, bodies, step):
+    """The vertebra above or below, if it is there and none is missing between; unknown names go by their place."""
+    names = list(bodies)
+    place = names.index(name) + step
+    if not 0 <= place < len(names):
+        return None
+    other = names[place]
+    if name in CHAIN and other in CHAIN and CHAIN.index(other) != CHAIN.index(name) + step:
+        return None
+    return bodies[other]
+
+
+def _box(outline, angle, margin, discs):
+    """Smallest rectangle at an angle round the points, wider by a margin, and up to the middles of the discs."""
+    across, down = _rotated(outline, angle).T
+    left, right = across.min() - margin, across.max() + margin
+    top = down.min() if discs[0] is None else min(down.min(), discs[0])
+    bottom = down.max() if discs[1] is None else max(down.max(), discs[1])
+    sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
+    u, v = (left + right) / 2, (top + bottom) / 2
+    row, column = v * cosine - u * sine, u * cosine + v * sine
+    height, width = bottom - top, right - left
+    return Box(float(row - height / 2), float(column - width / 2), float(height), float(width), float(angle))

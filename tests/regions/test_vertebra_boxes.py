@@ -1,0 +1,221 @@
+"""Boxes, heights and grades of vertebrae: closed forms, laws, and the simulation's truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from skimage.draw import polygon2mask
+from sklearn.frozen import FrozenEstimator
+
+from deepradiomics import VertebraRegions, place_vertebra_boxes
+from deepradiomics.box import fraction_inside, mirror_box
+from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
+from deepradiomics.regions import genant_grade, vertebra_geometry
+from deepradiomics.simulation import make_spines
+
+SPINES = make_spines(20, random_state=0)
+
+
+def turned(points, degrees, centre=(150.0, 150.0)):
+    """Points (row, column) turned counter-clockwise as the picture is seen."""
+    sine, cosine = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
+    rows, columns = (np.asarray(points, dtype=float) - centre).T
+    return np.column_stack([rows * cosine - columns * sine, rows * sine + columns * cosine]) + centre
+
+
+def stack(degrees=0.0, scale=1.0):
+    """Three bodies, 30 high and 50 wide, discs of 10: L1, L2, L3."""
+    mask = np.zeros((300, 300), dtype=np.uint8)
+    for label, top in ((1, 95), (2, 135), (3, 175)):
+        corners = [(top, 125), (top, 175), (top + 30, 175), (top + 30, 125)]
+        corners = (np.array(corners) - 150) * scale + 150
+        # Pixel centres at +0.5 decide what is inside.
+        mask[polygon2mask(mask.shape, turned(corners, degrees) - 0.5)] = label
+    return mask
+
+
+def test_edges_lie_in_mid_disc_and_margins_in_mm():
+    boxes = place_vertebra_boxes(stack(), (0.5, 0.5))
+    assert list(boxes) == ["L1", "L2", "L3"]
+    assert (boxes["L2"].top, boxes["L2"].height) == (130, 40)
+    assert (boxes["L2"].left, boxes["L2"].width) == (121, 58)
+    # Above L1 there is no vertebra: as far as on its other side.
+    assert (boxes["L1"].top, boxes["L1"].height) == (90, 40)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(-15, 15), st.sampled_from([0.7, 1.0, 1.3]))
+def test_boxes_turn_and_scale_with_the_spine(degrees, scale):
+    boxes = place_vertebra_boxes(stack(degrees, scale), (0.5, 0.5), margin_mm=0.0, tilted=True)
+    box = boxes["L2"]
+    assert box.angle == pytest.approx(degrees, abs=1.5)
+    assert np.hypot(*(np.array(box.centre) - turned([[150 + 0.0, 150]], degrees)[0])) < 1.5 * scale
+    assert box.height == pytest.approx(40 * scale, abs=2.5)
+    assert box.width == pytest.approx(50 * scale, abs=2.5)
+    geometry = vertebra_geometry(stack(degrees, scale), (0.5, 0.5))["L2"]
+    assert geometry.heights == pytest.approx((15 * scale,) * 3, abs=0.8)
+
+
+@pytest.mark.parametrize("tilted", [False, True])
+def test_the_mirrored_mask_has_the_mirrored_boxes(tilted):
+    for mask, radiograph in zip(SPINES.masks_lateral, SPINES.data["lateral"], strict=True):
+        boxes = place_vertebra_boxes(mask, radiograph.spacing, tilted=tilted)
+        mirrored = place_vertebra_boxes(mask[:, ::-1], radiograph.spacing, tilted=tilted)
+        for name, box in boxes.items():
+            wanted = mirror_box(box, mask.shape[1])
+            np.testing.assert_allclose(mirrored[name].corners, wanted.corners, atol=1.0)
+
+
+@pytest.mark.parametrize("view", ["ap", "lateral"])
+def test_every_box_holds_its_body_and_no_other(view):
+    for mask, radiograph in zip(SPINES[f"masks_{view}"], SPINES.data[view], strict=True):
+        for level, box in place_vertebra_boxes(mask, radiograph.spacing).items():
+            body = mask == SPINES_LEVELS.index(level) + 1
+            top, left, bottom, right = *box.corners[0], *box.corners[2]
+            window = np.zeros_like(body)
+            window[max(round(top), 0) : round(bottom), max(round(left), 0) : round(right)] = True
+            assert (body & window).sum() >= 0.99 * body.sum()
+            assert fraction_inside(box, body) > 0.4
+
+
+SPINES_LEVELS = ("L1", "L2", "L3", "L4", "L5", "T12", "S1")
+
+
+def test_heights_and_corners_are_the_simulations():
+    errors, corners = [], []
+    truths = [own.set_index("level") for _, own in SPINES.corners.query("view == 'LAT'").groupby("patient", sort=False)]
+    for truth, mask, radiograph in zip(truths, SPINES.masks_lateral, SPINES.data["lateral"], strict=True):
+        for level, body in vertebra_geometry(mask, radiograph.spacing).items():
+            if level != "S1" and "touches_border" not in body.flags:
+                wanted = truth.loc[level, ["posterior_mm", "middle_mm", "anterior_mm"]]
+                errors.append(np.array(body.heights) - wanted.to_numpy(dtype=float))
+                wanted = truth.loc[level, ["upper_posterior_row", "upper_posterior_column"]]
+                corners.append(np.hypot(*(body.corners[0] - wanted.to_numpy(dtype=float))) * radiograph.spacing[0])
+    assert np.median(np.abs(errors)) < 0.3
+    assert np.percentile(np.abs(errors), 95) < 0.8
+    assert np.percentile(corners, 95) < 0.8
+
+
+def test_grades_are_the_simulations():
+    """A fracture a patient, far from the borders of the grades."""
+    right = 0
+    cases = [("wedge", 0.32), ("biconcave", 0.32), ("crush", 0.32), ("wedge", 0.5), ("crush", 0.5)]
+    for shape, loss in cases:
+        spines = make_spines(3, random_state=1, fractures={"L2": ("chronic", shape, loss)})
+        for mask, radiograph in zip(spines.masks_lateral, spines.data["lateral"], strict=True):
+            found = vertebra_geometry(mask, radiograph.spacing)
+            posterior, middle, anterior = found["L2"].heights
+            reference = np.mean([found[level].heights[0] for level in ("L1", "L3")])
+            grade = genant_grade(anterior, middle, posterior, reference=reference)
+            right += (grade.shape, grade.grade) == (shape, 2 if loss < 0.4 else 3)
+    assert right >= 14
+
+
+@pytest.mark.parametrize(
+    ("heights", "wanted"),
+    [
+        ((27, 26, 27), (0, "normal")),
+        ((21, 26, 27), (1, "wedge")),
+        ((19, 26, 27), (2, "wedge")),
+        ((26, 16, 27), (3, "biconcave")),
+        ((21.6, 27, 27), (1, "wedge")),
+    ],
+)
+def test_genants_thresholds(heights, wanted):
+    assert genant_grade(*heights)[:2] == wanted
+
+
+def test_a_gap_is_no_neighbour():
+    mask = stack()
+    mask[mask == 2] = 0
+    boxes = place_vertebra_boxes(mask, (0.5, 0.5))
+    assert (boxes["L1"].top, boxes["L1"].height) == (95, 30)
+
+
+MASKS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)), elements=st.integers(0, 3))
+
+
+@settings(max_examples=80, deadline=None)
+@given(MASKS)
+def test_noise_never_crashes_and_is_flagged_or_refused(mask):
+    try:
+        found = vertebra_geometry(mask)
+    except RegionError:
+        return
+    assert all(body.flags and body.confidence < 1 for body in found.values())
+
+
+def test_discs_and_cut_bodies_are_flagged():
+    rows, columns = np.ogrid[:100, :100]
+    disc = ((rows - 50) ** 2 + (columns - 50) ** 2 < 900).astype(np.uint8)
+    assert "no_corners" in vertebra_geometry(disc)["L1"].flags
+    assert "touches_border" in vertebra_geometry(stack()[:, 140:])["L2"].flags
+
+
+@pytest.mark.parametrize(
+    ("mask", "keywords", "message"),
+    [
+        (np.zeros((50, 50), np.uint8), {}, "no vertebra"),
+        (
+            np.tri(50, k=-40, dtype=np.uint8)
+            + np.tri(50, k=-2, dtype=np.uint8) * (1 - np.tri(50, k=-6, dtype=np.uint8)),
+            {},
+            "no vertebral body",
+        ),
+        (np.pad(np.ones((3, 3), np.uint8), 9), {}, "L1 has 9 connected pixels"),
+    ],
+)
+def test_what_is_no_spine(mask, keywords, message):
+    with pytest.raises(RegionError, match=message):
+        place_vertebra_boxes(mask, **keywords)
+
+
+def test_wrong_input_is_named():
+    with pytest.raises(InputError, match="whole numbers"):
+        place_vertebra_boxes(np.ones((9, 9)))
+    with pytest.raises(InputError, match="labels reach from 9 to 9"):
+        place_vertebra_boxes(np.full((9, 9), 9))
+    with pytest.raises(InputError, match="not square"):
+        place_vertebra_boxes(stack(), (0.5, 0.8))
+    with pytest.raises(InputError, match="positive"):
+        genant_grade(1.0, np.nan, 2.0)
+
+
+class Outliner:
+    """Knows the masks of the simulated patients by their radiographs."""
+
+    def fit(self, images, masks):
+        return self
+
+    def predict(self, images):
+        known = {id(image.pixels): mask for image, mask in zip(SPINES.data["ap"], SPINES.masks_ap, strict=True)}
+        return [known[id(image.pixels)] for image in images]
+
+
+def test_regions_come_from_masks_and_from_a_segmenter_alike():
+    X = SPINES.data.assign(outlines=SPINES.masks_ap).head(3)
+    by_mask = VertebraRegions(image="ap", mask="outlines", prefix="ap_").transform(X)
+    by_network = VertebraRegions(FrozenEstimator(Outliner()), image="ap", prefix="ap_").transform(X)
+    for column in ["ap_L1", "ap_L4"]:
+        for one, other in zip(by_mask[column], by_network[column], strict=True):
+            assert np.array_equal(one.pixels, other.pixels)
+            assert np.array_equal(one.mask, other.mask)
+    assert by_mask["ap_L1"][0].mask.mean() > 0.4
+    assert by_mask["ap_L1"][0].view == "AP"
+
+
+def test_an_absent_level_is_none_and_a_bad_mask_is_written_down():
+    mask = SPINES.masks_ap[0].copy()
+    mask[mask == 3] = 0
+    X = pd.DataFrame(
+        {"ap": [SPINES.data["ap"][0], None, SPINES.data["ap"][1]], "mask": [mask, None, np.zeros((9, 9), int)]}
+    )
+    regions = VertebraRegions(image="ap", mask="mask", on_error="none")
+    found = regions.transform(X)
+    assert found["L3"].isna().all()
+    assert found["L2"].notna().tolist() == [True, False, False]
+    assert regions.failures_["code"].tolist() == ["mask_shape"]
+    with pytest.raises(DeepRadiomicsError, match="row 2"):
+        VertebraRegions(image="ap", mask="mask").transform(X)
