@@ -10,7 +10,7 @@ from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 
 
-class Regions(TransformerMixin, BaseEstimator):
+class _Regions(TransformerMixin, BaseEstimator):
     """Base of the transformers: a table in, the same table with columns of regions out."""
 
     def get_feature_names_out(self, input_features=None):

@@ -13,14 +13,14 @@ from deepradiomics.box import crop
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading import as_radiograph, read_label_map
-from deepradiomics.regions._columns import Regions, table
+from deepradiomics.regions._columns import _Regions, table
 from deepradiomics.regions.femur import femur_geometry, place_femur_boxes
 
 _SIDES = {"left": (1, "L"), "right": (2, "R")}
 _FEMUR_REGIONS = ("neck", "cortex", "ward", "trochanter", "femur")
 
 
-class FemurRegions(Regions):
+class FemurRegions(_Regions):
     """Cut the named regions of both hips out of AP radiographs.
 
     Each femur gives five regions: ``neck``, ``cortex``, ``ward``, ``trochanter`` and ``femur`` (see

@@ -13,11 +13,11 @@ from deepradiomics.annotations import read_voc
 from deepradiomics.box import Box, crop
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.reading import as_radiograph, read_label_map
-from deepradiomics.regions._columns import Regions, table
+from deepradiomics.regions._columns import _Regions, table
 from deepradiomics.regions.vertebrae import LEVELS, place_vertebra_boxes
 
 
-class VertebraRegions(Regions):
+class VertebraRegions(_Regions):
     """Cut vertebrae out of radiographs: by boxes from an annotation tool, by masks, or by a segmenter.
 
     Parameters
