@@ -7,6 +7,7 @@ from sklearn.base import clone
 
 from deepradiomics.recipes import kim2022
 from deepradiomics.simulation import make_hips
+from deepradiomics.texture.discretization import discretize
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +42,24 @@ def test_fitted_twice_gives_the_same(fitted):
     model, X, y = fitted
     again = clone(model).fit(X, y)
     pd.testing.assert_frame_equal(model[:-1].transform(X), again[:-1].transform(X))
+
+
+def test_the_faithful_texture_has_330_columns_a_hip_and_two_grey_levels():
+    hips = make_hips(2, random_state=0, image_shape=(256, 256))
+    model = kim2022(faithful=True, mask="mask", random_state=0)
+    table = model.named_steps["regions"].transform(hips.data.assign(mask=hips.masks))
+    texture, columns = next((block, columns) for name, block, columns in model[1].transformers if name == "texture")
+    features = texture[0].set_output(transform="pandas").fit_transform(table[columns])
+    left = [name for name in features if name.startswith("left_")]
+    assert (len(left), features.shape[1]) == (330, 660)
+    assert sum("_shape_" in name for name in left) == 14
+    assert features["left_femur__original_glcm_JointEnergy"].notna().all()
+    # z-scores in bins of 25: what lies below 0 and what lies above.
+    levels, _ = discretize(
+        (table["left_femur"][0].pixels - table["left_femur"][0].pixels.mean()) / table["left_femur"][0].pixels.std(),
+        table["left_femur"][0].mask,
+        bin_width=25,
+    )
+    assert set(np.unique(levels)) == {0, 1, 2}
+    network = model[1].transformers[1][1][0]
+    assert network.n_features == 256

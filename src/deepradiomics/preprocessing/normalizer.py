@@ -1,14 +1,15 @@
 """GrayscaleNormalizer: a table of images in, the same table on one grey scale out."""
 
 from dataclasses import replace
+from numbers import Real
 
 import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
-from deepradiomics.preprocessing.intensity import equalise, normalise
+from deepradiomics.preprocessing.intensity import equalise, normalise, smooth
 from deepradiomics.reading import as_radiograph
 
 
@@ -21,6 +22,8 @@ class GrayscaleNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         As in `normalise`, or `equalise`.
     percentiles : tuple of two floats, default=(1.0, 99.0)
         For ``method="percentile"``.
+    sigma : float, default=0.0
+        Standard deviation in pixels of a Gaussian blur before; 0 is none.
     within_mask : bool, default=True
         Whether the statistics are those of the mask, where an image has one.
 
@@ -44,12 +47,14 @@ class GrayscaleNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
     _parameter_constraints = {  # noqa: RUF012
         "method": [StrOptions({"zscore", "minmax", "percentile", "equalise"})],
         "percentiles": ["array-like"],
+        "sigma": [Interval(Real, 0, None, closed="left")],
         "within_mask": ["boolean"],
     }
 
-    def __init__(self, *, method="zscore", percentiles=(1.0, 99.0), within_mask=True):
+    def __init__(self, *, method="zscore", percentiles=(1.0, 99.0), sigma=0.0, within_mask=True):
         self.method = method
         self.percentiles = percentiles
+        self.sigma = sigma
         self.within_mask = within_mask
 
     def __sklearn_tags__(self):
@@ -126,6 +131,8 @@ class GrayscaleNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
             if radiograph is None:
                 return None
             mask = radiograph.mask if self.within_mask else None
+            if self.sigma > 0:
+                radiograph = replace(radiograph, pixels=smooth(radiograph.pixels, self.sigma))
             if self.method == "equalise":
                 return replace(radiograph, pixels=equalise(radiograph.pixels, mask))
             return replace(

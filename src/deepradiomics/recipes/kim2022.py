@@ -20,7 +20,7 @@ _BONES = ["left_neck", "left_cortex", "right_neck", "right_cortex"]
 _FEMORA = ["left_femur", "right_femur"]
 
 
-def kim2022(segmenter=None, *, mask=None, epochs=20, image_size=224, n_jobs=None, random_state=None):
+def kim2022(segmenter=None, *, faithful=False, mask=None, epochs=20, image_size=224, n_jobs=None, random_state=None):
     """Build the pipeline of Kim et al. 2022: texture, deep and clinical features of both hips.
 
     The published system reads 79 texture features from the original image and its wavelet bands, 128 deep features a
@@ -33,6 +33,9 @@ def kim2022(segmenter=None, *, mask=None, epochs=20, image_size=224, n_jobs=None
         What outlines the femora: ``predict(images)`` gives label maps with 1 for the left and 2 for the right
         femur. Wrap it in :class:`sklearn.frozen.FrozenEstimator`, so that it is not fitted again in each fold.
         None means that the column ``mask`` holds the label maps.
+    faithful : bool, default=False
+        Whether texture is read as published: 330 features a hip from the whole proximal femur, 14 of them of its shape
+        as a slab, grey values as z-scores in bins of width 25, which leaves two grey levels.
     mask : str, default=None
         Name of the column with the label maps, when there is no segmenter.
     epochs : int, default=20
@@ -52,11 +55,16 @@ def kim2022(segmenter=None, *, mask=None, epochs=20, image_size=224, n_jobs=None
 
     Notes
     -----
-    Chosen here where the published system is left: texture is read from boxes in the femoral neck and the medial
-    cortex and not from the whole hip; grey levels are binned by count (32), since its bin width of 25 on z-scores
-    leaves two grey levels; the approximation band (LL) of the stationary wavelet transform is kept beside LH, HL and
-    HH; the three-dimensional shape features, which say nothing about a projection, are left out. A missing hip is
-    imputed with the median of the training part.
+    Chosen here where the published system is left, without ``faithful``: texture is read from boxes in the femoral
+    neck and the medial cortex and not from the whole hip; grey levels are binned by count (32); the approximation band
+    (LL) of the wavelet transform is kept beside LH, HL and HH; the shape features, which say nothing about a
+    projection, are left out.
+
+    Left open by the paper and chosen here, with ``faithful`` too: the wavelet transform is the stationary one, as in
+    pyradiomics; the slab of the shape features is 1 mm thick; a missing hip is imputed with the median of the training
+    part; embeddings are cross-fitted over five folds of patients. The paper's linear and random-forest classifiers go
+    into the last step with ``set_params(classifier=...)``, and :class:`deepradiomics.selection.BilateralSelector` in
+    the place of the selection keeps what is chosen on both sides.
 
     References
     ----------
@@ -69,9 +77,18 @@ def kim2022(segmenter=None, *, mask=None, epochs=20, image_size=224, n_jobs=None
     >>> [name for name, _ in kim2022(mask="mask", random_state=0).steps]
     ['regions', 'blocks', 'classifier']
     """
-    texture = make_pipeline(
-        TextureExtractor(_IMAGE_TYPES, _FEATURE_CLASSES, bin_count=32, n_jobs=n_jobs), *_lasso_selection(0.01)
-    )
+    extractor = TextureExtractor(_IMAGE_TYPES, _FEATURE_CLASSES, bin_count=32, n_jobs=n_jobs)
+    if faithful:
+        extractor = TextureExtractor(
+            {"Original": {}, "Wavelet": {"wavelet": "bior1.3", "bands": ("LH", "HL", "HH")}},
+            {"shape": None} | _FEATURE_CLASSES,
+            bin_count=None,
+            bin_width=25,
+            normalize=True,
+            min_levels=None,
+            n_jobs=n_jobs,
+        )
+    texture = make_pipeline(extractor, *_lasso_selection(0.01))
     network = DeepExtractor(
         "tiulpin",
         shared_weights=True,
@@ -84,7 +101,7 @@ def kim2022(segmenter=None, *, mask=None, epochs=20, image_size=224, n_jobs=None
     )
     blocks = ColumnTransformer(
         [
-            ("texture", texture, _BONES),
+            ("texture", texture, _FEMORA if faithful else _BONES),
             ("deep", make_pipeline(network, *_lasso_selection(0.03)), _FEMORA),
             ("clinical", clinical_encoder(), ["age", "sex", "weight"]),
         ]

@@ -14,7 +14,7 @@ from deepradiomics.box import Box, crop
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.regions._columns import _Regions, table
-from deepradiomics.regions.vertebrae import LEVELS, place_vertebra_boxes
+from deepradiomics.regions.vertebrae import LEVELS, box_round_levels, levels_between, place_vertebra_boxes
 
 
 class VertebraRegions(_Regions):
@@ -33,7 +33,8 @@ class VertebraRegions(_Regions):
         Column of the boxes, where there is neither a segmenter nor a mask: a dict of name to `Box`, a list of (name,
         `Box`), or the path of a labelImg file.
     levels : tuple of str, default=("L1", "L2", "L3", "L4")
-        Vertebrae to cut out, one column each. One that a row lacks gives None.
+        Vertebrae to cut out, one column each; ``"L1-L4"`` is the smallest upright rectangle round all from L1 to L4.
+        One that a row lacks gives None.
     label_names : tuple of str, default=("L1", "L2", "L3", "L4", "L5", "T12", "S1")
         What the labels 1, 2, 3 ... of the label maps stand for.
     prefix : str, default=""
@@ -204,7 +205,8 @@ class VertebraRegions(_Regions):
         if self.segmenter is None and self.mask is None:
             boxes = _named_boxes(X[self.boxes].iloc[position], radiograph)
             mask = np.ones(radiograph.pixels.shape, dtype=bool) if radiograph.mask is None else radiograph.mask
-            return {level: (boxes[level], mask) for level in self.levels if level in boxes}
+            joined = {level: box_round_levels(level, boxes) for level in self.levels}
+            return {level: (box, mask) for level, box in joined.items() if box is not None}
         if self.segmenter is not None:
             labels = np.asarray(getattr(self, "segmenter_", self.segmenter).predict([radiograph])[0])
         else:
@@ -216,11 +218,13 @@ class VertebraRegions(_Regions):
             )
         names = list(self.label_names)
         boxes = place_vertebra_boxes(labels, radiograph.spacing, levels=names, tilted=self.tilted)
-        return {
-            level: (_clipped(boxes[level], labels.shape), labels == names.index(level) + 1)
-            for level in self.levels
-            if level in boxes
-        }
+        found = {}
+        for level in self.levels:
+            box = box_round_levels(level, boxes)
+            if box is not None:
+                bodies = np.isin(labels, [names.index(name) + 1 for name in levels_between(level)])
+                found[level] = (_clipped(box, labels.shape), bodies)
+        return found
 
 
 def _clipped(box, shape):

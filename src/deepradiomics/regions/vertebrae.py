@@ -203,6 +203,63 @@ def place_vertebra_boxes(mask, spacing=None, *, levels=LEVELS, margin_mm=2.0, ti
     return boxes
 
 
+def levels_between(level):
+    """List the vertebrae that a name stands for.
+
+    Parameters
+    ----------
+    level : str
+        Such as ``"L2"``, or ``"L1-L4"``.
+
+    Returns
+    -------
+    list of str
+        The level itself, or all from the first to the last.
+
+    Examples
+    --------
+    >>> from deepradiomics.regions.vertebrae import levels_between
+    >>> levels_between("T12-L2"), levels_between("vertebra")
+    (['T12', 'L1', 'L2'], ['vertebra'])
+    """
+    ends = level.split("-")
+    if len(ends) != 2 or not set(ends) <= set(CHAIN):
+        return [level]
+    return list(CHAIN[CHAIN.index(ends[0]) : CHAIN.index(ends[1]) + 1])
+
+
+def box_round_levels(level, boxes):
+    """Find the box of a vertebra, or the smallest upright one round several.
+
+    Parameters
+    ----------
+    level : str
+        Such as ``"L2"``, or ``"L1-L4"``.
+    boxes : dict of str to Box
+        Box of each vertebra.
+
+    Returns
+    -------
+    Box or None
+        None where one of the vertebrae is missing.
+
+    Examples
+    --------
+    >>> from deepradiomics import Box
+    >>> from deepradiomics.regions.vertebrae import box_round_levels
+    >>> box_round_levels("L1-L2", {"L1": Box(10, 20, 30, 40), "L2": Box(40, 25, 30, 40)})
+    Box(top=10.0, left=20.0, height=60.0, width=45.0, angle=0.0)
+    """
+    names = levels_between(level)
+    if not names or any(name not in boxes for name in names):
+        return None
+    if len(names) == 1:
+        return boxes[names[0]]
+    corners = np.concatenate([boxes[name].corners for name in names])
+    (top, left), (bottom, right) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    return Box(top, left, bottom - top, right - left)
+
+
 def genant_grade(anterior, middle, posterior, *, reference=None):
     """Grade a vertebra by the heights of its body.
 
