@@ -157,3 +157,19 @@ def test_the_wrong_side_is_refused(hips):
 def test_masks_that_cannot_be_used(mask, keywords, message):
     with pytest.raises((InputError, RegionError), match=message):
         place_femur_boxes(mask, **keywords)
+
+
+@pytest.mark.slow
+def test_every_box_of_500_femora_lies_in_the_bone():
+    """All three sites; the neck's centre stays within 3 mm of the truth."""
+    inside, errors = [], []
+    for site, n in (("A", 84), ("B", 83), ("C", 83)):
+        hips = make_hips(n, site=site, random_state=100, image_shape=(384, 384))
+        for row, name, side, mask, spacing in femora(hips):
+            boxes = place_femur_boxes(mask, spacing, side)
+            inside += [fraction_inside(boxes[box], mask) for box in ALIGNED]
+            truth = hips.landmarks.iloc[row][[f"{name}_neck_row", f"{name}_neck_column"]].to_numpy(dtype=float)
+            errors.append(np.hypot(*(boxes["neck"].centre - truth)) * spacing[0])
+    assert len(errors) == 500
+    assert min(inside) >= 0.95
+    assert max(errors) < 3

@@ -1,5 +1,6 @@
 """From a mask or from boxes to named regions of femur and spine."""
 
+from deepradiomics.regions.cortex import cortical_thickness_index
 from deepradiomics.regions.display import plot_regions
 from deepradiomics.regions.femur import FemurGeometry, femur_geometry, place_femur_boxes
 from deepradiomics.regions.transformers import FemurRegions
@@ -18,6 +19,7 @@ __all__ = [
     "Genant",
     "VertebraGeometry",
     "VertebraRegions",
+    "cortical_thickness_index",
     "femur_geometry",
     "genant_grade",
     "place_femur_boxes",

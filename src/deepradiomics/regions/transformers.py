@@ -14,6 +14,7 @@ from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.regions._columns import _Regions, table
+from deepradiomics.regions.cortex import cortical_thickness_index
 from deepradiomics.regions.femur import femur_geometry, place_femur_boxes
 
 _SIDES = {"left": (1, "L"), "right": (2, "R")}
@@ -143,7 +144,8 @@ class FemurRegions(_Regions):
         -------
         DataFrame
             For each side ``head_diameter``, ``neck_width`` and ``neck_axis_length`` (in mm, NaN without spacing),
-            ``neck_shaft_angle`` in degrees, ``confidence``, and ``flags`` as a comma-separated text.
+            ``neck_shaft_angle`` in degrees, ``cortical_thickness_index`` (NaN, and a flag, where it cannot be read),
+            ``confidence``, and ``flags`` as a comma-separated text.
 
         Raises
         ------
@@ -250,13 +252,19 @@ def _femur_regions(side, radiograph, context_mm):
 
 def _measures(side, radiograph):
     """One row of the geometry table."""
-    measured = femur_geometry(radiograph.mask, radiograph.spacing, radiograph.laterality)
+    measured, flags = femur_geometry(radiograph.mask, radiograph.spacing, radiograph.laterality), []
+    try:
+        index = cortical_thickness_index(radiograph.pixels, radiograph.mask, radiograph.spacing, radiograph.laterality)
+    except RegionError as error:
+        # The rest of the geometry stands without it.
+        index, flags = np.nan, [error.code]
     mm = np.nan if radiograph.spacing is None else 1 / measured.pixels_per_mm
     return {
         f"{side}_head_diameter": 2 * measured.head_radius * mm,
         f"{side}_neck_width": measured.neck_width * mm,
         f"{side}_neck_axis_length": measured.neck_axis_length * mm,
         f"{side}_neck_shaft_angle": measured.neck_shaft_angle,
+        f"{side}_cortical_thickness_index": index,
         f"{side}_confidence": measured.confidence,
-        f"{side}_flags": ",".join(measured.flags),
+        f"{side}_flags": ",".join([*measured.flags, *flags]),
     }
