@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if path.name != "common.py")
+BENCHMARKS = sorted(
+    path for path in (ROOT / "benchmarks").rglob("*.py") if path.name not in ("common.py", "cohorts.py")
+)
 
 
 @pytest.mark.slow

@@ -38,6 +38,11 @@ def vcfnet2022(*, boxes=None, backbone="resnet18", pretrained=True, epochs=30, i
     shifted and scaled a little and vary in exposure while the network learns. Grey values are set by the 1st and 99th
     percentile of each picture.
 
+    References
+    ----------
+    Xu F, Xiong Y, Ye G, et al. Deep learning-based artificial intelligence model for classification of vertebral
+    compression fractures: a multicenter diagnostic study. Front Endocrinol 2023;14:1025749.
+
     Examples
     --------
     >>> from deepradiomics.recipes import vcfnet2022
