@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from deepradiomics.exceptions import InputError
 from deepradiomics.preprocessing import letterbox
 
 
@@ -49,6 +50,11 @@ def unframe(probabilities, frame):
 
 def swapped(pairs, classes):
     """Return the code that each class (and background, 0) has in a mirrored image, as int64 tensor."""
+    unknown = {name for pair in pairs for name in pair} - set(classes)
+    if unknown:
+        raise InputError(
+            f"mirror_classes names {sorted(unknown)}, the classes are {list(classes)}", code="mirror_classes"
+        )
     codes = {name: code for code, name in enumerate(classes, start=1)}
     order = torch.arange(len(classes) + 1)
     for one, other in pairs:

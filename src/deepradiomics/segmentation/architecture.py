@@ -1,7 +1,6 @@
 """What the network of UNetSegmenter is built from."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from deepradiomics.exceptions import InputError
 
@@ -84,13 +83,3 @@ class UNetArchitecture:
                 "segmentation_models_pytorch.encoders.get_encoder_names() and, with 'tu-' in front, by timm",
                 code="encoder",
             ) from error
-
-    def to_json(self):
-        """Write the settings as text.
-
-        Returns
-        -------
-        str
-            JSON, as kept beside the weights.
-        """
-        return json.dumps(asdict(self))

@@ -1,23 +1,32 @@
 """UNetSegmenter: a U-Net as an estimator that outlines bones."""
 
 import json
-import os
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from deepradiomics.exceptions import DeepRadiomicsError, InputError
-from deepradiomics.reading import as_radiograph, read_label_map
-from deepradiomics.segmentation._frames import frame_image, frame_labels, swapped, unframe
+from deepradiomics.exceptions import InputError
+from deepradiomics.segmentation._frames import swapped, unframe
+from deepradiomics.segmentation._pairs import (
+    Pairs,
+    dice_and_cross_entropy,
+    loader,
+    read_frame,
+    read_labels,
+    read_pairs,
+    same_length,
+    split,
+    validator,
+)
+from deepradiomics.segmentation._settings import read_settings
 from deepradiomics.segmentation.architecture import UNetArchitecture
 from deepradiomics.segmentation.cleanup import clean_up, mean_confidence
 from deepradiomics.segmentation.overlap import dice
@@ -25,9 +34,7 @@ from deepradiomics.training import (
     Batches,
     Schedule,
     as_augmentation,
-    augment_pair,
     fit_network,
-    in_chunks,
     load_weights,
     resolve_device,
     save_weights,
@@ -35,18 +42,6 @@ from deepradiomics.training import (
 )
 
 _WEIGHTS = Path(__file__).parent / "weights"
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """Framed images (n, side, side) float16 and label maps (n, side, side) uint8 of one call of fit."""
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    train: np.ndarray
-    validation: np.ndarray
-    seed: int
-    device: torch.device
 
 
 class UNetSegmenter(BaseEstimator):
@@ -116,8 +111,7 @@ class UNetSegmenter(BaseEstimator):
     Notes
     -----
     The loss is Dice plus cross-entropy. Grey values between the 0.5 and 99.5 percentiles of each image become 0 to 1.
-    Training and prediction keep channels last in memory.
-    Prediction goes image by image, so that a result does not depend on what else was asked for.
+    Channels lie last in memory. Prediction goes image by image, so a result does not depend on the others.
 
     **Memory.** Training keeps the framed images in memory, 3 bytes a pixel of the frame: 2 GB for 10,000 at 256.
 
@@ -252,7 +246,7 @@ class UNetSegmenter(BaseEstimator):
         InputError
             If the file is missing, of another format, or not one of a segmenter.
         """
-        settings = _read_settings(path)
+        settings = read_settings(path)
         segmenter = cls(**settings)
         segmenter._set_network(load_weights(segmenter._architecture().build(), path))
         return segmenter
@@ -312,14 +306,17 @@ class UNetSegmenter(BaseEstimator):
         """
         architecture = self._architecture()
         limits, mirror = as_augmentation(self.augmentation), self._mirrored_codes()
-        pairs = self._pairs(images, masks, groups)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        framed, labels = read_pairs(images, masks, len(self.classes), self.image_size)
+        parts = split(len(framed), groups, self.validation_fraction, seed)
+        pairs = Pairs(framed, labels, *parts, seed, resolve_device(self.device))
         with seeded(pairs.seed, pairs.device):
             network = self._start(architecture).to(pairs.device, memory_format=torch.channels_last)
-            loss = _dice_and_cross_entropy()
+            loss = dice_and_cross_entropy()
             self.history_ = fit_network(
                 network,
                 Batches(
-                    _loader(pairs, limits, mirror), pairs.train, self.batch_size, seed=pairs.seed, device=pairs.device
+                    loader(pairs, limits, mirror), pairs.train, self.batch_size, seed=pairs.seed, device=pairs.device
                 ),
                 loss,
                 Schedule(
@@ -328,7 +325,7 @@ class UNetSegmenter(BaseEstimator):
                     weight_decay=self.weight_decay,
                     patience=self.patience if len(pairs.validation) else None,
                 ),
-                validate=self._validator(pairs, loss),
+                validate=validator(pairs, loss, self.batch_size),
                 mixed=None if self.mixed_precision == "auto" else self.mixed_precision,
                 progress="UNetSegmenter" if self.verbose else None,
             )
@@ -427,8 +424,8 @@ class UNetSegmenter(BaseEstimator):
             If an image or mask cannot be read or used, or no class is anywhere.
         """
         each = []
-        for number, (found, mask) in enumerate(zip(self.predict(images), _same_length(images, masks), strict=True)):
-            truth = _read_labels(mask, found.shape, len(self.classes_), number)
+        for number, (found, mask) in enumerate(zip(self.predict(images), same_length(images, masks), strict=True)):
+            truth = read_labels(mask, found.shape, len(self.classes_), number)
             present = set(np.unique(found)) | set(np.unique(truth))
             each += [dice(found == code, truth == code) for code in sorted(present - {0})]
         if not each:
@@ -483,53 +480,7 @@ class UNetSegmenter(BaseEstimator):
                     code="mirror_classes",
                 )
             return None
-        unknown = {name for pair in self.mirror_classes for name in pair} - set(self.classes)
-        if unknown:
-            raise InputError(
-                f"mirror_classes names {sorted(unknown)}, the classes are {list(self.classes)}", code="mirror_classes"
-            )
         return swapped(self.mirror_classes, self.classes)
-
-    def _pairs(self, images, masks, groups):
-        """Read, frame and split what fit was given."""
-        n, side = len(images), self.image_size
-        masks = _same_length(images, masks)
-        framed = torch.empty((n, side, side), dtype=torch.float16)
-        labels = torch.empty((n, side, side), dtype=torch.uint8)
-        for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
-            frame = _read_frame(image, side, number)
-            if frame is None:
-                raise InputError(f"image {number} is missing; leave it and its mask out", code="image_missing")
-            framed[number] = torch.from_numpy(frame.pixels)
-            labels[number] = torch.from_numpy(
-                frame_labels(_read_labels(mask, frame.shape, len(self.classes), number), frame)
-            )
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        train, validation = _split(n, groups, self.validation_fraction, seed)
-        return _Pairs(framed, labels, train, validation, seed, resolve_device(self.device))
-
-    def _validator(self, pairs, loss):
-        """Build the function that measures a network on the validation part, or None."""
-        if not len(pairs.validation):
-            return None
-        truth = pairs.labels[pairs.validation].long()
-
-        def validate(network):
-            logits = torch.cat(
-                in_chunks(
-                    lambda rows: network(pairs.images[rows][:, None].float().to(pairs.device)).float().cpu(),
-                    pairs.validation,
-                    self.batch_size,
-                )
-            )
-            found = logits.argmax(dim=1)
-            each = [
-                dice((found == code).flatten(1).numpy(), (truth == code).flatten(1).numpy())
-                for code in range(1, logits.shape[1])
-            ]
-            return {"validation_loss": float(loss(logits, truth)), "validation_dice": float(np.mean(each))}
-
-        return validate
 
     def _probabilities(self, images):
         """Yield the probabilities (n_classes + 1, H, W) of one image after the other."""
@@ -538,7 +489,7 @@ class UNetSegmenter(BaseEstimator):
         device = resolve_device(self.device)
         self.network_.to(device)
         for number, image in enumerate(images):
-            frame = _read_frame(image, self.architecture_.image_size, number)
+            frame = read_frame(image, self.architecture_.image_size, number)
             if frame is None:
                 yield None
                 continue
@@ -549,108 +500,3 @@ class UNetSegmenter(BaseEstimator):
                     other = self.network_(framed.flip(-1)).softmax(dim=1)[0].flip(-1)
                     probabilities = (probabilities + other[mirror.to(device)]) / 2
                 yield unframe(probabilities, frame).cpu().numpy()
-
-
-def _dice_and_cross_entropy():
-    """Build the loss of logits (n, classes, H, W) and int64 codes (n, H, W)."""
-    from segmentation_models_pytorch.losses import DiceLoss
-
-    overlap = DiceLoss("multiclass", from_logits=True)
-
-    def loss(logits, codes):
-        logits = logits.float()
-        return overlap(logits, codes) + torch.nn.functional.cross_entropy(logits, codes)
-
-    return loss
-
-
-def _loader(pairs, limits, mirror):
-    """Build the function that turns rows into augmented batches on the device."""
-
-    def load(rows, generator):
-        images = pairs.images[rows].to(pairs.device).float()[:, None]
-        labels = pairs.labels[rows].to(pairs.device)[:, None]
-        if mirror is not None:
-            turned = torch.rand(len(rows), generator=generator, device=pairs.device) < 0.5
-            turned = turned[:, None, None, None]
-            images = torch.where(turned, images.flip(-1), images)
-            labels = torch.where(turned, mirror.to(pairs.device)[labels.flip(-1).long()].to(labels.dtype), labels)
-        images, labels = augment_pair(images, labels, limits, generator)
-        return (images,), labels[:, 0].long()
-
-    return load
-
-
-def _read_frame(image, side, number):
-    """Read and frame one image; None where it is missing."""
-    try:
-        radiograph = as_radiograph(image)
-        return None if radiograph is None else frame_image(radiograph.pixels, side)
-    except DeepRadiomicsError as error:
-        raise error.at(f"image {number}") from error
-
-
-def _read_labels(mask, shape, n_classes, number):
-    """Read one label map and check it against its image: integer array of shape ``shape``."""
-    try:
-        labels = read_label_map(mask)
-    except DeepRadiomicsError as error:
-        raise error.at(f"mask {number}") from error
-    if labels.shape != shape:
-        raise InputError(f"mask {number} has shape {labels.shape}, its image {shape}", code="mask_shape")
-    if labels.max() > n_classes:
-        raise InputError(
-            f"mask {number} holds the label {labels.max()}, but there are {n_classes} classes; name them all in "
-            "classes, or turn a mask of 0 and 255 into one of 0 and 1",
-            code="mask_values",
-        )
-    return labels
-
-
-def _same_length(images, masks):
-    """Return the masks if there are as many as images."""
-    if len(images) != len(masks) or not len(images):
-        raise InputError(
-            f"there are {len(images)} images and {len(masks)} masks; give one mask for each image, at least one",
-            code="masks_length",
-        )
-    return masks
-
-
-def _split(n, groups, fraction, seed):
-    """Rows for training and for validation, whole groups on one side."""
-    rows = np.arange(n)
-    if not fraction:
-        return rows, rows[:0]
-    if groups is not None and len(groups) != n:
-        raise InputError(f"there are {n} images and {len(groups)} groups; give one group for each", code="groups")
-    if (n if groups is None else len(np.unique(np.asarray(groups)))) < 2:
-        raise InputError("a validation part needs two images of different patients at least", code="groups")
-    splitter = ShuffleSplit if groups is None else GroupShuffleSplit
-    train, validation = next(splitter(1, test_size=fraction, random_state=seed).split(rows, groups=groups))
-    return rows[train], rows[validation]
-
-
-def _read_settings(path):
-    """Parameters of the segmenter whose weights are in a file."""
-    from safetensors import SafetensorError, safe_open
-
-    if not os.path.isfile(path):
-        raise InputError(f"there is no file of weights {str(path)!r}", code="weights")
-    try:
-        with safe_open(path, "pt") as file:
-            text = (file.metadata() or {}).get("unet_segmenter")
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a safetensors file ({error})", code="weights") from error
-    if text is None:
-        raise InputError(
-            f"{path} does not say what network its weights belong to; give a file written by "
-            "UNetSegmenter.save_weights",
-            code="weights",
-        )
-    settings = json.loads(text)
-    settings["classes"] = tuple(settings["classes"])
-    settings["decoder_channels"] = tuple(settings["decoder_channels"])
-    if settings["mirror_classes"] is not None:
-        settings["mirror_classes"] = tuple(map(tuple, settings["mirror_classes"]))
-    return settings
