@@ -23,10 +23,12 @@ _PUBLIC = {
     "compare_feature_sets": "evaluation",
     "compare_models": "evaluation",
     "late_fusion": "fusion",
+    "load": "persistence",
     "place_femur_boxes": "regions",
     "place_vertebra_boxes": "regions",
     "plot_regions": "regions",
     "read_radiograph": "reading",
+    "save": "persistence",
 }
 _MODULES = (
     "annotations",
@@ -36,6 +38,7 @@ _MODULES = (
     "exceptions",
     "fusion",
     "harmonization",
+    "persistence",
     "preprocessing",
     "reading",
     "recipes",
