@@ -114,6 +114,12 @@ compare_feature_sets(model(), X, Y, cv=2, checkpoint={str(tmp_path)!r}, random_s
         assert set(json.loads(path.read_text())[0]) == {"name", "n_features", "threshold", "scores"}
 
 
+def test_a_checkpoint_is_a_folder(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="checkpoint file is a file"):
+        compare_feature_sets(model(), patients(), Y, cv=2, checkpoint=tmp_path / "file", random_state=0)
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path):
     compare_feature_sets(model(), patients(), Y, cv=2, checkpoint=tmp_path, random_state=0)
     path = next(tmp_path.iterdir())

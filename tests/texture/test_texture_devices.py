@@ -130,6 +130,11 @@ def test_a_device_that_is_not_there_is_named():
         TextureExtractor(device="cuda").transform([np.arange(100.0).reshape(10, 10)])
 
 
+def test_a_device_without_the_numbers_is_refused():
+    with pytest.raises(InputError, match="not on 'meta'"):
+        extract([np.arange(100.0).reshape(10, 10)], device="meta")
+
+
 def test_automatic_is_the_cpu_where_there_is_no_gpu():
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")

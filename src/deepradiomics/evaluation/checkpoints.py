@@ -39,7 +39,7 @@ def fit_or_read(folder, parts, sets, train, tests, seed):
     Raises
     ------
     InputError
-        If a file in the folder is not what was written there.
+        If the folder is a file, or a file in it is not what was written there.
 
     Notes
     -----
@@ -63,6 +63,8 @@ def fit_or_read(folder, parts, sets, train, tests, seed):
     >>> (first[0].scores[0] == again[0].scores[0]).all()
     np.True_
     """
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise InputError(f"checkpoint {Path(folder).name} is a file; give a folder", code="checkpoint")
     key = joblib.hash((version("deepradiomics"), parts, sets, train, tests, seed))
     path = Path(folder) / f"{key}.json"
     if path.exists():

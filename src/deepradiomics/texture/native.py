@@ -183,6 +183,11 @@ def find_device(name):
     from deepradiomics.training.devices import resolve_device
 
     found = resolve_device(name)
+    if found.type not in ("cpu", "cuda"):
+        raise InputError(
+            f"texture is measured on 'cpu' or 'cuda', not on {found.type!r}: other devices lack 64-bit numbers",
+            code="device",
+        )
     return None if name == "auto" and found.type == "cpu" else found
 
 
