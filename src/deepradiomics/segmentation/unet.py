@@ -111,9 +111,8 @@ class UNetSegmenter(BaseEstimator):
     Notes
     -----
     The loss is Dice plus cross-entropy. Grey values between the 0.5 and 99.5 percentiles of each image become 0 to 1.
-    Channels lie last in memory. Prediction goes image by image, so a result does not depend on the others.
-
-    **Memory.** Training keeps the framed images in memory, 3 bytes a pixel of the frame: 2 GB for 10,000 at 256.
+    Prediction goes image by image, so a result does not depend on the others. Training keeps the framed images in
+    memory, 3 bytes a pixel of the frame: 2 GB for 10,000 at 256.
 
     References
     ----------
@@ -208,9 +207,8 @@ class UNetSegmenter(BaseEstimator):
         Parameters
         ----------
         name : str, default="femur"
-            ``"femur"``: left and right proximal femur in AP radiographs of one or both hips. Its model card,
-            ``segmentation/weights/femur.md``, says what it was trained on (simulated radiographs only) and where it
-            fails.
+            ``"femur"``: left and right proximal femur in AP radiographs of one or both hips, trained on simulated
+            ones only; its model card, ``segmentation/weights/femur.md``, says where it fails.
 
         Returns
         -------
