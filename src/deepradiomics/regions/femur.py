@@ -341,7 +341,8 @@ def _lesser_end(distance, crossing, shaft_axis, radius, bottom):
     """Point on the medial border where the lesser trochanter has run out into the shaft.
 
     The last place where the border still falls towards the midline by more than 0.15, about 9 degrees: the distal slope
-    of the lesser trochanter, or where that is turned out of sight the end of the calcar.
+    of the lesser trochanter, or where that is turned out of sight the end of the calcar. It lies 45 mm, 1.9 radii of
+    the head, below the crossing of the axes; beyond 3 radii the waves of a network's outline are no trochanter.
     """
     along = np.arange(0.4 * radius, (bottom - crossing[0]) / shaft_axis[0] - 0.3 * radius)
     if len(along) < radius:
@@ -350,7 +351,7 @@ def _lesser_end(distance, crossing, shaft_axis, radius, bottom):
     medial = -lateral_axis(shaft_axis)
     border = np.array([reach(distance, point, medial) for point in spine])
     slope = np.gradient(ndimage.uniform_filter1d(border, max(3, round(0.3 * radius)), mode="nearest"))
-    falling = np.flatnonzero(slope < -0.15)
+    falling = np.flatnonzero((slope < -0.15) & (along < 3 * radius))
     end = int(falling[-1]) if len(falling) else 0
     return spine[end] + border[end] * medial
 
