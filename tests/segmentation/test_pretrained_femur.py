@@ -48,6 +48,9 @@ def test_landmarks_on_its_outlines_are_near_the_truth(femur):
             for part, point in (("head", found.head_centre), ("neck", found.neck_centre)):
                 expected = truth[f"{name}_{part}_row"], truth[f"{name}_{part}_column"]
                 away.append(np.linalg.norm(np.subtract(point, expected)) * spacing[0])
+            # Where the lesser trochanter ends decides where the cortex is measured.
+            drawn = femur_geometry(hips.masks[number] == label, spacing, side)
+            assert np.linalg.norm(np.subtract(found.lesser_end, drawn.lesser_end)) * spacing[0] < 10
     assert np.median(away) < 3
 
 

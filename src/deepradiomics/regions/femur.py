@@ -351,7 +351,10 @@ def _lesser_end(distance, crossing, shaft_axis, radius, bottom):
     medial = -lateral_axis(shaft_axis)
     border = np.array([reach(distance, point, medial) for point in spine])
     slope = np.gradient(ndimage.uniform_filter1d(border, max(3, round(0.3 * radius)), mode="nearest"))
-    falling = np.flatnonzero((slope < -0.15) & (along < 3 * radius))
+    runs, n_runs = ndimage.label((slope < -0.15) & (along < 3 * radius))
+    drop = ndimage.sum_labels(-slope, runs, np.arange(1, n_runs + 1))
+    # A fall of less than 0.08 radii, 2 mm, is the wave of an outline.
+    falling = np.flatnonzero(np.isin(runs, 1 + np.flatnonzero(drop > 0.08 * radius)))
     end = int(falling[-1]) if len(falling) else 0
     return spine[end] + border[end] * medial
 
