@@ -1,6 +1,7 @@
 """Deep features: networks as scikit-learn transformers and classifiers."""
 
 from deepradiomics.deep.alignment import Alignment, align
+from deepradiomics.deep.attribution import AttributionMap, grad_cam
 from deepradiomics.deep.columns import image_columns
 from deepradiomics.deep.extractor import DeepExtractor
 from deepradiomics.deep.networks import Architecture, MultiViewNetwork, TiulpinBranch
@@ -8,9 +9,11 @@ from deepradiomics.deep.networks import Architecture, MultiViewNetwork, TiulpinB
 __all__ = [
     "Alignment",
     "Architecture",
+    "AttributionMap",
     "DeepExtractor",
     "MultiViewNetwork",
     "TiulpinBranch",
     "align",
+    "grad_cam",
     "image_columns",
 ]

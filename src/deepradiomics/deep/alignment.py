@@ -78,3 +78,42 @@ def align(embeddings, reference):
     source, target = embeddings.mean(axis=0), reference.mean(axis=0)
     rotation, _ = orthogonal_procrustes(embeddings - source, reference - target)
     return Alignment(source, rotation, target)
+
+
+def aligned_views(known, reference, new, present_known, present_new, shared):
+    """Bring held-out embeddings of one network into another's coordinates, branch by branch.
+
+    Parameters
+    ----------
+    known, reference : float arrays of shape (n_known, n_features)
+        Embeddings of the same rows by the network and by the other one.
+    new : float array of shape (n_new, n_features)
+        Embeddings by the network, to be moved.
+    present_known, present_new : bool arrays of shape (n, n_views)
+        Where there is a view.
+    shared : bool
+        Whether one branch embeds all views.
+
+    Returns
+    -------
+    float array of shape (n_new, n_features)
+        The moved embeddings; 0 for a missing view.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.deep.alignment import aligned_views
+    >>> known, there = np.random.default_rng(0).normal(size=(6, 2)), np.ones((6, 1), dtype=bool)
+    >>> moved = aligned_views(known, known + 3, known[:2], there, there[:2], True)
+    >>> bool(np.allclose(moved, known[:2] + 3))
+    True
+    """
+    n_views = present_known.shape[1]
+    known, reference, new = (value.reshape(len(value), n_views, -1) for value in (known, reference, new))
+    result = np.zeros_like(new)
+    for views in [slice(None)] if shared else [slice(view, view + 1) for view in range(n_views)]:
+        seen, wanted = present_known[:, views], present_new[:, views]
+        if seen.any() and wanted.any():
+            alignment = align(known[:, views][seen], reference[:, views][seen])
+            result[:, views][wanted] = alignment.apply(new[:, views][wanted])
+    return result.reshape(len(new), -1)

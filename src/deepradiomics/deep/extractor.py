@@ -1,48 +1,30 @@
 """DeepExtractor: a network as a supervised transformer and as a classifier."""
 
-from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, _fit_context
-from sklearn.metrics import roc_auc_score
-from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
-from deepradiomics.deep.alignment import align
+from deepradiomics.deep.alignment import aligned_views
 from deepradiomics.deep.columns import image_columns
 from deepradiomics.deep.folds import check_groups, cross_fit_splits, validation_split
 from deepradiomics.deep.networks import Architecture
+from deepradiomics.deep.rows import Patients, augmented_loader, encode_labels
+from deepradiomics.deep.scores import class_shares, embed, loss_weights, mean_auc
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import (
     Batches,
     PreparedImages,
     Schedule,
-    as_augmentation,
-    augment,
     cross_entropy,
     fit_network,
-    in_chunks,
     resolve_device,
     seeded,
 )
-
-
-@dataclass(frozen=True)
-class _Patients:
-    """The rows of one call of fit."""
-
-    images: PreparedImages
-    codes: np.ndarray
-    groups: np.ndarray | None
-    usable: np.ndarray
-    seed: int
-    device: torch.device
 
 
 class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
@@ -88,6 +70,8 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         Share of the embedding dropped before the last layer, in training.
     class_weight : "balanced", dict or None, default="balanced"
         Weights of the classes in the loss; a dict maps labels to weights.
+    label_smoothing : float, default=0.0
+        Share of each target that is spread over all classes, against overconfidence; below 1.
     validation_fraction : float, default=0.0
         Share of the rows held out for early stopping, whole groups where ``groups`` are given. 0 trains on all rows
         to the end.
@@ -173,6 +157,7 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         "augmentation": ["boolean", dict],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "device": [str],
@@ -196,6 +181,7 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         augmentation=True,
         dropout=0.3,
         class_weight="balanced",
+        label_smoothing=0.0,
         validation_fraction=0.0,
         patience=5,
         device="auto",
@@ -215,6 +201,7 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.augmentation = augmentation
         self.dropout = dropout
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.device = device
@@ -290,9 +277,10 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
             network, _ = self._train(patients, train, f"fold {number}/{len(splits)}")
             known = self._embed(network, patients.images, train, patients.device)
             new = self._embed(network, patients.images, test, patients.device)
-            self.cross_fitted_proba_[test] = self._scored(network, new)
-            embeddings[test] = self._aligned(
-                known, reference[np.searchsorted(rows, train)], new, patients.images, train, test
+            self.cross_fitted_proba_[test] = class_shares(network, new, self.class_prior_)
+            present = patients.images.present()
+            embeddings[test] = aligned_views(
+                known, reference[np.searchsorted(rows, train)], new, present[train], present[test], self.shared_weights
             )
         return embeddings
 
@@ -342,7 +330,7 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
             If an image cannot be read or used, or the columns are not those of fit.
         """
         embeddings = self.transform(X)
-        return self._scored(self.network_, embeddings)
+        return class_shares(self.network_, embeddings, self.class_prior_)
 
     def predict(self, X):
         """Predict the most probable class.
@@ -416,7 +404,7 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         names, columns = image_columns(X)
         _check_feature_names(self, X, reset=True)
         self.n_features_in_, self._names = len(names), names
-        codes = self._encoded(y, len(columns[0]))
+        self.classes_, codes = encode_labels(y, len(columns[0]))
         images = PreparedImages(columns, names, self.image_size)
         usable = images.present().any(axis=1)
         if len(np.unique(codes[usable])) < max(2, len(self.classes_)):
@@ -428,21 +416,7 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.class_prior_ = np.bincount(codes[usable], minlength=len(self.classes_)) / usable.sum()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         groups = None if groups is None else np.asarray(groups)
-        return _Patients(images, codes, groups, usable, seed, resolve_device(self.device))
-
-    def _encoded(self, y, n_samples):
-        """Turn labels into codes; sets ``classes_``."""
-        if y is None:
-            raise InputError("DeepExtractor is supervised: give labels y", code="no_labels")
-        y = np.asarray(y)
-        if y.shape != (n_samples,):
-            raise InputError(f"y has shape {y.shape}, X {n_samples} rows; give one label a row", code="labels_shape")
-        if pd.isna(y).any():
-            raise InputError("y holds missing labels; drop those rows", code="labels_missing")
-        check_classification_targets(y)
-        encoder = LabelEncoder().fit(y)
-        self.classes_ = encoder.classes_
-        return encoder.transform(y)
+        return Patients(images, codes, groups, usable, seed, resolve_device(self.device))
 
     def _fit_final(self, patients):
         self.architecture_ = Architecture(
@@ -466,10 +440,17 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
             )
         with seeded(patients.seed, device):
             network = self.architecture_.build(self.pretrained).to(device)
-            loss = cross_entropy(self._loss_weights(patients.codes[train]))
+            weights = loss_weights(self.class_weight, self.classes_, patients.codes[train])
+            loss = cross_entropy(weights, self.label_smoothing)
             history = fit_network(
                 network,
-                Batches(self._loader(patients), train, self.batch_size, seed=patients.seed, device=device),
+                Batches(
+                    augmented_loader(patients, self.augmentation),
+                    train,
+                    self.batch_size,
+                    seed=patients.seed,
+                    device=device,
+                ),
                 loss,
                 Schedule(
                     self.epochs,
@@ -482,18 +463,6 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
             )
         return network, history
 
-    def _loader(self, patients):
-        """Build the function that turns rows into augmented batches on the device."""
-        limits = as_augmentation(self.augmentation)
-
-        def load(rows, generator):
-            images, present = patients.images.batch(rows)
-            images, present = images.to(patients.device).float(), present.to(patients.device)
-            changed = augment(images.flatten(0, 1), limits, generator).view_as(images)
-            return (changed, present), torch.as_tensor(patients.codes[rows], device=patients.device)
-
-        return load
-
     def _validator(self, patients, rows, loss):
         """Build the function that measures a network on held-out rows."""
         if rows is None:
@@ -505,26 +474,10 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
             logits = network.head(torch.as_tensor(embedding, dtype=torch.float32, device=patients.device)).cpu()
             return {
                 "validation_loss": float(loss(logits, torch.as_tensor(codes))),
-                "validation_auc": _auc(codes, logits.softmax(dim=1).numpy()),
+                "validation_auc": mean_auc(codes, logits.softmax(dim=1).numpy()),
             }
 
         return validate
-
-    def _loss_weights(self, codes):
-        """Weights of the classes as a tensor, or None."""
-        weights = self.class_weight
-        if isinstance(weights, dict):
-            unknown = set(weights) - set(self.classes_.tolist())
-            if unknown:
-                raise InputError(
-                    f"class_weight names {sorted(unknown, key=str)}, the labels are {self.classes_.tolist()}",
-                    code="class_weight",
-                )
-            weights = {code: weights.get(label, 1.0) for code, label in enumerate(self.classes_.tolist())}
-        if weights is None:
-            return None
-        each = compute_class_weight(weights, classes=np.arange(len(self.classes_)), y=codes)
-        return torch.as_tensor(each, dtype=torch.float32)
 
     def _seen(self, X):
         """Check the input of transform: the images, which rows have one, and the device."""
@@ -542,42 +495,4 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         return images, images.present().any(axis=1), device
 
     def _embed(self, network, images, rows, device):
-        """Embed rows that have a view: float64 array of shape (n_rows, n_features)."""
-
-        def embedded(some):
-            pixels, present = images.batch(some)
-            return network.embed(pixels.to(device), present.to(device)).cpu()
-
-        network.eval()
-        with torch.inference_mode():
-            return torch.cat(in_chunks(embedded, rows, 4 * self.batch_size)).double().numpy()
-
-    def _scored(self, network, embeddings):
-        """Class probabilities of embeddings; the class shares where an embedding is NaN."""
-        weight, bias = (value.detach().double().cpu().numpy() for value in (network.head.weight, network.head.bias))
-        logits = embeddings @ weight.T + bias
-        proba = np.exp(logits - logits.max(axis=1, keepdims=True))
-        proba /= proba.sum(axis=1, keepdims=True)
-        return np.where(np.isnan(embeddings).any(axis=1, keepdims=True), self.class_prior_, proba)
-
-    def _aligned(self, known, reference, new, images, train, test):
-        """Bring held-out embeddings into the final network's coordinates, branch by branch."""
-        n_views = self.n_features_in_
-        known, reference, new = (value.reshape(len(value), n_views, -1) for value in (known, reference, new))
-        present_known, present_new = images.present()[train], images.present()[test]
-        result = np.zeros_like(new)
-        for views in [slice(None)] if self.shared_weights else [slice(view, view + 1) for view in range(n_views)]:
-            seen, wanted = present_known[:, views], present_new[:, views]
-            if seen.any() and wanted.any():
-                alignment = align(known[:, views][seen], reference[:, views][seen])
-                result[:, views][wanted] = alignment.apply(new[:, views][wanted])
-        return result.reshape(len(new), -1)
-
-
-def _auc(codes, proba):
-    """Area under the ROC curve, one against the rest averaged over classes; NaN where a class is absent."""
-    if len(np.unique(codes)) < proba.shape[1]:
-        return float("nan")
-    if proba.shape[1] == 2:
-        return float(roc_auc_score(codes, proba[:, 1]))
-    return float(roc_auc_score(codes, proba, multi_class="ovr"))
+        return embed(network, images, rows, device, batch_size=4 * self.batch_size)
