@@ -23,8 +23,10 @@ def cortical_thickness_index(pixels, mask, spacing=None, side="L", *, from_mm=15
         Height and width of a pixel in mm. Where it is None, lengths follow the head, whose diameter is taken as 47 mm.
     side : {"L", "R"}, default="L"
         The patient's side.
-    from_mm, to_mm : float, default=15.0, 40.0
-        Stretch of the shaft below the lesser trochanter over which profiles are averaged; the picture may end before.
+    from_mm : float, default=15.0
+        Where, below the lesser trochanter, the stretch of the shaft begins over which profiles are averaged.
+    to_mm : float, default=40.0
+        Where it ends; the picture may end before.
 
     Returns
     -------
