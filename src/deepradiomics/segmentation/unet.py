@@ -207,8 +207,8 @@ class UNetSegmenter(BaseEstimator):
         Parameters
         ----------
         name : str, default="femur"
-            ``"femur"``: left and right proximal femur in AP radiographs of one or both hips, trained on simulated
-            ones only; its model card, ``segmentation/weights/femur.md``, says where it fails.
+            ``"femur"``: both proximal femora, AP. ``"lumbar-ap"``, ``"lumbar-lateral"``: bodies of L1 to L5, T12 and
+            S1. Trained on simulated radiographs only; cards in ``segmentation/weights`` say where they fail.
 
         Returns
         -------
