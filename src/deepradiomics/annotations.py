@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
+import numpy as np
+
 from deepradiomics.box import Box
 from deepradiomics.exceptions import InputError
 
@@ -172,13 +174,85 @@ def read_coco(path, *, image_name, image_shape=None):
     [('L1', Box(top=4.0, left=3.0, height=20.0, width=10.0, angle=0.0))]
     """
     path = Path(path)
+    entries, shape = _coco_entries(path, image_name, image_shape, "bbox")
+    boxes = []
+    for place, name, bbox in entries:
+        if not isinstance(bbox, list) or len(bbox) != 4:
+            raise InputError(f"{place} has no box of four numbers", code="annotation")
+        boxes.append((name, _checked(*(_number(value, place) for value in bbox), shape, place)))
+    return boxes
+
+
+def read_coco_masks(path, *, image_name, classes, image_shape=None):
+    """Read the outlines of one image from a COCO file as a label map.
+
+    Parameters
+    ----------
+    path : path
+        The JSON file.
+    image_name : str
+        The ``file_name`` of the image in it.
+    classes : sequence of str
+        Names of the categories wanted; the first becomes label 1, and others are left out.
+    image_shape : tuple of two ints, default=None
+        Rows and columns of the image; None takes what the file says.
+
+    Returns
+    -------
+    uint8 array of shape (H, W)
+        0 is background. A pixel belongs to a polygon if its centre lies inside; a later outline covers an earlier one.
+
+    Raises
+    ------
+    InputError
+        If the file is not COCO JSON, the image is not in it, an outline is no list of polygons (run-length masks of
+        crowds are not read), a corner lies more than a pixel outside, or the size of the image is not known.
+
+    References
+    ----------
+    Lin TY et al. Microsoft COCO: common objects in context. ECCV (2014).
+
+    Examples
+    --------
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepradiomics.annotations import read_coco_masks
+    >>> content = {"images": [{"id": 1, "file_name": "a.png", "height": 4, "width": 4}],
+    ...            "categories": [{"id": 7, "name": "femur"}],
+    ...            "annotations": [{"image_id": 1, "category_id": 7, "segmentation": [[1, 1, 3, 1, 3, 3, 1, 3]]}]}
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.json")
+    ...     _ = path.write_text(json.dumps(content))
+    ...     read_coco_masks(path, image_name="a.png", classes=["femur"])
+    array([[0, 0, 0, 0],
+           [0, 1, 1, 0],
+           [0, 1, 1, 0],
+           [0, 0, 0, 0]], dtype=uint8)
+    """
+    path = Path(path)
+    entries, shape = _coco_entries(path, image_name, image_shape, "segmentation")
+    if shape is None:
+        raise InputError(f"{path.name} does not say the size of the image; give image_shape", code="image_size")
+    labels = np.zeros(tuple(int(size) for size in shape), dtype=np.uint8)
+    for place, name, polygons in entries:
+        if name in classes:
+            if not isinstance(polygons, list) or not polygons:
+                raise InputError(f"{place} has no list of polygons; export polygons, not runs", code="annotation")
+            for polygon in polygons:
+                labels[_inside(_corners(polygon, labels.shape, place), labels.shape)] = list(classes).index(name) + 1
+    return labels
+
+
+def _coco_entries(path, image_name, image_shape, key):
+    """Place, label and one value of each annotation of an image, and the image's size or None."""
     try:
         content = json.loads(_text(path, _MAX_COCO_BYTES))
         images = [image for image in content["images"] if image["file_name"] == image_name]
         sizes = [(image["height"], image["width"]) for image in images if "height" in image]
         names = {category["id"]: str(category["name"]) for category in content["categories"]}
         entries = [
-            (number, names.get(entry["category_id"]), entry["bbox"])
+            (number, names.get(entry["category_id"]), entry[key])
             for number, entry in enumerate(content["annotations"])
             if images and entry["image_id"] == images[0]["id"]
         ]
@@ -189,14 +263,37 @@ def read_coco(path, *, image_name, image_shape=None):
             f"{path.name} knows {len(images)} images of the name asked for, one is needed", code="annotation"
         )
     stated = tuple(_number(value, f"the size in {path.name}") for value in sizes[0]) if sizes else None
-    shape = _agreed_shape(stated, image_shape, path.name)
-    boxes = []
-    for number, name, bbox in entries:
-        place = f"annotation {number} of {path.name}"
-        if not isinstance(bbox, list) or len(bbox) != 4:
-            raise InputError(f"{place} has no box of four numbers", code="annotation")
-        boxes.append((_label(name, place), _checked(*(_number(value, place) for value in bbox), shape, place)))
-    return boxes
+    places = [(f"annotation {number} of {path.name}", name, value) for number, name, value in entries]
+    named = [(place, _label(name, place), value) for place, name, value in places]
+    return named, _agreed_shape(stated, image_shape, path.name)
+
+
+def _corners(polygon, shape, place):
+    """Corners of a polygon (n, 2), row and column."""
+    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+        raise InputError(f"{place} has a polygon without three corners of two numbers", code="annotation")
+    corners = np.array([_number(value, place) for value in polygon]).reshape(-1, 2)[:, ::-1]
+    if not np.isfinite(corners).all() or (corners < -1).any() or (corners > np.array(shape) + 1).any():
+        raise InputError(
+            f"{place} has a corner outside of its image of {shape[0]} x {shape[1]} pixels; is it another one?",
+            code="box_outside",
+        )
+    return corners
+
+
+def _inside(corners, shape):
+    """Pixels whose centre lies in a polygon (even-odd rule), bool (H, W)."""
+    found = np.zeros(shape, dtype=bool)
+    columns = np.arange(shape[1]) + 0.5
+    first, last = max(int(corners[:, 0].min() - 1), 0), min(int(corners[:, 0].max() + 2), shape[0])
+    following = np.roll(corners, -1, axis=0)
+    for row in range(first, last):
+        middle = row + 0.5
+        crossing = (corners[:, 0] > middle) != (following[:, 0] > middle)
+        (r0, c0), (r1, c1) = corners[crossing].T, following[crossing].T
+        places = np.sort(c0 + (middle - r0) / (r1 - r0) * (c1 - c0))
+        found[row] = np.searchsorted(places, columns, side="right") % 2 == 1
+    return found
 
 
 def _content(path, max_bytes):

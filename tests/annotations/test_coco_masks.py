@@ -1,0 +1,75 @@
+"""Outlines in COCO files against scikit-image's polygons."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.draw import polygon2mask
+
+from deepradiomics.annotations import read_coco_masks
+from deepradiomics.exceptions import InputError
+
+CATEGORIES = [{"id": 3, "name": "left"}, {"id": 5, "name": "right"}, {"id": 9, "name": "marker"}]
+
+
+def written(folder, annotations, **image):
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"} | image, {"id": 2, "file_name": "b.png"}],
+        "categories": CATEGORIES,
+        "annotations": annotations,
+    }
+    path = folder / "masks.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def annotation(polygon, category=3, image=1):
+    return {"image_id": image, "category_id": category, "segmentation": [polygon]}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 24), st.floats(0, 30)), min_size=3, max_size=7))
+def test_polygons_are_scikit_images(tmp_path_factory, corners):
+    # Shifted off the pixel centres, on which the two may decide otherwise.
+    corners = np.array(corners) + 0.003
+    polygon = np.clip(corners, 0, (25, 31))[:, ::-1].ravel().tolist()
+    path = written(tmp_path_factory.mktemp("coco"), [annotation(polygon)], height=25, width=31)
+    found = read_coco_masks(path, image_name="a.png", classes=["left"])
+    wanted = polygon2mask((25, 31), np.array(polygon).reshape(-1, 2)[:, ::-1] - 0.5)
+    # A corner or an edge that runs through a centre.
+    assert (found.astype(bool) != wanted).sum() <= 1
+
+
+def test_classes_and_images_are_told_apart(tmp_path):
+    square, other = [1, 1, 5, 1, 5, 5, 1, 5], [6, 1, 9, 1, 9, 5, 6, 5]
+    entries = [annotation(square), annotation(other, 5), annotation(square, 9), annotation([0, 0, 9, 0, 9, 9], 3, 2)]
+    path = written(tmp_path, entries, height=8, width=10)
+    found = read_coco_masks(path, image_name="a.png", classes=["left", "right"])
+    assert np.array_equal(np.unique(found, return_counts=True)[1], [80 - 16 - 12, 16, 12])
+    assert (found[1:5, 1:5] == 1).all()
+    assert (found[1:5, 6:9] == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "message"),
+    [
+        ({"counts": [1, 2], "size": [8, 10]}, "export polygons, not runs"),
+        ([[1, 1, 5, 5]], "without three corners"),
+        ([[1, 1, 5, 1, 50, 5]], "corner outside"),
+        ([[1, 1, 5, "x", 5, 5]], "where a number is needed"),
+    ],
+)
+def test_outlines_that_cannot_be_read(tmp_path, segmentation, message):
+    entry = {"image_id": 1, "category_id": 3, "segmentation": segmentation}
+    path = written(tmp_path, [entry], height=8, width=10)
+    with pytest.raises(InputError, match=message):
+        read_coco_masks(path, image_name="a.png", classes=["left"])
+
+
+def test_the_size_of_the_image_must_be_known(tmp_path):
+    path = written(tmp_path, [annotation([1, 1, 5, 1, 5, 5])])
+    with pytest.raises(InputError, match="give image_shape"):
+        read_coco_masks(path, image_name="a.png", classes=["left"])
+    assert read_coco_masks(path, image_name="a.png", classes=["left"], image_shape=(8, 10)).shape == (8, 10)
