@@ -32,6 +32,7 @@ _PUBLIC = {
 }
 _MODULES = (
     "annotations",
+    "archive",
     "clinical",
     "deep",
     "evaluation",
