@@ -1,0 +1,221 @@
+"""The part that skops writes: which types it may make, and that each of its pieces is what it says."""
+
+import json
+import re
+from functools import cache
+from math import prod
+
+import numpy as np
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.persistence._estimators import KINDS
+from deepradiomics.persistence._files import damaged, packed, unpacked
+from deepradiomics.persistence._manifest import MODEL
+
+# What a file may make besides what skops itself trusts (estimators of scikit-learn, numpy's and Python's plain types).
+_TRUSTED = {
+    "deepradiomics.deep.extractor": ("DeepExtractor",),
+    "deepradiomics.deep.networks": ("Architecture",),
+    "deepradiomics.fusion": ("StackedFusionClassifier",),
+    "deepradiomics.harmonization": ("ComBat",),
+    "deepradiomics.preprocessing.normalizer": ("GrayscaleNormalizer",),
+    "deepradiomics.regions.transformers": ("FemurRegions",),
+    "deepradiomics.regions.vertebra_transformer": ("VertebraRegions",),
+    "deepradiomics.segmentation.architecture": ("UNetArchitecture",),
+    "deepradiomics.segmentation.unet": ("UNetSegmenter",),
+    "deepradiomics.selection.bilateral": ("BilateralSelector",),
+    "deepradiomics.selection.redundancy": ("CorrelationPruner", "MRMRSelector"),
+    "deepradiomics.selection.stability": ("StabilitySelector",),
+    "deepradiomics.texture.extractor": ("TextureExtractor",),
+    "numpy": ("dtype",),
+    "sklearn.compose._column_transformer": ("make_column_selector",),
+    "sklearn.model_selection._split": (
+        "GroupKFold",
+        "KFold",
+        "RepeatedStratifiedKFold",
+        "StratifiedGroupKFold",
+        "StratifiedKFold",
+    ),
+    # Their nodes are checked by _trees, so that no forged one is followed out of its array.
+    "sklearn.tree._tree": ("Tree",),
+    "sklearn.utils._bunch": ("Bunch",),
+    "xgboost.sklearn": ("XGBClassifier", "XGBRegressor"),
+}
+TRUSTED = frozenset(f"{module}.{name}" for module, names in _TRUSTED.items() for name in names)
+# They hand their rows to trees without a check of their own, so forged ones could read beyond them.
+_REFUSED = frozenset(
+    f"sklearn.ensemble.{place}"
+    for place in (
+        "_forest.RandomTreesEmbedding",
+        "_gb.GradientBoostingClassifier",
+        "_gb.GradientBoostingRegressor",
+        "_iforest.IsolationForest",
+    )
+)
+# Kinds of nodes that a schema may have: none that calls a method or a function with arguments.
+_LOADERS = frozenset(
+    f"{kind}Node"
+    for kind in (
+        "DefaultDict",
+        "Dict",
+        "DType",
+        "Function",
+        "Json",
+        "List",
+        "Loss",
+        "MaskedArray",
+        "NdArray",
+        "Object",
+        "RandomGenerator",
+        "RandomState",
+        "Set",
+        "Slice",
+        "Tree",
+        "Tuple",
+        "Type",
+    )
+)
+_PROTOCOL, _SCHEMA = 2, "schema.json"
+# What is given back by load from parts of its own may not come by this way.
+_APART = frozenset({*KINDS.values(), "_weights"})
+_HEADER = re.compile(
+    r"\{'descr': (.{1,2000}), 'fortran_order': (?:True|False), 'shape': \(((?:\d{1,12}, ?)*(?:\d{1,12})?)\), \} *\n"
+)
+_PLAIN_DTYPE = re.compile(r"'[<|][biufcSUmM]\d{1,6}(?:\[[a-z0-9]{1,4}\])?'")
+
+
+def read_skops(data, name):
+    """Make the model of a skops file, after every piece of it was checked."""
+    from skops import io as skops
+
+    checked = checked_skops(data, name)
+    found = skops.get_untrusted_types(data=checked)
+    unknown = sorted((set(found) - TRUSTED) | (_classes(checked) & _REFUSED))
+    if unknown:
+        raise InputError(
+            f"{name} would make {', '.join(unknown[:5])}, which is not among the types that load trusts; do not use it",
+            code="untrusted",
+        )
+    return skops.loads(checked, trusted=found)
+
+
+def checked_skops(data, name):
+    """Bytes of a skops file packed anew from checked pieces, so that skops sees nothing else."""
+    pieces = unpacked(data, name)
+    try:
+        schema = json.loads(pieces[_SCHEMA])
+        arrays = {piece: content for piece, content in pieces.items() if piece != _SCHEMA}
+        counts = {piece: _n_values(content, name) for piece, content in arrays.items()}
+        if schema["protocol"] != _PROTOCOL or isinstance(schema["protocol"], bool):
+            raise _forged(name, f"protocol {str(schema['protocol'])[:20]} of skops")
+        _check_nodes(schema, counts, name)
+        _check_numbers(schema, arrays, name)
+    except InputError:
+        # An InputError is a ValueError, too.
+        raise
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise damaged(name, error) from error
+    return packed(pieces | {_SCHEMA: json.dumps(schema).encode()}, compressed=False)
+
+
+def _nodes(schema):
+    """Yield every node of a schema."""
+    waiting = [schema]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "__loader__" in value:
+                yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _classes(checked):
+    """Names of all classes in a checked skops file."""
+    schema = json.loads(unpacked(checked, MODEL)[_SCHEMA])
+    return {f"{node['__module__']}.{node['__class__']}" for node in _nodes(schema)}
+
+
+def _check_nodes(schema, counts, name):
+    """Refuse nodes of kinds that save does not write, arrays that are not there, and what belongs into other parts."""
+    for node in _nodes(schema):
+        if node["__loader__"] not in _LOADERS:
+            raise _forged(name, f"a {str(node['__loader__'])[:40]}")
+        if node["__loader__"] == "DictNode" and _APART & set(node["content"]):
+            raise _forged(name, "weights or trees where none belong")
+        if node["__loader__"] == "ObjectNode" and _is_text(node.get("content")):
+            raise _forged(name, "an object made of text")
+        if node.get("file") is not None and node["file"] not in counts:
+            raise _forged(name, "an array that is not there")
+        if node["__loader__"] == "TreeNode":
+            _check_tree(node, counts, name)
+
+
+def _is_text(content):
+    """Whether an object's state is JSON, which would escape the checks of nodes; save writes none but null."""
+    return content is not None and content["__loader__"] == "JsonNode" and content["content"] != "null"
+
+
+def _check_numbers(schema, arrays, name):
+    """Refuse two different nodes of one number: skops makes the first and leaves the second unread."""
+    first = {}
+    for node in _nodes(schema):
+        known = first.setdefault(node.get("__id__"), node)
+        if known is not node and _contents(known, arrays) != _contents(node, arrays):
+            raise _forged(name, "two objects of one number")
+
+
+def _contents(node, arrays):
+    """Content of a node without numbers and names of pieces, which differ where equal things are written twice."""
+    if isinstance(node, dict):
+        return {
+            key: arrays[value] if key == "file" else _contents(value, arrays)
+            for key, value in node.items()
+            if key not in ("__id__", "protocol", "_skops_version")
+        }
+    return [_contents(item, arrays) for item in node] if isinstance(node, list) else node
+
+
+def _check_tree(node, counts, name):
+    """Refuse a tree whose numbers are not those of its arrays."""
+    attributes = node["content"]["content"]
+    _, n_classes, n_outputs = node["__reduce__"]["args"]["content"]
+    declared = [json.loads(attributes["node_count"]["content"]), json.loads(n_outputs["content"])]
+    if declared != [counts[attributes["nodes"]["file"]], counts[n_classes["file"]]]:
+        raise _forged(name, "a tree of another size than its arrays")
+
+
+def _n_values(content, name):
+    """Count the values of an array in numpy's format, whose header must be as numpy writes it."""
+    length = int.from_bytes(content[8:10], "little")
+    header = _HEADER.fullmatch(content[10 : 10 + length].decode("latin1"))
+    if content[:8] != b"\x93NUMPY\x01\x00" or header is None:
+        raise _forged(name, "an array that numpy has not written")
+    dtype = _node_dtype() if header[1] == _node_descr() else _plain_dtype(header[1], name)
+    n_values = prod(int(side) for side in re.findall(r"\d+", header[2]))
+    if n_values * dtype.itemsize != len(content) - 10 - length or n_values > len(content):
+        raise _forged(name, "an array of another size than it says")
+    return n_values
+
+
+def _plain_dtype(text, name):
+    if not _PLAIN_DTYPE.fullmatch(text):
+        raise _forged(name, "an array of a type that is not plain")
+    return np.dtype(text.strip("'"))
+
+
+@cache
+def _node_dtype():
+    from sklearn.tree._tree import NODE_DTYPE
+
+    return NODE_DTYPE
+
+
+@cache
+def _node_descr():
+    return repr(np.lib.format.dtype_to_descr(_node_dtype()))
+
+
+def _forged(name, what):
+    return InputError(f"{name} holds {what}; it was not written by save, do not use it", code="changed")
