@@ -45,12 +45,13 @@ def test_edges_lie_in_mid_disc_and_margins_in_mm():
     assert (boxes["L1"].top, boxes["L1"].height) == (90, 40)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.floats(-15, 15), st.sampled_from([0.7, 1.0, 1.3]))
 def test_boxes_turn_and_scale_with_the_spine(degrees, scale):
     boxes = place_vertebra_boxes(stack(degrees, scale), (0.5, 0.5), margin_mm=0.0, tilted=True)
     box = boxes["L2"]
-    assert box.angle == pytest.approx(degrees, abs=1.5)
+    # An endplate of 50 pixels is drawn in whole rows: one step in its middle is 1.5 rows over its inner three quarters.
+    assert box.angle == pytest.approx(degrees, abs=2.3 / scale)
     assert np.hypot(*(np.array(box.centre) - turned([[150 + 0.0, 150]], degrees)[0])) < 1.5 * scale
     assert box.height == pytest.approx(40 * scale, abs=2.5)
     assert box.width == pytest.approx(50 * scale, abs=2.5)

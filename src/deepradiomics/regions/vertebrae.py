@@ -116,8 +116,8 @@ def vertebra_geometry(mask, spacing=None, *, levels=LEVELS):
 
     Notes
     -----
-    The tilt is that of the mean of both endplates. The corners are the points furthest out in the four diagonal
-    directions; the middle height is that of the middle tenth of the width.
+    The tilt is that of the line midway between both endplates. The corners are the points furthest out in the four
+    diagonal directions; the middle height is that of the middle tenth of the width.
 
     Examples
     --------
@@ -345,6 +345,7 @@ def _measure(name, body, mm, near):
         corners = _corners(outline, tilt)
         rows, columns = corners[1] - corners[0] + corners[2] - corners[3]
         tilt = float(np.degrees(np.arctan2(-rows, columns)))
+    tilt += _slope(largest, outline, tilt)
     corners = _corners(outline, tilt)
     upper_left, upper_right, lower_right, lower_left = _rotated(corners, tilt)
     heights = (lower_left[1] - upper_left[1], _middle_height(largest, outline, tilt), lower_right[1] - upper_right[1])
@@ -408,16 +409,36 @@ def _area(corners):
     return abs(rows @ np.roll(columns, 1) - columns @ np.roll(rows, 1)) / 2
 
 
-def _middle_height(body, outline, tilt):
-    """Mean length of nine lines down the body, over the middle tenth of its width, in tenths of a pixel."""
+def _crossed(body, outline, tilt, places):
+    """Which points of lines down the body lie in it: bool (n_steps, n_lines), a tenth of a pixel apart.
+
+    Lines stand at places across the body, from 0 at its left edge to 1 at its right one.
+    """
     across, down = _rotated(outline, tilt).T
     sine, cosine = np.sin(np.deg2rad(tilt)), np.cos(np.deg2rad(tilt))
-    u = (across.min() + across.max()) / 2 + 0.05 * np.ptp(across) * np.linspace(-1, 1, 9)
+    u = across.min() + np.ptp(across) * places
     v = np.arange(down.min(), down.max(), 0.1)[:, None]
     rows, columns = np.floor(v * cosine - u * sine).astype(int), np.floor(u * cosine + v * sine).astype(int)
     inside = (rows >= 0) & (columns >= 0) & (rows < body.shape[0]) & (columns < body.shape[1])
-    hit = inside & body[np.where(inside, rows, 0), np.where(inside, columns, 0)]
-    return 0.1 * hit.sum() / u.size
+    return inside & body[np.where(inside, rows, 0), np.where(inside, columns, 0)]
+
+
+def _middle_height(body, outline, tilt):
+    """Mean length of nine lines down the body, over the middle tenth of its width."""
+    return 0.1 * _crossed(body, outline, tilt, np.linspace(0.45, 0.55, 9)).sum() / 9
+
+
+def _slope(body, outline, tilt):
+    """Angle in degrees by which both endplates together still fall, by straight lines through their middle parts."""
+    places = np.linspace(0.12, 0.88, 39)
+    hit = _crossed(body, outline, tilt, places)
+    met = hit.any(axis=0)
+    if met.sum() < 10:
+        return 0.0
+    middle = (np.argmax(hit, axis=0) + len(hit) - 1 - np.argmax(hit[::-1], axis=0)) / 2
+    width = np.ptp(_rotated(outline, tilt)[:, 0])
+    rise = np.polyfit(places[met] * width, 0.1 * middle[met], 1)[0]
+    return float(-np.degrees(np.arctan(rise)))
 
 
 def _half_discs(name, bodies, angle):
