@@ -1,0 +1,111 @@
+"""The command against pyradiomics' own command on the same files, and its exit codes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepradiomics.cli import main
+
+sitk = pytest.importorskip("SimpleITK")
+PARAMETERS = """
+imageType:
+  Original: {}
+  Wavelet: {wavelet: bior1.3}
+featureClass:
+  firstorder:
+  glcm:
+  glszm:
+setting:
+  binCount: 16
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two images with masks, the second with two labels, in a folder of their own."""
+    rng, rows = np.random.default_rng(0), []
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(2):
+        # Whole numbers, as detectors give, in 64 bits, in which pyradiomics then filters.
+        image = sitk.GetImageFromArray(np.rint(rng.normal(100, 20, (40, 44)).cumsum(axis=1)))
+        labels = np.zeros((40, 44), np.uint8)
+        labels[5:20, 5:30], labels[24:36, 8:40] = 1, 2
+        mask = sitk.GetImageFromArray(labels)
+        for part in (image, mask):
+            part.SetSpacing((0.5, 0.5))
+        sitk.WriteImage(image, str(folder / f"i{number}.nrrd"))
+        sitk.WriteImage(mask, str(folder / f"m{number}.nrrd"))
+        rows += [{"Image": f"images/i{number}.nrrd", "Mask": f"images/m{number}.nrrd", "Label": 1 + number}]
+    pd.DataFrame(rows).to_csv(tmp_path / "cases.csv", index=False)
+    (tmp_path / "Params.yaml").write_text(PARAMETERS)
+    return tmp_path
+
+
+def test_a_users_table_and_parameters_give_pyradiomics_own_numbers(study, capsys):
+    pytest.importorskip("radiomics")
+    assert (
+        main(["extract", str(study / "cases.csv"), "-p", str(study / "Params.yaml"), "-o", str(study / "ours.csv")])
+        == 0
+    )
+    assert "2 regions" in capsys.readouterr().out
+    command = Path(sys.executable).parent / "pyradiomics"
+    words = ["cases.csv", "-o", "theirs.csv", "-f", "csv", "--param", "Params.yaml", "-j", "1"]
+    subprocess.run([command, *words], check=True, cwd=study, capture_output=True, timeout=120)
+    ours, theirs = (pd.read_csv(study / name) for name in ("ours.csv", "theirs.csv"))
+    names = [name for name in theirs if name.startswith(("original_", "wavelet"))]
+    assert len(names) == 5 * (18 + 24 + 16)
+    assert [name for name in ours if name not in ("Image", "Mask", "Label")] == names
+    np.testing.assert_allclose(ours[names], theirs[names], rtol=1e-6, atol=1e-7)
+
+
+def test_parquet_and_failures(study, capsys):
+    mask = sitk.GetImageFromArray(np.zeros((40, 44), np.uint8))
+    flat = sitk.GetImageFromArray(np.ones((40, 44)))
+    mask[3:20, 3:20] = 1
+    sitk.WriteImage(mask, str(study / "images/m1.nrrd"))
+    sitk.WriteImage(flat, str(study / "images/i1.nrrd"))
+    table = pd.read_csv(study / "cases.csv").assign(Label=1)
+    table.to_csv(study / "cases.csv", index=False)
+    words = ["extract", str(study / "cases.csv"), "-o", str(study / "out.parquet")]
+    assert main(words) == 2
+    assert "row 1" in capsys.readouterr().err
+    assert main([*words, "--on-error", "nan"]) == 1
+    found = pd.read_parquet(study / "out.parquet")
+    assert found["original_firstorder_Mean"].isna().tolist() == [False, True]
+    assert "row 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "output", "message"),
+    [
+        ("Image,Label\na.png,1\n", "o.csv", "lacks ['Mask']"),
+        ("Image,Mask\nnothing.png,nothing.png\n", "o.csv", "row 0"),
+        ("Image,Mask\n", "o.csv", "0 rows"),
+        ("Image,Mask\na,b\n", "o.txt", "neither .csv nor .parquet"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, capsys, content, output, message):
+    (tmp_path / "t.csv").write_text(content)
+    assert main(["extract", str(tmp_path / "t.csv"), "-o", str(tmp_path / output)]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+    assert said.count("\n") == 1
+
+
+def test_info_names_versions_and_the_device(capsys):
+    assert main(["info"]) == 0
+    said = capsys.readouterr().out
+    assert "scikit-learn" in said
+    assert "texture on" in said
+
+
+def test_help_is_fast_and_loads_nothing_heavy():
+    code = "import sys; from deepradiomics.cli import _parser; _parser(); print({'torch', 'pandas'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.strip() == "set()"
