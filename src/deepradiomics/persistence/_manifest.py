@@ -18,24 +18,31 @@ _PACKAGES = ("deepradiomics", "scikit-learn", "numpy", "xgboost", "torch", "skop
 _MOST_SETTINGS = 16 * 2**20
 
 
-def manifest_of(model, parts):
-    """Describe a model and its parts."""
+def manifest_of(model, plain, parts):
+    """Describe a model by its copy without places, and its parts."""
     return {
         "format": FORMAT,
         "versions": {package: version(package) for package in _PACKAGES},
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
-        **described(model),
+        **described(plain),
+        # XGBoost keeps the names with its trees, which the copy has not.
+        "feature_names": _names(model),
     }
 
 
 def described(model):
     """Class, settings and columns of a model, as they stand in a manifest."""
-    names = getattr(model, "feature_names_in_", None)
     return {
         "class": f"{type(model).__module__}.{type(model).__name__}",
         "settings": {name: _plain(value) for name, value in sorted(model.get_params().items())},
-        "feature_names": None if names is None else [str(name) for name in names],
+        "feature_names": _names(model),
     }
+
+
+def _names(model):
+    """Names of the columns that a model reads, or None."""
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
 
 
 def _plain(value):
@@ -74,7 +81,7 @@ def checked_manifest(parts, name):
                 "came",
                 code="changed",
             )
-    _check_version(manifest["versions"], name)
+    check_version(manifest["versions"]["scikit-learn"], name)
     return manifest
 
 
@@ -94,9 +101,9 @@ def _read_manifest(parts, name):
     return manifest, wanted
 
 
-def _check_version(versions, name):
+def check_version(found, name):
     """Refuse another scikit-learn, whose fitted attributes may mean something else."""
-    found, here = str(versions["scikit-learn"]), version("scikit-learn")
+    found, here = str(found), version("scikit-learn")
     if found.split(".")[:2] != here.split(".")[:2]:
         raise InputError(
             f"{name} was saved with scikit-learn {found[:20]}, this is {here}, and fitted models may not be carried "
@@ -116,8 +123,8 @@ def check_settings(model, manifest, name):
             )
 
 
-def card_of(model, manifest):
-    """Model card: what is known here, and what the author has to add."""
+def card_of(model, manifest, sizes):
+    """Model card: what is known here, and what the author has to add; ``sizes`` are the lines of `sizes_of`."""
     steps = [name for name, _ in getattr(model, "steps", [])]
     lines = [
         f"# {type(model).__name__}",
@@ -130,7 +137,7 @@ def card_of(model, manifest):
         f"- classes: {', '.join(map(str, getattr(model, 'classes_', ['none'])))}",
         "",
         "## What it learned from, as far as the model knows",
-        *(_sizes(model) or ["- not known"]),
+        *(sizes or ["- not known"]),
         "",
         "## For the author to fill in",
         "- intended use, and what it must not be used for:",
@@ -162,7 +169,7 @@ def _holds_estimators(value):
     return isinstance(value, BaseEstimator) or (isinstance(value, list) and bool(estimators_of(value)))
 
 
-def _sizes(model):
+def sizes_of(model):
     """Lines on training sizes that fitted attributes tell."""
     lines = []
     for owner in estimators_of(model):
@@ -173,7 +180,7 @@ def _sizes(model):
             "epochs": len(fitted["history_"]) if "history_" in fitted else None,
             "weights": _n_weights(fitted.get("network_")),
         }
-        told = [f"{value} {what}" for what, value in known.items() if isinstance(value, int | np.integer)]
+        told = [f"{int(value)} {what}" for what, value in known.items() if isinstance(value, int | float | np.number)]
         lines += [f"- {type(owner).__name__}: {', '.join(told)}"] if told else []
     return list(dict.fromkeys(lines))
 

@@ -3,6 +3,7 @@
 import json
 import re
 from functools import cache
+from importlib.metadata import version
 from math import prod
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from deepradiomics.exceptions import InputError
 from deepradiomics.persistence._estimators import KINDS
 from deepradiomics.persistence._files import damaged, packed, unpacked
-from deepradiomics.persistence._manifest import MODEL
+from deepradiomics.persistence._manifest import MODEL, check_version
 
 # What a file may make besides what skops itself trusts (estimators of scikit-learn, numpy's and Python's plain types).
 _TRUSTED = {
@@ -29,6 +30,7 @@ _TRUSTED = {
     "deepradiomics.texture.extractor": ("TextureExtractor",),
     "numpy": ("dtype",),
     "sklearn.compose._column_transformer": ("make_column_selector",),
+    "sklearn.metrics._scorer": ("_PassthroughScorer",),
     "sklearn.model_selection._split": (
         "GroupKFold",
         "KFold",
@@ -75,7 +77,7 @@ _LOADERS = frozenset(
         "Type",
     )
 )
-_PROTOCOL, _SCHEMA = 2, "schema.json"
+_SCHEMA = "schema.json"
 # What is given back by load from parts of its own may not come by this way.
 _APART = frozenset({*KINDS.values(), "_weights"})
 _HEADER = re.compile(
@@ -106,8 +108,7 @@ def checked_skops(data, name):
         schema = json.loads(pieces[_SCHEMA])
         arrays = {piece: content for piece, content in pieces.items() if piece != _SCHEMA}
         counts = {piece: _n_values(content, name) for piece, content in arrays.items()}
-        if schema["protocol"] != _PROTOCOL or isinstance(schema["protocol"], bool):
-            raise _forged(name, f"protocol {str(schema['protocol'])[:20]} of skops")
+        _check_protocol(schema["protocol"], name)
         _check_nodes(schema, counts, name)
         _check_numbers(schema, arrays, name)
     except InputError:
@@ -116,6 +117,24 @@ def checked_skops(data, name):
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise damaged(name, error) from error
     return packed(pieces | {_SCHEMA: json.dumps(schema).encode()}, compressed=False)
+
+
+def _check_protocol(found, name):
+    """Refuse another protocol than this skops writes: older ones are read by older, laxer code."""
+    here = _protocol()
+    if type(found) is not int or found != here:
+        raise InputError(
+            f"{name} has protocol {str(found)[:20]} of skops, this skops writes {here}; install the version it was "
+            "saved with, or save it anew",
+            code="version",
+        )
+
+
+@cache
+def _protocol():
+    from skops import io as skops
+
+    return json.loads(unpacked(skops.dumps(None), MODEL)[_SCHEMA])["protocol"]
 
 
 def _nodes(schema):
@@ -142,14 +161,25 @@ def _check_nodes(schema, counts, name):
     for node in _nodes(schema):
         if node["__loader__"] not in _LOADERS:
             raise _forged(name, f"a {str(node['__loader__'])[:40]}")
-        if node["__loader__"] == "DictNode" and _APART & set(node["content"]):
-            raise _forged(name, "weights or trees where none belong")
+        if node["__loader__"] == "DictNode":
+            _check_attributes(node["content"], name)
         if node["__loader__"] == "ObjectNode" and _is_text(node.get("content")):
             raise _forged(name, "an object made of text")
         if node.get("file") is not None and node["file"] not in counts:
             raise _forged(name, "an array that is not there")
         if node["__loader__"] == "TreeNode":
             _check_tree(node, counts, name)
+
+
+def _check_attributes(content, name):
+    """Refuse what belongs into other parts, and another scikit-learn than this one."""
+    if _APART & set(content):
+        raise _forged(name, "weights or trees where none belong")
+    if "_sklearn_version" in content:
+        # scikit-learn warns of any other version; here those that differ in the last number only are alike.
+        written = content["_sklearn_version"]
+        check_version(json.loads(written["content"]), name)
+        written["content"] = json.dumps(version("scikit-learn"))
 
 
 def _is_text(content):

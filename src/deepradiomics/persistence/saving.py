@@ -7,7 +7,7 @@ from pathlib import Path
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.persistence._estimators import KINDS, MARK, estimators_of, without_places
 from deepradiomics.persistence._files import write_parts
-from deepradiomics.persistence._manifest import CARD, MANIFEST, MODEL, card_of, manifest_of
+from deepradiomics.persistence._manifest import CARD, MANIFEST, MODEL, card_of, manifest_of, sizes_of
 from deepradiomics.persistence._networks import network_bytes
 from deepradiomics.persistence._skops import read_skops
 from deepradiomics.persistence._trees import booster_bytes, check_forests
@@ -74,8 +74,8 @@ def save(model, path):
             "XGBoost and deepradiomics, without functions and objects of other libraries",
             code="not_saved",
         ) from error
-    manifest = manifest_of(plain, parts)
-    parts[CARD] = card_of(model, manifest).encode()
+    manifest = manifest_of(model, plain, parts)
+    parts[CARD] = card_of(plain, manifest, sizes_of(model)).encode()
     write_parts(path, {MANIFEST: json.dumps(manifest, indent=1).encode(), **parts})
     return path
 
