@@ -345,7 +345,7 @@ def _measure(name, body, mm, near):
         corners = _corners(outline, tilt)
         rows, columns = corners[1] - corners[0] + corners[2] - corners[3]
         tilt = float(np.degrees(np.arctan2(-rows, columns)))
-    tilt += _slope(largest, outline, tilt)
+    tilt = round(tilt + _slope(largest, outline, tilt), 6)
     corners = _corners(outline, tilt)
     upper_left, upper_right, lower_right, lower_left = _rotated(corners, tilt)
     heights = (lower_left[1] - upper_left[1], _middle_height(largest, outline, tilt), lower_right[1] - upper_right[1])
