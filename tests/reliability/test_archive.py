@@ -11,7 +11,9 @@ from sklearn.preprocessing import StandardScaler
 
 import deepradiomics as dr
 from deepradiomics import archive
+from deepradiomics.evaluation import duplicate_groups
 from deepradiomics.exceptions import InputError
+from deepradiomics.simulation import make_hips
 
 
 def manifest(n, **what):
@@ -226,3 +228,30 @@ def test_reading_back_is_lazy_and_selects_columns(tmp_path):
         archive.read_all(tmp_path, columns=["cube"])
     with pytest.raises(InputError, match="no archive"):
         archive.read_all(tmp_path / "elsewhere")
+
+
+def test_duplicates_are_those_of_a_comparison_of_all_pairs(tmp_path):
+    hips = make_hips(12, random_state=0, image_shape=(128, 128))
+    images = [radiograph.pixels for radiograph in hips.data["radiograph"]]
+    copies = {12: images[3], 13: images[5] * 2 + 3, 14: images[5].reshape(64, 2, 64, 2).mean(axis=(1, 3)), 15: None}
+    cells = pd.Series([*images, *copies.values()], dtype=object)
+    table = pd.DataFrame({"image_id": [f"h{k:02d}" for k in range(16)], "hip": cells})
+    found = archive.find_duplicates(table, tmp_path, image="hip", chunk_size=4)
+    assert found[["id_a", "id_b", "kind"]].to_numpy().tolist() == [
+        ["h03", "h12", "identical"],
+        ["h05", "h13", "near"],
+        ["h05", "h14", "near"],
+        ["h13", "h14", "near"],
+    ]
+    groups = duplicate_groups(list(cells), min_likeness=0.97)
+    ids = table["image_id"]
+    together = {(ids[i], ids[j]) for i in range(16) for j in range(i) if groups[i] == groups[j]}
+    assert together == set(zip(found["id_b"], found["id_a"], strict=True))
+    archive.find_duplicates(table, tmp_path, image="hip", chunk_size=4, min_likeness=0.99)
+
+
+def test_identical_images_of_an_archive_are_each_paired_with_the_first(tmp_path):
+    image = np.random.default_rng(0).normal(size=(32, 32))
+    table = pd.DataFrame({"image_id": list("dacb"), "radiograph": [image] * 4})
+    found = archive.find_duplicates(table, tmp_path)
+    assert found[["id_a", "id_b"]].to_numpy().tolist() == [["a", "b"], ["a", "c"], ["a", "d"]]

@@ -74,7 +74,7 @@ def workers(backend):
             yield
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "dask"])
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing", "dask"])
 def test_all_workers_give_the_same_bytes(tmp_path, backend):
     hips = make_hips(10, random_state=0, image_shape=(96, 96))
     table = pd.DataFrame({"image_id": [f"h{k}" for k in range(12)], "hip": [*hips.data["radiograph"], None, 3.0]})
@@ -106,6 +106,16 @@ def test_images_that_kill_their_worker_are_named(tmp_path, n_images, killers):
     pd.testing.assert_frame_equal(archive.read_all(tmp_path / "chaos"), right, check_exact=True)
     # They are not tried again.
     assert archive.extract(table, tmp_path / "chaos", Sums(0.001), n_jobs=2).n_computed == 0
+
+
+@posix
+@pytest.mark.slow
+def test_an_image_that_never_ends_is_set_aside(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive._crew, "_GRACE", 4)
+    monkeypatch.setattr(archive._crew, "_SLOWEST", 0.1)
+    archive.extract(manifest(8, [(5, 5)]), tmp_path, Sums(), chunk_size=4, n_jobs=2)
+    assert archive.failures(tmp_path).to_numpy().tolist() == [["i00005", "", "killed", False]]
+    assert archive.read_all(tmp_path)["sine"].isna().sum() == 1
 
 
 @posix

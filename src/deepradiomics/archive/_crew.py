@@ -1,8 +1,10 @@
 """Tasks on the user's workers, and what becomes of those that were in flight when a worker died."""
 
+import multiprocessing
 import sys
 import time
 from concurrent.futures import BrokenExecutor
+from itertools import chain, islice
 
 from joblib import Parallel, delayed, effective_n_jobs
 
@@ -13,6 +15,9 @@ from deepradiomics.exceptions import InputError
 _HOPELESS = 3
 # Deaths of workers on an image alone before it is set aside; a worker may die for a reason of its own, too.
 _DEATHS = 2
+# joblib is not told when dask gives a task up: workers count as dead when nothing has come for this many seconds, and
+# for so many more an image of a chunk; once there are results, for 20 times what the slowest chunk took.
+_GRACE, _SLOWEST = 60, 10.0
 # Seconds for a cluster to replace workers that died.
 _PATIENCE = 120
 
@@ -27,30 +32,48 @@ class Crew:
         self._n_measured = 0
         self._n_killed = 0
         self._n_workers = effective_n_jobs(n_jobs)
+        self._pace = _SLOWEST
 
-    def finish(self, tasks):
-        """Run all tasks; after a death, halve those in flight until the image that kills stands alone."""
+    def finish(self, tasks, size):
+        """Run all tasks, of `size` images; after a death, halve those in flight until the one that kills is alone."""
         tasks = iter(tasks)
-        while suspects := self._run(tasks):
-            if any(len(task.ids) > 1 for task in suspects):
-                self.finish(half for task in suspects for half in halves(task, self._job[1]))
+        for first in tasks:
+            suspects = self._run(chain([first], tasks), size)
+            longest = max((len(task.ids) for task in suspects), default=0)
+            if longest > 1:
+                self.finish((half for task in suspects for half in halves(task, self._job[1])), longest)
                 continue
             for task in suspects:
-                if all(self._run(iter([task])) for _ in range(_DEATHS)):
+                if all(self._run(iter([task]), 1) for _ in range(_DEATHS)):
                     self._set_aside(task)
 
-    def _run(self, tasks):
+    def _run(self, tasks, size):
         """Run tasks until a worker dies; return those that had been handed out then and did not come back."""
         flying = {}
         self._wait_for_workers()
         try:
-            parallel = Parallel(n_jobs=self._n_jobs, batch_size=1, return_as="generator_unordered")
-            for number, measured in parallel(self._handed_out(tasks, flying)):
+            for number, seconds, measured in self._results(self._handed_out(tasks, flying), size):
+                task = flying.pop(number)
+                self._pace = min(_SLOWEST, max(self._pace * bool(self._n_measured), 20 * seconds / len(task.ids)))
                 self._n_measured += 1
-                self._take(flying.pop(number), measured)
+                self._take(task, measured)
         except _deaths():
-            return list(flying.values())
-        return []
+            if not flying:
+                raise
+        return list(flying.values())
+
+    def _results(self, calls, size):
+        """Yield results as they come; backends that give them all together (ray) get some chunks at a time."""
+        settings = {"n_jobs": self._n_jobs, "batch_size": 1}
+        if self._n_workers > 1:
+            settings["timeout"] = _GRACE + self._pace * size
+        try:
+            parallel = Parallel(return_as="generator_unordered", **settings)
+        except ValueError:
+            while window := list(islice(calls, 4 * self._n_workers)):
+                yield from Parallel(**settings)(window)
+        else:
+            yield from parallel(calls)
 
     def _wait_for_workers(self):
         """Wait until a cluster has replaced its dead: with a single one, joblib would run tasks in this process."""
@@ -82,8 +105,10 @@ class Crew:
 
 
 def _numbered(estimator, batch_size, numbered):
+    start = time.perf_counter()
     number, rows = numbered
-    return number, measure(estimator, rows, batch_size)
+    measured = measure(estimator, rows, batch_size)
+    return number, time.perf_counter() - start, measured
 
 
 def halves(task, batch_size):
@@ -105,9 +130,9 @@ def cut(task, start, stop):
 def _deaths():
     """Errors that say that a worker died; dask's client meets them when it sends or fetches."""
     if "distributed" not in sys.modules:
-        return (BrokenExecutor,)
+        return (BrokenExecutor, multiprocessing.TimeoutError)
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError
     from distributed.comm import CommClosedError
 
-    return (BrokenExecutor, KilledWorker, FutureCancelledError, CommClosedError)
+    return (BrokenExecutor, multiprocessing.TimeoutError, KilledWorker, FutureCancelledError, CommClosedError)

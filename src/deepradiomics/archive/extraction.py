@@ -150,7 +150,7 @@ def extract(
             n_computed = len(rows)
             with tqdm(total=n_computed, desc="archive", unit="image", disable=None, smoothing=0.05) as bar:
                 writer = _Writer(folder, n_shards, id_column, names, bar)
-                Crew(estimator, batch_size, n_jobs, writer.take).finish(_tasks(rows, chunk_size))
+                Crew(estimator, batch_size, n_jobs, writer.take).finish(_tasks(rows, chunk_size), chunk_size)
                 writer.close()
     return Extracted(folder, rows.n_rows, n_computed, writer.n_failed)
 
