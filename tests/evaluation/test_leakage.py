@@ -22,6 +22,7 @@ from deepradiomics.evaluation import (
     perceptual_hash,
     pixel_hash,
 )
+from deepradiomics.evaluation.leakage import check_duplicates
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.simulation import make_hips
 
@@ -139,3 +140,23 @@ def test_patients_in_one_position_are_no_copies_and_copies_are_found():
     assert duplicate_groups(images, min_likeness=0.97).tolist() == [*range(12), 0, 1, 2]
     others = [likeness(hips[i], hips[j]) for i in range(12) for j in range(i)]
     assert max(others) < 0.95 < pairs["likeness"].min()
+
+
+def test_images_named_by_their_files_are_looked_into(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (3, 64, 64), dtype=np.uint8)
+    box = np.zeros((64, 64), dtype=np.uint8)
+    box[20:40, 10:50] = 255
+    for number, image in enumerate([noise[0], noise[1], noise[0], box, box, noise[2]]):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    names = [str(tmp_path / f"{number}.png") for number in range(6)]
+    table = pd.DataFrame({"hip": names[:3], "mask": names[3:5] + [names[3]], "id": list("abc")})
+    with pytest.raises(LeakageError, match=r"row 0 of internal .* and row 2 of internal") as caught:
+        check_duplicates({"internal": table}, None)
+    assert str(tmp_path) not in str(caught.value)
+    check_duplicates({"internal": table}, np.array([0, 1, 0]))
+    # Rows without a file, and files that hold no image, are none of its business.
+    (tmp_path / "5.png").write_bytes(b"no image")
+    odd = pd.DataFrame({"hip": [names[0], names[5], str(tmp_path / "nothing.png"), None]})
+    check_duplicates({"internal": odd}, None)
+    with pytest.raises(LeakageError, match="external"):
+        check_duplicates({"internal": odd, "external": table[["hip"]][2:]}, None)

@@ -16,7 +16,7 @@ from deepradiomics.evaluation.checkpoints import fit_or_read
 from deepradiomics.evaluation.feature_sets import resolve_feature_sets
 from deepradiomics.evaluation.fitting import fit_feature_sets, group_routing
 from deepradiomics.evaluation.folds import PATIENT_COLUMN, patient_groups, patient_splits
-from deepradiomics.evaluation.leakage import check_duplicates, check_separating_columns, near_duplicates
+from deepradiomics.evaluation.leakage import check_separating_columns, copies
 from deepradiomics.evaluation.rates import youden_threshold
 from deepradiomics.evaluation.result import INTERNAL, Comparison
 from deepradiomics.evaluation.roc import delong_covariance
@@ -254,8 +254,7 @@ def _task(X, y, groups, folds, external, random_state):
     splits = _repeated_splits(*folds, y, groups, int(seeds[0]))
     cohorts = _external_cohorts(external, X, classes)
     tables = {INTERNAL: X} | {cohort.name: cohort.X for cohort in cohorts}
-    check_duplicates(tables, groups)
-    return _Task(X, y, groups, classes, splits, folds[1], cohorts, int(seeds[1]), near_duplicates(tables, groups))
+    return _Task(X, y, groups, classes, splits, folds[1], cohorts, int(seeds[1]), copies(tables, groups))
 
 
 def _repeated_splits(cv, n_repeats, y, groups, seed):

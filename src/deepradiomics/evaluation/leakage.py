@@ -1,6 +1,8 @@
 """Find what would let a model know the answer: images stored twice, and columns that are the label in disguise."""
 
 import hashlib
+import os
+from dataclasses import dataclass
 from math import comb
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter, zoom
 from scipy.stats import rankdata
 
-from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.exceptions import DeepRadiomicsError, InputError, LeakageError
+from deepradiomics.reading import as_radiograph
 
 # A perceptual hash is 8 x 8 signs of the lowest frequencies of a 32 x 32 thumbnail.
 _THUMBNAIL, _LOWEST = 32, 8
@@ -21,6 +24,8 @@ _DETAIL, _COPY = 64, 0.97
 _CHANCE = 1e-6
 # A column of words with more levels than this is an identifier or free text, which purity says nothing about.
 _MOST_LEVELS = 20
+# An image with so few grey levels is a label map or an empty field.
+_MOST_LABELS = 8
 
 
 def pixel_hash(image):
@@ -123,7 +128,7 @@ def likeness(image, other):
 
 
 def _details(image):
-    """Fine structure of an image: float array (4096,) of length 1."""
+    """Fine structure of an image: float32 array (4096,) of length 1."""
     pixels = np.asarray(getattr(image, "pixels", image), dtype=np.float32)
     if pixels.ndim != 2 or not pixels.size:
         raise InputError(f"an image of shape {pixels.shape} cannot be compared; give two dimensions", code="shape")
@@ -131,7 +136,7 @@ def _details(image):
     ranks = rankdata(small).reshape(small.shape)
     fine = ranks - gaussian_filter(ranks, 1.5)
     fine -= fine.mean()
-    return fine.ravel() / max(np.linalg.norm(fine), np.finfo(float).tiny)
+    return (fine.ravel() / max(np.linalg.norm(fine), np.finfo(float).tiny)).astype(np.float32)
 
 
 def duplicate_groups(images, *, min_likeness=None):
@@ -168,14 +173,14 @@ def duplicate_groups(images, *, min_likeness=None):
     if min_likeness is None:
         return groups
     present = [i for i, image in enumerate(images) if image is not None]
-    for a, b, _ in _alike([images[i] for i in present], min_likeness):
+    for a, b, _ in _alike([_details(images[i]) for i in present], min_likeness):
         groups[groups == groups[present[b]]] = groups[present[a]]
     return pd.factorize(groups)[0]
 
 
-def _alike(images, least):
+def _alike(details, least):
     """Yield (i, j, likeness) of each pair i < j that is at least so much alike; a thousand images at a time."""
-    details = np.array([_details(image) for image in images], dtype=np.float32).reshape(len(images), _DETAIL**2)
+    details = np.array(details, dtype=np.float32).reshape(len(details), _DETAIL**2)
     for start in range(0, len(details), 1000):
         block = details[start : start + 1000] @ details.T
         for i, j in zip(*np.nonzero(block >= least), strict=True):
@@ -189,8 +194,8 @@ def check_duplicates(tables, groups):
     Parameters
     ----------
     tables : dict of str to DataFrame
-        Tables by cohort; the first is the one that is split into folds. Columns that hold images are found by
-        their cells.
+        Tables by cohort; the first is the one that is split into folds. Columns that hold images or names of files
+        are found by their cells; masks and files that cannot be read take no part.
     groups : int array of shape (n_samples,) or None
         Group of each row of the first table; None means that each row may be on a side of its own.
 
@@ -206,18 +211,7 @@ def check_duplicates(tables, groups):
     >>> table = pd.DataFrame({"knee": [np.zeros((9, 9)), np.ones((9, 9))]})
     >>> check_duplicates({"internal": table}, None)
     """
-    seen = {}
-    for number, (cohort, table) in enumerate(tables.items()):
-        own_groups = np.arange(len(table)) if groups is None or number else groups
-        for column in _image_columns(table):
-            for row, image in enumerate(table[column]):
-                if not _is_image(image) or np.ptp(getattr(image, "pixels", image)) == 0:
-                    continue
-                place = (cohort, column, row)
-                first, group = seen.setdefault(pixel_hash(image), (place, own_groups[row]))
-                crosses = first[0] != cohort or (number == 0 and group != own_groups[row])
-                if crosses:
-                    raise LeakageError(_duplicate_message(first, place), code="duplicate_image")
+    _refuse_identical(_fingerprints(tables), groups)
 
 
 def near_duplicates(tables, groups, *, min_likeness=0.97):
@@ -246,17 +240,58 @@ def near_duplicates(tables, groups, *, min_likeness=0.97):
     >>> near_duplicates({"internal": table}, None)[["row_a", "row_b"]].to_numpy().tolist()
     [[0, 2]]
     """
+    return _list_copies(_fingerprints(tables), groups, min_likeness)
+
+
+def copies(tables, groups):
+    """Refuse identical images and list near copies; each image is opened once.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        As for `check_duplicates`.
+    groups : int array of shape (n_samples,) or None
+        As for `check_duplicates`.
+
+    Returns
+    -------
+    DataFrame
+        As of `near_duplicates`.
+
+    Raises
+    ------
+    LeakageError
+        As `check_duplicates`.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from deepradiomics.evaluation.leakage import copies
+    >>> table = pd.DataFrame({"knee": list(np.random.default_rng(0).normal(size=(2, 64, 64)))})
+    >>> len(copies({"internal": table}, None))
+    0
+    """
+    prints = _fingerprints(tables)
+    _refuse_identical(prints, groups)
+    return _list_copies(prints, groups, _COPY)
+
+
+def _refuse_identical(prints, groups):
+    seen = {}
+    for one in prints:
+        first = seen.setdefault(one.pixels, one)
+        if first.cohort != one.cohort or first.group(groups) != one.group(groups):
+            raise LeakageError(_duplicate_message(first, one), code="duplicate_image")
+
+
+def _list_copies(prints, groups, least):
     found = []
-    for column in dict.fromkeys(column for table in tables.values() for column in _image_columns(table)):
-        places = [
-            (cohort, row, (number, row if groups is None or number else groups[row]), image)
-            for number, (cohort, table) in enumerate(tables.items())
-            for row, image in enumerate(table[column] if column in _image_columns(table) else [])
-            if _is_image(image) and np.ptp(getattr(image, "pixels", image)) > 0
-        ]
-        for i, j, alike in _alike([image for *_, image in places], min_likeness):
-            if places[i][2] != places[j][2]:
-                found.append((*places[i][:2], *places[j][:2], column, alike))
+    for column in dict.fromkeys(one.column for one in prints):
+        own = [one for one in prints if one.column == column]
+        for i, j, alike in _alike([one.details for one in own], least):
+            a, b = own[i], own[j]
+            if (a.number, a.group(groups)) != (b.number, b.group(groups)):
+                found.append((a.cohort, a.row, b.cohort, b.row, column, alike))
     return pd.DataFrame(found, columns=["cohort_a", "row_a", "cohort_b", "row_b", "column", "likeness"])
 
 
@@ -306,21 +341,74 @@ def check_separating_columns(X, y, columns=None):
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Fingerprint:
+    """What tells one image of one cohort from all others."""
+
+    column: str
+    cohort: str
+    number: int
+    row: int
+    pixels: str
+    details: np.ndarray
+
+    def group(self, groups):
+        """Return what must stay on one side of a split: cohorts after the first are never split."""
+        return self.row if groups is None or self.number else groups[self.row]
+
+
+def _fingerprints(tables):
+    """Open each image of some tables once, and keep 16 kB of it."""
+    return [
+        _Fingerprint(column, cohort, number, row, pixel_hash(image), _details(image))
+        for number, (cohort, table) in enumerate(tables.items())
+        for column in _image_columns(table)
+        for row, image in enumerate(map(_opened, table[column]))
+        if image is not None and _has_many_levels(image)
+    ]
+
+
 def _image_columns(table):
+    """List the columns with images in memory, or with names of files."""
     if not isinstance(table, pd.DataFrame):
         return []
-    objects = [column for column in table.columns if table[column].dtype == object]
-    return [column for column in objects if any(_is_image(cell) for cell in table[column])]
+    return [
+        column
+        for column in table.columns
+        if not pd.api.types.is_numeric_dtype(table[column])
+        and any(_is_image(cell) or _is_file(cell) for cell in table[column])
+    ]
 
 
 def _is_image(cell):
     return (isinstance(cell, np.ndarray) and cell.ndim == 2) or hasattr(cell, "pixels")
 
 
+def _is_file(cell):
+    return isinstance(cell, str | Path) and os.path.isfile(cell)
+
+
+def _opened(cell):
+    """Read a file, or return an image as it is; None for what a model will refuse, or not, with reasons of its own."""
+    if _is_image(cell):
+        return cell
+    try:
+        return as_radiograph(cell) if _is_file(cell) else None
+    except DeepRadiomicsError:
+        return None
+
+
+def _has_many_levels(image):
+    """Tell a radiograph from a mask or an empty field, which may be alike in several patients."""
+    pixels = np.asarray(getattr(image, "pixels", image))
+    step = max(1, min(pixels.shape) // 64)
+    return bool(pixels.size) and len(np.unique(pixels[::step, ::step])) > _MOST_LABELS
+
+
 def _duplicate_message(first, second):
-    (cohort_a, column_a, row_a), (cohort_b, column_b, row_b) = first, second
     return (
-        f"row {row_a} of {cohort_a} (column {column_a!r}) and row {row_b} of {cohort_b} (column {column_b!r}) hold the "
+        f"row {first.row} of {first.cohort} (column {first.column!r}) and row {second.row} of {second.cohort} "
+        f"(column {second.column!r}) hold the "
         "same image and could stand on both sides of a split; give groups=duplicate_groups(images), or leave one out"
     )
 

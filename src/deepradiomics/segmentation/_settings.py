@@ -11,15 +11,15 @@ def read_settings(path):
     from safetensors import SafetensorError, safe_open
 
     if not os.path.isfile(path):
-        raise InputError(f"there is no file of weights {str(path)!r}", code="weights")
+        raise InputError(f"there is no file of weights {os.path.basename(path)!r}", code="weights")
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get("unet_segmenter")
     except SafetensorError as error:
-        raise InputError(f"{path} is not a safetensors file ({error})", code="weights") from error
+        raise InputError(f"{os.path.basename(path)} is not a safetensors file ({error})", code="weights") from error
     if text is None:
         raise InputError(
-            f"{path} does not say what network its weights belong to; give a file written by "
+            f"{os.path.basename(path)} does not say what network its weights belong to; give a file written by "
             "UNetSegmenter.save_weights",
             code="weights",
         )

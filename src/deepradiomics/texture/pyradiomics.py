@@ -112,7 +112,7 @@ def read_parameters(path):
     {'bin_width': 10, 'bin_count': None, 'image_types': {'Original': {}}, 'feature_classes': {'glcm': ['Contrast']}}
     """
     content = _load(Path(path))
-    check_keys(content, ("setting", "imageType", "featureClass", "voxelSetting"), f"section of {path}")
+    check_keys(content, ("setting", "imageType", "featureClass", "voxelSetting"), f"section of {Path(path).name}")
     settings = content.get("setting") or {}
     known = {*EXTRACTOR_KEYWORDS, *FILTER_KEYWORDS, *_WITHOUT_EFFECT, "label"}
     check_keys(settings, known, "setting")
@@ -128,11 +128,14 @@ def _load(path):
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, json.JSONDecodeError) as error:
-        raise InputError(f"the parameter file {path} cannot be read: {error}", code="parameter_file") from error
-    _check_kind(content, f"the parameter file {path}")
+    except OSError as error:
+        message = f"the parameter file {path.name} cannot be read: {error.strerror}"
+        raise InputError(message, code="parameter_file") from None
+    except (UnicodeDecodeError, yaml.YAMLError, json.JSONDecodeError) as error:
+        raise InputError(f"the parameter file {path.name} cannot be read: {error}", code="parameter_file") from error
+    _check_kind(content, f"the parameter file {path.name}")
     for name, section in content.items():
-        _check_kind(section or {}, f"section {name} of {path}")
+        _check_kind(section or {}, f"section {name} of {path.name}")
     return content
 
 

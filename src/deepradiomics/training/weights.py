@@ -71,8 +71,8 @@ def load_weights(network, path):
     missing = [name for name in wanted if name not in found]
     if missing:
         raise InputError(
-            f"{path} lacks {len(missing)} of {len(wanted)} weights, first {missing[0]!r}; give the file of this "
-            "backbone",
+            f"{Path(path).name} lacks {len(missing)} of {len(wanted)} weights, first {missing[0]!r}; give the file "
+            "of this backbone",
             code="weights",
         )
     network.load_state_dict({name: _fitted(name, found[name], value.shape, path) for name, value in wanted.items()})
@@ -110,13 +110,13 @@ def read_weights(path):
     from safetensors.torch import load_file
 
     if not Path(path).is_file():
-        raise InputError(f"there is no file of weights {str(path)!r}", code="weights")
+        raise InputError(f"there is no file of weights {Path(path).name!r}", code="weights")
     try:
         return load_file(path)
     except SafetensorError as error:
         raise InputError(
-            f"{path} is not a safetensors file ({error}); other formats can run code when they are opened, so convert "
-            "it with safetensors.torch.save_file(state_dict, 'weights.safetensors')",
+            f"{Path(path).name} is not a safetensors file ({error}); other formats can run code when they are opened, "
+            "so convert it with safetensors.torch.save_file(state_dict, 'weights.safetensors')",
             code="weights",
         ) from error
 
@@ -128,8 +128,8 @@ def _fitted(name, value, shape, path):
         value = value.sum(dim=1, keepdim=True)
     if value.shape != shape:
         raise InputError(
-            f"{name} in {path} has shape {tuple(value.shape)}, the network's {tuple(shape)}", code="weights"
+            f"{name} in {Path(path).name} has shape {tuple(value.shape)}, the network's {tuple(shape)}", code="weights"
         )
     if value.is_floating_point() and not torch.isfinite(value).all():
-        raise InputError(f"{name} in {path} holds values that are not finite", code="weights")
+        raise InputError(f"{name} in {Path(path).name} holds values that are not finite", code="weights")
     return value
