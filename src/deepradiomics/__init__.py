@@ -12,6 +12,7 @@ _PUBLIC = {
     "Box": "box",
     "DeepExtractor": "deep",
     "DeepRadiomicsError": "exceptions",
+    "DeepRegressor": "deep",
     "FemurRegions": "regions",
     "Radiograph": "radiograph",
     "StackedFusionClassifier": "fusion",

@@ -38,6 +38,7 @@ IMAGE_ESTIMATORS = {
     "TextureExtractor": dr.TextureExtractor({"Original": {}, "Wavelet": {}}, n_jobs=2),
     "TextureExtractor of two regions": dr.TextureExtractor(bin_count=16),
     "DeepExtractor": dr.DeepExtractor("tiulpin", n_features=8, image_size=64, epochs=1, random_state=0),
+    "DeepRegressor": dr.DeepRegressor("tiulpin", n_features=8, image_size=64, epochs=1, random_state=0),
     "FemurRegions": dr.FemurRegions(mask="mask"),
     "VertebraRegions": dr.VertebraRegions(levels=("L1", "L2")),
     "GrayscaleNormalizer": GrayscaleNormalizer(),

@@ -5,12 +5,14 @@ from deepradiomics.deep.attribution import AttributionMap, grad_cam
 from deepradiomics.deep.columns import image_columns
 from deepradiomics.deep.extractor import DeepExtractor
 from deepradiomics.deep.networks import Architecture, MultiViewNetwork, TiulpinBranch
+from deepradiomics.deep.regressor import DeepRegressor
 
 __all__ = [
     "Alignment",
     "Architecture",
     "AttributionMap",
     "DeepExtractor",
+    "DeepRegressor",
     "MultiViewNetwork",
     "TiulpinBranch",
     "align",

@@ -7,7 +7,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
-from deepradiomics.deep.columns import image_columns
+from deepradiomics.deep.columns import clinical_columns, image_columns
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import PreparedImages, resolve_device
 
@@ -110,24 +110,27 @@ def grad_cam(extractor, X, *, label=None):
     target = classes[-1] if label is None else label
     if target not in classes:
         raise InputError(f"there is no class {label!r}; the classes are {classes}", code="label")
-    names, columns = image_columns(X)
-    if len(names) != extractor.n_features_in_:
-        raise InputError(f"X has {len(names)} image columns, fit saw {extractor.n_features_in_}", code="columns")
+    pictures, clinical = clinical_columns(X, extractor.clinical)
+    names, columns = image_columns(pictures)
+    if len(names) != len(extractor._names):
+        raise InputError(f"X has {len(names)} image columns, fit saw {len(extractor._names)}", code="columns")
     device = resolve_device(extractor.device)
     images = PreparedImages(columns, names, extractor.architecture_.image_size, cache=False)
     network = extractor.network_.to(device).eval()
-    return [_maps(network, images, row, extractor._names, classes.index(target), device) for row in range(len(images))]
+    clinical = torch.as_tensor(clinical, dtype=torch.float32, device=device)
+    code = classes.index(target)
+    return [_maps(network, images, row, extractor._names, code, clinical[[row]]) for row in range(len(images))]
 
 
-def _maps(network, images, row, names, code, device):
+def _maps(network, images, row, names, code, clinical):
     """Maps of one row by view."""
     pixels, present = images.batch(np.array([row]))
-    pixels, present = pixels.to(device).float(), present.to(device)
+    pixels, present = pixels.to(clinical.device).float(), present.to(clinical.device)
     views = [int(view) for view in present[0].nonzero()[:, 0]]
     if not views:
         return {}
     with _Recorder(network) as recorder:
-        score = network(pixels, present)[0, code]
+        score = network(pixels, present, clinical)[0, code]
     maps = {}
     for number, view in enumerate(views):
         own = 0 if len(network.branches) == 1 else view

@@ -50,3 +50,50 @@ def image_columns(X):
             code="not_images",
         )
     return names, columns
+
+
+def clinical_columns(X, names):
+    """Take the clinical columns out of a table of images.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, object array or list
+        The table; a data frame where there are clinical columns.
+    names : list of str or None
+        Numeric columns.
+
+    Returns
+    -------
+    images : as X
+        X without these columns.
+    clinical : float64 array of shape (n_samples, n_clinical)
+        Their numbers, NaN where unknown; no column where there are no names.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or does not hold numbers.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.deep.columns import clinical_columns
+    >>> images, clinical = clinical_columns(pd.DataFrame({"hip": ["a.png"], "age": [71]}), ["age"])
+    >>> list(images), clinical
+    (['hip'], array([[71.]]))
+    """
+    if not names:
+        return X, np.empty((len(X), 0))
+    absent = [name for name in names if not isinstance(X, pd.DataFrame) or name not in X.columns]
+    if absent:
+        raise InputError(
+            f"X has no column {absent[0]!r}, which clinical names; give a data frame with it", code="clinical_column"
+        )
+    words = [name for name in names if not pd.api.types.is_numeric_dtype(X[name])]
+    if words:
+        raise InputError(
+            f"the clinical column {words[0]!r} does not hold numbers; encode it first, with clinical_encoder() in a "
+            "ColumnTransformer or by hand",
+            code="clinical_words",
+        )
+    return X.drop(columns=list(names)), X[list(names)].to_numpy(dtype=float, copy=True, na_value=np.nan)

@@ -1,33 +1,20 @@
 """DeepExtractor: a network as a supervised transformer and as a classifier."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from deepradiomics.deep.alignment import aligned_views
-from deepradiomics.deep.columns import image_columns
-from deepradiomics.deep.folds import check_groups, cross_fit_splits, validation_split
-from deepradiomics.deep.networks import Architecture
-from deepradiomics.deep.rows import Patients, augmented_loader, encode_labels
-from deepradiomics.deep.scores import class_shares, embed, loss_weights, mean_auc
+from deepradiomics.deep._estimator import _NetworkEstimator
+from deepradiomics.deep.rows import encode_labels
+from deepradiomics.deep.scores import class_shares, head_outputs, loss_weights, mean_auc
 from deepradiomics.exceptions import InputError
-from deepradiomics.training import (
-    Batches,
-    PreparedImages,
-    Schedule,
-    cross_entropy,
-    fit_network,
-    resolve_device,
-    seeded,
-)
+from deepradiomics.training import cross_entropy, supervised_contrastive, triplet
 
 
-class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
+class DeepExtractor(ClassifierMixin, _NetworkEstimator):
     """Learn features from radiographs with a network: a supervised transformer, and a classifier.
 
     One image column is a single view. Several columns with shared weights are a Siamese network: one branch is
@@ -49,15 +36,29 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         output to this length; ``"tiulpin"`` at 128 a column needs none.
     pretrained : bool or str, default=False
         True takes timm's weights (from the internet, once), a path those of a safetensors file, False none.
+    clinical : list of str, default=None
+        Columns of numbers (age, weight) that join the embedding before the last layer, standardised by the training
+        rows, an unknown one as their mean. `predict_proba` uses them, `transform` does not return them.
+    metric_loss : {"contrastive", "triplet"} or None, default=None
+        What is added to the cross-entropy so that embeddings of one class lie together: the supervised contrastive
+        loss, or the triplet loss with the hardest pairs of a batch.
+    balanced_sampling : bool, default=False
+        Whether each batch draws the classes equally often.
     cv : int, splitter or None, default=None
         How `fit_transform` cross-fits. None is 5 folds; a number of folds is stratified and shuffled, and keeps
         groups together where ``groups`` are given. A splitter must test each row exactly once.
     epochs : int, default=30
         Times to go through the training rows.
+    frozen_epochs : int, default=0
+        How many of the epochs come first in which only the layers behind the backbone learn.
     batch_size : int, default=16
-        Patients a step.
+        Patients a batch.
+    accumulate : int, default=1
+        Batches a step, their gradients added up.
     learning_rate : float, default=1e-3
         Peak rate of AdamW. About 1e-4 suits pretrained backbones.
+    layer_decay : float, default=1.0
+        Factor of the rate from each stage of the backbone to the one before it; 0.5 to 0.9 suits pretrained ones.
     weight_decay : float, default=1e-2
         Of AdamW.
     image_size : int, default=224
@@ -69,7 +70,8 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
     dropout : float, default=0.3
         Share of the embedding dropped before the last layer, in training.
     class_weight : "balanced", dict or None, default="balanced"
-        Weights of the classes in the loss; a dict maps labels to weights.
+        Weights of the classes in the loss; a dict maps labels to weights. Where sampling is balanced, "balanced" adds
+        no weights to it.
     label_smoothing : float, default=0.0
         Share of each target that is spread over all classes, against overconfidence; below 1.
     validation_fraction : float, default=0.0
@@ -102,7 +104,7 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         Class probabilities of the rows given to `fit_transform`, each from the network that never saw the row. Only
         after `fit_transform`.
     n_features_in_ : int
-        Number of image columns.
+        Number of image and clinical columns.
     feature_names_in_ : array of str of shape (n_features_in_,)
         Their names, where X is a data frame with names.
 
@@ -121,6 +123,9 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
 
     **Memory.** Prepared images are kept in float16 up to 1 GiB a call (10,700 images at 224 x 224), and beyond that
     are read again each epoch. Masks of the radiographs are not used: the network sees the crop.
+
+    **Clinical columns.** Mao et al. 2022 join age, sex and body mass index to the image in this way; a patient without
+    any view gets the class shares, clinical columns or not.
 
     References
     ----------
@@ -144,25 +149,11 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints = {  # noqa: RUF012
-        "backbone": [str],
-        "shared_weights": ["boolean"],
-        "n_features": [Interval(Integral, 1, None, closed="left")],
-        "pretrained": ["boolean", str],
-        "cv": ["cv_object"],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "image_size": [Interval(Integral, 8, None, closed="left")],
-        "augmentation": ["boolean", dict],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        **_NetworkEstimator._parameter_constraints,
+        "metric_loss": [StrOptions({"contrastive", "triplet"}), None],
+        "balanced_sampling": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left")],
-        "device": [str],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
 
     def __init__(  # noqa: PLR0913
@@ -172,10 +163,16 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         shared_weights=True,
         n_features=256,
         pretrained=False,
+        clinical=None,
+        metric_loss=None,
+        balanced_sampling=False,
         cv=None,
         epochs=30,
+        frozen_epochs=0,
         batch_size=16,
+        accumulate=1,
         learning_rate=1e-3,
+        layer_decay=1.0,
         weight_decay=1e-2,
         image_size=224,
         augmentation=True,
@@ -192,10 +189,16 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.shared_weights = shared_weights
         self.n_features = n_features
         self.pretrained = pretrained
+        self.clinical = clinical
+        self.metric_loss = metric_loss
+        self.balanced_sampling = balanced_sampling
         self.cv = cv
         self.epochs = epochs
+        self.frozen_epochs = frozen_epochs
         self.batch_size = batch_size
+        self.accumulate = accumulate
         self.learning_rate = learning_rate
+        self.layer_decay = layer_decay
         self.weight_decay = weight_decay
         self.image_size = image_size
         self.augmentation = augmentation
@@ -207,109 +210,6 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, *, groups=None):
-        """Train the network on all rows.
-
-        Parameters
-        ----------
-        X : DataFrame, Series, object array or list
-            Image columns; cells are paths, 2-D arrays, `Radiograph` or None.
-        y : array-like of shape (n_samples,)
-            Labels of two or more classes.
-        groups : array-like of shape (n_samples,), default=None
-            Patients, which the validation part takes whole.
-
-        Returns
-        -------
-        DeepExtractor
-            The fitted estimator.
-
-        Raises
-        ------
-        InputError
-            If an image cannot be read or used, or there are fewer than two classes.
-        LeakageError
-            If ``cv`` splits by group and no groups are given.
-        TrainingError
-            If the loss stops being finite, or memory does not hold one image.
-        """
-        self._fit_final(self._patients(X, y, groups))
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None, *, groups=None):
-        """Train the final network on all rows, and embed each row by a network that never saw it.
-
-        Parameters
-        ----------
-        X : DataFrame, Series, object array or list
-            Image columns; cells are paths, 2-D arrays, `Radiograph` or None.
-        y : array-like of shape (n_samples,), default=None
-            Labels of two or more classes; required.
-        groups : array-like of shape (n_samples,), default=None
-            Patients; no patient is on both sides of a split.
-
-        Returns
-        -------
-        float array of shape (n_samples, n_features)
-            Cross-fitted embeddings, in the coordinates of the final network.
-
-        Raises
-        ------
-        InputError
-            If an image cannot be read or used, a class is too small for the folds, or ``cv`` does not test each row
-            exactly once.
-        LeakageError
-            If ``cv`` splits by group and no groups are given, or a group is on both sides of a split.
-        TrainingError
-            If the loss stops being finite, or memory does not hold one image.
-        """
-        patients = self._patients(X, y, groups)
-        splits = cross_fit_splits(self.cv, patients.codes, patients.groups, patients.usable, patients.seed)
-        self._fit_final(patients)
-        rows = np.flatnonzero(patients.usable)
-        reference = self._embed(self.network_, patients.images, rows, patients.device)
-        embeddings = np.full((len(patients.codes), self.n_features), np.nan)
-        self.cross_fitted_proba_ = np.tile(self.class_prior_, (len(patients.codes), 1))
-        for number, (train, test) in enumerate(splits, start=1):
-            network, _ = self._train(patients, train, f"fold {number}/{len(splits)}")
-            known = self._embed(network, patients.images, train, patients.device)
-            new = self._embed(network, patients.images, test, patients.device)
-            self.cross_fitted_proba_[test] = class_shares(network, new, self.class_prior_)
-            present = patients.images.present()
-            embeddings[test] = aligned_views(
-                known, reference[np.searchsorted(rows, train)], new, present[train], present[test], self.shared_weights
-            )
-        return embeddings
-
-    def transform(self, X):
-        """Embed images with the final network.
-
-        Parameters
-        ----------
-        X : DataFrame, Series, object array or list
-            The columns seen by fit.
-
-        Returns
-        -------
-        float array of shape (n_samples, n_features)
-            Embeddings; NaN for a patient without any view. Of rows seen by fit they are in-sample: use
-            `fit_transform` for those.
-
-        Raises
-        ------
-        InputError
-            If an image cannot be read or used, or the columns are not those of fit.
-        """
-        check_is_fitted(self)
-        images, usable, device = self._seen(X)
-        embeddings = np.full((len(usable), self.architecture_.n_features), np.nan)
-        rows = np.flatnonzero(usable)
-        if len(rows):
-            embeddings[rows] = self._embed(self.network_, images, rows, device)
-        return embeddings
 
     def predict_proba(self, X):
         """Estimate the probability of each class with the final network.
@@ -329,8 +229,8 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         InputError
             If an image cannot be read or used, or the columns are not those of fit.
         """
-        embeddings = self.transform(X)
-        return class_shares(self.network_, embeddings, self.class_prior_)
+        check_is_fitted(self)
+        return class_shares(head_outputs(self.network_, *self._seen(X)), self.class_prior_)
 
     def predict(self, X):
         """Predict the most probable class.
@@ -352,61 +252,9 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
         """
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def get_feature_names_out(self, input_features=None):
-        """Name the embedding's columns.
-
-        Parameters
-        ----------
-        input_features : None, default=None
-            Ignored; the names come from fit.
-
-        Returns
-        -------
-        object array of shape (n_features,)
-            ``<column>__deep_000``, ...
-        """
-        check_is_fitted(self)
-        each = self.architecture_.n_features // self.architecture_.n_views
-        width = max(3, len(str(each - 1)))
-        return np.array(
-            [f"{name}__deep_{number:0{width}d}" for name in self._names for number in range(each)], dtype=object
-        )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.input_tags.allow_nan = True
-        tags.no_validation = True
-        return tags
-
-    def __getstate__(self):
-        # Networks are kept as arrays on the CPU: a pickle made on a GPU opens anywhere.
-        state = dict(super().__getstate__())
-        network = state.pop("network_", None)
-        if network is not None:
-            state["_weights"] = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        weights = state.pop("_weights", None)
-        super().__setstate__(state)
-        if weights is not None:
-            with seeded(0):
-                network = self.architecture_.build()
-            network.load_state_dict({name: torch.as_tensor(np.array(value)) for name, value in weights.items()})
-            self.network_ = network.eval()
-
-    def _patients(self, X, y, groups):
-        """Check the input of fit and set what is learned from it alone."""
-        check_groups(self.cv, groups)
-        names, columns = image_columns(X)
-        _check_feature_names(self, X, reset=True)
-        self.n_features_in_, self._names = len(names), names
-        self.classes_, codes = encode_labels(y, len(columns[0]))
-        images = PreparedImages(columns, names, self.image_size)
-        usable = images.present().any(axis=1)
+    def _encoded(self, y, usable):
+        """Learn the classes; the class of each row, for the folds and for the loss."""
+        self.classes_, codes = encode_labels(y, len(usable))
         if len(np.unique(codes[usable])) < max(2, len(self.classes_)):
             raise InputError(
                 f"training needs at least two classes and an image for each; the labels are {self.classes_.tolist()}, "
@@ -414,85 +262,34 @@ class DeepExtractor(ClassifierMixin, TransformerMixin, BaseEstimator):
                 code="one_class",
             )
         self.class_prior_ = np.bincount(codes[usable], minlength=len(self.classes_)) / usable.sum()
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        groups = None if groups is None else np.asarray(groups)
-        return Patients(images, codes, groups, usable, seed, resolve_device(self.device))
+        return codes, codes
 
-    def _fit_final(self, patients):
-        self.architecture_ = Architecture(
-            self.backbone,
-            n_views=self.n_features_in_,
-            n_outputs=len(self.classes_),
-            n_features=self.n_features,
-            shared_weights=self.shared_weights,
-            dropout=self.dropout,
-            image_size=self.image_size,
-        )
-        self.network_, self.history_ = self._train(patients, np.flatnonzero(patients.usable), "all rows")
+    def _n_outputs(self):
+        return len(self.classes_)
 
-    def _train(self, patients, rows, title):
-        """Train a network on some rows; the network and its history."""
-        device = patients.device
-        train, validation = rows, None
-        if self.validation_fraction:
-            train, validation = validation_split(
-                rows, patients.codes, patients.groups, self.validation_fraction, patients.seed
-            )
-        with seeded(patients.seed, device):
-            network = self.architecture_.build(self.pretrained).to(device)
-            weights = loss_weights(self.class_weight, self.classes_, patients.codes[train])
-            loss = cross_entropy(weights, self.label_smoothing)
-            history = fit_network(
-                network,
-                Batches(
-                    augmented_loader(patients, self.augmentation),
-                    train,
-                    self.batch_size,
-                    seed=patients.seed,
-                    device=device,
-                ),
-                loss,
-                Schedule(
-                    self.epochs,
-                    learning_rate=self.learning_rate,
-                    weight_decay=self.weight_decay,
-                    patience=self.patience if self.validation_fraction else None,
-                ),
-                validate=self._validator(patients, validation, loss),
-                progress=f"DeepExtractor, {title}" if self.verbose else None,
-            )
-        return network, history
+    def _balanced(self, codes):
+        return codes if self.balanced_sampling else None
 
-    def _validator(self, patients, rows, loss):
-        """Build the function that measures a network on held-out rows."""
-        if rows is None:
-            return None
-        codes = patients.codes[rows]
+    def _loss(self, codes):
+        """Build the loss for training rows of these classes, whose logits are meant as they are."""
+        weights = self.class_weight
+        if self.balanced_sampling and weights == "balanced":
+            weights = None
+        entropy = cross_entropy(loss_weights(weights, self.classes_, codes), self.label_smoothing)
+        metric = {"contrastive": supervised_contrastive, "triplet": triplet, None: None}[self.metric_loss]
 
-        def validate(network):
-            embedding = self._embed(network, patients.images, rows, patients.device)
-            logits = network.head(torch.as_tensor(embedding, dtype=torch.float32, device=patients.device)).cpu()
-            return {
-                "validation_loss": float(loss(logits, torch.as_tensor(codes))),
-                "validation_auc": mean_auc(codes, logits.softmax(dim=1).numpy()),
-            }
+        def loss(outputs, codes):
+            logits, embedding = outputs
+            return entropy(logits, codes) + (0 if metric is None else metric(embedding, codes))
 
-        return validate
+        return loss, 0.0, 1.0
 
-    def _seen(self, X):
-        """Check the input of transform: the images, which rows have one, and the device."""
-        names, columns = image_columns(X)
-        if len(names) != self.n_features_in_:
-            raise InputError(
-                f"X has {len(names)} image columns, fit saw {self.n_features_in_}: {', '.join(self._names)}",
-                code="columns",
-            )
-        _check_feature_names(self, X, reset=False)
-        device = resolve_device(self.device)
-        self.network_.to(device)
-        size = self.architecture_.image_size
-        images = PreparedImages(columns, names, size, cache=False)
-        return images, images.present().any(axis=1), device
+    def _judged(self, logits, codes):
+        return {"validation_auc": mean_auc(codes, logits.softmax(dim=1).numpy())}
 
-    def _embed(self, network, images, rows, device):
-        return embed(network, images, rows, device, batch_size=4 * self.batch_size)
+    def _start_cross_fitting(self, n_samples):
+        self.cross_fitted_proba_ = np.tile(self.class_prior_, (n_samples, 1))
+
+    def _cross_fit(self, network, embeddings, clinical, rows):
+        """Keep what a network says of rows that it never saw."""
+        self.cross_fitted_proba_[rows] = class_shares(head_outputs(network, embeddings, clinical), self.class_prior_)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -35,6 +36,8 @@ class Architecture:
         Share of the embedding that is dropped before the last layer.
     image_size : int, default=224
         Side of the images, in pixels.
+    n_clinical : int, default=0
+        Clinical numbers that join the embedding before the last layer.
 
     Examples
     --------
@@ -51,6 +54,7 @@ class Architecture:
     shared_weights: bool = True
     dropout: float = 0.3
     image_size: int = 224
+    n_clinical: int = 0
 
     def build(self, pretrained=False):
         """Build the network.
@@ -81,7 +85,7 @@ class Architecture:
             _branch(self.backbone, self.image_size, self.n_features // self.n_views, pretrained)
             for _ in range(1 if self.shared_weights else self.n_views)
         ]
-        return MultiViewNetwork(branches, self.n_features, self.n_outputs, self.dropout)
+        return MultiViewNetwork(branches, self.n_features, self.n_outputs, self.dropout, self.n_clinical)
 
 
 class TiulpinBranch(nn.Sequential):
@@ -138,6 +142,8 @@ class MultiViewNetwork(nn.Module):
         Class scores.
     dropout : float, default=0.3
         Share of the embedding that is dropped in training.
+    n_clinical : int, default=0
+        Clinical numbers that join the embedding before the last layer.
 
     Examples
     --------
@@ -149,12 +155,13 @@ class MultiViewNetwork(nn.Module):
     (torch.Size([3, 2]), 0.0)
     """
 
-    def __init__(self, branches, n_features, n_outputs, dropout=0.3):
+    def __init__(self, branches, n_features, n_outputs, dropout=0.3, n_clinical=0):
         super().__init__()
         self.branches = nn.ModuleList(branches)
         self.n_features = n_features
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(n_features, n_outputs)
+        self.covariates = _Standardised(n_clinical) if n_clinical else None
+        self.head = nn.Linear(n_features + n_clinical, n_outputs)
 
     def embed(self, images, present):
         """Turn views into embeddings; a missing view gives zeros and never reaches a branch.
@@ -181,7 +188,7 @@ class MultiViewNetwork(nn.Module):
         ]
         return torch.cat(parts, dim=1)
 
-    def forward(self, images, present):
+    def forward(self, images, present, clinical=None):
         """Score the classes.
 
         Parameters
@@ -190,13 +197,35 @@ class MultiViewNetwork(nn.Module):
             Grey values between 0 and 1.
         present : bool tensor of shape (n, n_views)
             Where there is an image.
+        clinical : float tensor of shape (n, n_clinical), default=None
+            Clinical numbers, NaN where unknown; only for a network that has some.
 
         Returns
         -------
         float tensor of shape (n, n_outputs)
             Logits.
         """
-        return self.head(self.dropout(self.embed(images, present)))
+        return self.score(self.embed(images, present), clinical)
+
+    def score(self, embedding, clinical=None):
+        """Score the classes of patients whose views are embedded.
+
+        Parameters
+        ----------
+        embedding : float tensor of shape (n, n_features)
+            What `embed` returned.
+        clinical : float tensor of shape (n, n_clinical), default=None
+            Clinical numbers, NaN where unknown; only for a network that has some.
+
+        Returns
+        -------
+        float tensor of shape (n, n_outputs)
+            Logits.
+        """
+        embedding = self.dropout(embedding)
+        if self.covariates is not None:
+            embedding = torch.cat([embedding, self.covariates(clinical).to(embedding.dtype)], dim=1)
+        return self.head(embedding)
 
     @staticmethod
     def _filled(embedding, branch, images, present):
@@ -206,6 +235,28 @@ class MultiViewNetwork(nn.Module):
         some = images[present].float().contiguous(memory_format=torch.channels_last)
         index = present.nonzero(as_tuple=True)
         return embedding.index_put(index, branch(some).float())
+
+
+class _Standardised(nn.Module):
+    """Clinical numbers minus their mean over their standard deviation; an unknown one counts as the mean."""
+
+    def __init__(self, n_clinical):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_clinical))
+        self.register_buffer("deviation", torch.ones(n_clinical))
+
+    def learn(self, values):
+        """Take mean and deviation from the numbers of the training rows, a float64 array."""
+        known = np.isfinite(values)
+        counts = np.maximum(known.sum(axis=0), 1)
+        mean = np.where(known, values, 0).sum(axis=0) / counts
+        variance = np.where(known, (values - mean) ** 2, 0).sum(axis=0) / counts
+        deviation = np.where(variance > 0, np.sqrt(variance), 1)
+        self.mean.copy_(torch.as_tensor(mean))
+        self.deviation.copy_(torch.as_tensor(deviation))
+
+    def forward(self, values):
+        return torch.nan_to_num((values - self.mean) / self.deviation)
 
 
 class _TimmBranch(nn.Module):

@@ -30,6 +30,10 @@ class Patients:
         Seed of everything random.
     device : torch.device
         Where to compute.
+    targets : array of shape (n,)
+        What the loss compares with: the classes, or values.
+    clinical : float array of shape (n, n_clinical)
+        Clinical numbers, NaN where unknown.
 
     Examples
     --------
@@ -37,7 +41,8 @@ class Patients:
     >>> from deepradiomics.deep.rows import Patients
     >>> from deepradiomics.training import PreparedImages
     >>> images = PreparedImages([[np.eye(8)]], ["hip"], 32)
-    >>> Patients(images, np.array([0]), None, np.array([True]), 0, torch.device("cpu")).seed
+    >>> here, none = torch.device("cpu"), np.empty((1, 0))
+    >>> Patients(images, np.array([0]), None, np.array([True]), 0, here, np.array([0]), none).seed
     0
     """
 
@@ -47,6 +52,8 @@ class Patients:
     usable: np.ndarray
     seed: int
     device: torch.device
+    targets: np.ndarray
+    clinical: np.ndarray
 
 
 def encode_labels(y, n_samples):
@@ -102,7 +109,7 @@ def augmented_loader(patients, augmentation):
     Returns
     -------
     callable
-        ``load(rows, generator)`` gives ``((images, present), codes)``.
+        ``load(rows, generator)`` gives ``((images, present, clinical), targets)``.
 
     Examples
     --------
@@ -110,8 +117,9 @@ def augmented_loader(patients, augmentation):
     >>> from deepradiomics.deep.rows import Patients, augmented_loader
     >>> from deepradiomics.training import PreparedImages
     >>> images = PreparedImages([[np.eye(8)]], ["hip"], 32)
-    >>> patients = Patients(images, np.array([0]), None, np.array([True]), 0, torch.device("cpu"))
-    >>> (batch, present), codes = augmented_loader(patients, True)(np.array([0]), torch.Generator())
+    >>> here, none = torch.device("cpu"), np.empty((1, 0))
+    >>> patients = Patients(images, np.array([0]), None, np.array([True]), 0, here, np.array([0]), none)
+    >>> (batch, present, clinical), targets = augmented_loader(patients, True)(np.array([0]), torch.Generator())
     >>> batch.shape
     torch.Size([1, 1, 1, 32, 32])
     """
@@ -121,6 +129,7 @@ def augmented_loader(patients, augmentation):
         images, present = patients.images.batch(rows)
         images, present = images.to(patients.device).float(), present.to(patients.device)
         changed = augment(images.flatten(0, 1), limits, generator).view_as(images)
-        return (changed, present), torch.as_tensor(patients.codes[rows], device=patients.device)
+        clinical = torch.as_tensor(patients.clinical[rows], dtype=torch.float32, device=patients.device)
+        return (changed, present, clinical), torch.as_tensor(patients.targets[rows], device=patients.device)
 
     return load

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import compute_class_weight
 
@@ -51,14 +52,46 @@ def embed(network, images, rows, device, *, batch_size):
         return torch.cat(in_chunks(embedded, rows, batch_size)).double().numpy()
 
 
-def class_shares(network, embeddings, prior):
-    """Turn embeddings into probabilities of classes by the head of a network.
+def head_outputs(network, embeddings, clinical):
+    """Apply the last layer of a network.
 
     Parameters
     ----------
     network : MultiViewNetwork
         With a linear ``head``.
     embeddings : float array of shape (n, n_features)
+        NaN where a patient has no view.
+    clinical : float array of shape (n, n_clinical)
+        Clinical numbers, NaN where unknown.
+
+    Returns
+    -------
+    float array of shape (n, n_outputs)
+        Logits or values; NaN where a patient has no view.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.deep import MultiViewNetwork, TiulpinBranch
+    >>> from deepradiomics.deep.scores import head_outputs
+    >>> network = MultiViewNetwork([TiulpinBranch()], n_features=128, n_outputs=2)
+    >>> head_outputs(network, np.full((1, 128), np.nan), np.empty((1, 0)))
+    array([[nan, nan]])
+    """
+    weight, bias = (value.detach().double().cpu().numpy() for value in (network.head.weight, network.head.bias))
+    inputs = embeddings
+    if network.covariates is not None:
+        mean, deviation = (value.double().cpu().numpy() for value in network.covariates.buffers())
+        inputs = np.hstack([embeddings, np.nan_to_num((clinical - mean) / deviation)])
+    return inputs @ weight.T + bias
+
+
+def class_shares(logits, prior):
+    """Turn logits into probabilities of classes.
+
+    Parameters
+    ----------
+    logits : float array of shape (n, n_classes)
         NaN where a patient has no view.
     prior : float array of shape (n_classes,)
         What such a patient gets.
@@ -71,17 +104,12 @@ def class_shares(network, embeddings, prior):
     Examples
     --------
     >>> import numpy as np
-    >>> from deepradiomics.deep import MultiViewNetwork, TiulpinBranch
     >>> from deepradiomics.deep.scores import class_shares
-    >>> network = MultiViewNetwork([TiulpinBranch()], n_features=128, n_outputs=2)
-    >>> class_shares(network, np.full((1, 128), np.nan), np.array([0.7, 0.3]))
-    array([[0.7, 0.3]])
+    >>> class_shares(np.array([[np.nan, np.nan], [0.0, 0.0]]), np.array([0.7, 0.3]))
+    array([[0.7, 0.3],
+           [0.5, 0.5]])
     """
-    weight, bias = (value.detach().double().cpu().numpy() for value in (network.head.weight, network.head.bias))
-    logits = embeddings @ weight.T + bias
-    proba = np.exp(logits - logits.max(axis=1, keepdims=True))
-    proba /= proba.sum(axis=1, keepdims=True)
-    return np.where(np.isnan(embeddings).any(axis=1, keepdims=True), prior, proba)
+    return np.where(np.isnan(logits).any(axis=1, keepdims=True), prior, softmax(logits, axis=1))
 
 
 def loss_weights(class_weight, classes, codes):

@@ -17,6 +17,7 @@ from deepradiomics.persistence._manifest import MODEL, check_version
 _TRUSTED = {
     "deepradiomics.deep.extractor": ("DeepExtractor",),
     "deepradiomics.deep.networks": ("Architecture",),
+    "deepradiomics.deep.regressor": ("DeepRegressor",),
     "deepradiomics.fusion": ("StackedFusionClassifier",),
     "deepradiomics.harmonization": ("ComBat",),
     "deepradiomics.preprocessing.normalizer": ("GrayscaleNormalizer",),

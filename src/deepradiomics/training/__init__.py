@@ -4,7 +4,7 @@ from deepradiomics.training.augmentation import Augmentation, as_augmentation, a
 from deepradiomics.training.batches import Batches, PreparedImages, prepare_image
 from deepradiomics.training.devices import halved, in_chunks, resolve_device, seeded
 from deepradiomics.training.loop import Schedule, fit_network
-from deepradiomics.training.losses import class_weights, cross_entropy
+from deepradiomics.training.losses import class_weights, cross_entropy, supervised_contrastive, triplet
 from deepradiomics.training.weights import load_weights, read_weights, save_weights
 
 __all__ = [
@@ -26,4 +26,6 @@ __all__ = [
     "resolve_device",
     "save_weights",
     "seeded",
+    "supervised_contrastive",
+    "triplet",
 ]

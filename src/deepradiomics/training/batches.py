@@ -193,6 +193,9 @@ class Batches:
         Fixes order and augmentation.
     device : torch.device or str, default="cpu"
         Where the generator lives.
+    classes : int array, default=None
+        Class of each row that there is, also of those that are not gone through. Given, each class is drawn equally
+        often: rows of a small class come again, each as often as the others, some of a large class stay out.
 
     Examples
     --------
@@ -205,10 +208,11 @@ class Batches:
     [3, 2]
     """
 
-    def __init__(self, load, rows, batch_size, *, seed, device="cpu"):
+    def __init__(self, load, rows, batch_size, *, seed, device="cpu", classes=None):
         self.load = load
         self.rows = np.asarray(rows)
         self.batch_size = batch_size
+        self.classes = classes
         self._order = np.random.default_rng(seed)
         self._generator = torch.Generator(device=device).manual_seed(seed)
 
@@ -216,5 +220,18 @@ class Batches:
         return -(-len(self.rows) // self.batch_size)
 
     def __iter__(self):
-        for rows in np.array_split(self._order.permutation(self.rows), len(self)):
-            yield self.load(rows, self._generator)
+        rows = self.rows if self.classes is None else self._balanced()
+        for some in np.array_split(self._order.permutation(rows), len(self)):
+            yield self.load(some, self._generator)
+
+    def _balanced(self):
+        """Draw as many rows as there are, the same number of each class or one more."""
+        codes = np.asarray(self.classes)[self.rows]
+        kinds = self._order.permutation(np.unique(codes))
+        sizes = [len(part) for part in np.array_split(self.rows, len(kinds))]
+        drawn = []
+        for kind, size in zip(kinds, sizes, strict=True):
+            own = self.rows[codes == kind]
+            rounds = [self._order.permutation(own) for _ in range(-(-size // len(own)))]
+            drawn.append(np.concatenate(rounds)[:size])
+        return np.concatenate(drawn)

@@ -1,0 +1,88 @@
+"""Which layers of a network learn in which epochs, and how fast."""
+
+from deepradiomics.deep.networks import TiulpinBranch
+from deepradiomics.exceptions import InputError
+
+
+def learning_stages(network, epochs, *, frozen_epochs=0, layer_decay=1.0):
+    """Split a training into stages: first what lies behind the backbones alone, then everything.
+
+    Parameters
+    ----------
+    network : MultiViewNetwork
+        The network.
+    epochs : int
+        Epochs of all stages.
+    frozen_epochs : int, default=0
+        Epochs of the first stage; 0 goes without it.
+    layer_decay : float, default=1.0
+        Factor of the learning rate from each layer of a backbone to the one before it.
+
+    Returns
+    -------
+    list of (int, list of dict)
+        Epochs and groups of parameters, ``{"params": ..., "lr": factor}``, of each stage.
+
+    Raises
+    ------
+    InputError
+        If no epoch is left for the whole network.
+
+    References
+    ----------
+    Howard J, Ruder S. Universal language model fine-tuning for text classification. ACL 2018 (both).
+
+    Examples
+    --------
+    >>> from deepradiomics.deep import Architecture
+    >>> from deepradiomics.deep.stages import learning_stages
+    >>> network = Architecture("tiulpin", n_views=1, n_outputs=2, n_features=16).build()
+    >>> stages = learning_stages(network, 10, frozen_epochs=2, layer_decay=0.5)
+    >>> [(epochs, [group["lr"] for group in groups]) for epochs, groups in stages]
+    [(2, [1.0]), (8, [1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625])]
+    """
+    if frozen_epochs >= epochs:
+        raise InputError(
+            f"frozen_epochs={frozen_epochs} leaves none of {epochs} epochs for the backbone; give fewer than epochs",
+            code="frozen_epochs",
+        )
+    layers = {}
+    for depth, parameter in _depths(network):
+        layers.setdefault(depth, []).append(parameter)
+    groups = [{"params": layers[depth], "lr": layer_decay**depth} for depth in sorted(layers)]
+    whole = (epochs - frozen_epochs, groups)
+    return [(frozen_epochs, groups[:1]), whole] if frozen_epochs else [whole]
+
+
+def _depths(network):
+    """Yield each parameter with the number of layers from it to the outputs of the backbones; 0 behind them."""
+    for parameter in network.head.parameters():
+        yield 0, parameter
+    for branch in network.branches:
+        backbone = getattr(branch, "backbone", None)
+        if backbone is not None:
+            layers = _timm_layers(backbone)
+            yield from ((0, parameter) for parameter in branch.projection.parameters())
+        else:
+            layers, behind = _tiulpin_layers(branch)
+            yield from ((0, parameter) for parameter in behind)
+        last = max(layer for layer, _ in layers)
+        yield from ((last - layer + 1, parameter) for layer, parameter in layers)
+
+
+def _timm_layers(backbone):
+    """Number the parameters of a timm model by layer, from the image on."""
+    from timm.models import group_parameters
+
+    numbers = group_parameters(backbone, backbone.group_matcher(coarse=True), reverse=True)
+    order = {number: place for place, number in enumerate(sorted(set(numbers.values())))}
+    return [(order[numbers[name]], parameter) for name, parameter in backbone.named_parameters()]
+
+
+def _tiulpin_layers(branch):
+    """Number the parameters of Kim's branch by convolution; and those of the linear layer behind it, if any."""
+    convolutions = branch if isinstance(branch, TiulpinBranch) else branch[0]
+    behind = [] if convolutions is branch else list(branch[1].parameters())
+    learning = [list(layer.parameters()) for layer in convolutions]
+    numbered = enumerate(layer for layer in learning if layer)
+    return [(number, parameter) for number, layer in numbered for parameter in layer], behind
