@@ -4,12 +4,15 @@ from deepradiomics.deep.alignment import Alignment, align
 from deepradiomics.deep.attribution import AttributionMap, grad_cam
 from deepradiomics.deep.columns import image_columns
 from deepradiomics.deep.extractor import DeepExtractor
-from deepradiomics.deep.networks import Architecture, MultiViewNetwork, TiulpinBranch
+from deepradiomics.deep.history import plot_history
+from deepradiomics.deep.networks import Architecture, AttendCompare, MultiViewNetwork, TiulpinBranch
+from deepradiomics.deep.pretraining import pretrain
 from deepradiomics.deep.regressor import DeepRegressor
 
 __all__ = [
     "Alignment",
     "Architecture",
+    "AttendCompare",
     "AttributionMap",
     "DeepExtractor",
     "DeepRegressor",
@@ -18,4 +21,6 @@ __all__ = [
     "align",
     "grad_cam",
     "image_columns",
+    "plot_history",
+    "pretrain",
 ]

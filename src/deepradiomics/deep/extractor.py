@@ -28,7 +28,8 @@ class DeepExtractor(ClassifierMixin, _NetworkEstimator):
     Parameters
     ----------
     backbone : str, default="tiulpin"
-        ``"tiulpin"``, the branch of Kim et al. 2022 (six convolutions, 128 features), or any name that timm knows.
+        ``"tiulpin"``, the branch of Kim et al. 2022 (six convolutions, 128 features), ``"tiulpin_acm"``, the same with
+        an attend-and-compare module, or any name that timm knows.
     shared_weights : bool, default=True
         One branch for all columns, or one a column.
     n_features : int, default=256

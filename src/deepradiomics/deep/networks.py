@@ -9,6 +9,7 @@ from torch import nn
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import load_weights
 
+_TIULPIN = ("tiulpin", "tiulpin_acm")
 _HOW_TO_GET_WEIGHTS = (
     "on a machine with a connection run model = timm.create_model({name!r}, pretrained=True) and "
     "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors'), then give "
@@ -23,7 +24,7 @@ class Architecture:
     Parameters
     ----------
     backbone : str
-        ``"tiulpin"`` or a name that timm knows.
+        ``"tiulpin"``, ``"tiulpin_acm"`` or a name that timm knows.
     n_views : int
         Images a patient.
     n_outputs : int
@@ -97,6 +98,8 @@ class TiulpinBranch(nn.Sequential):
     ----------
     in_channels : int, default=1
         Channels of the image.
+    attend_compare : bool, default=False
+        Whether an `AttendCompare` module stands before the global average.
 
     References
     ----------
@@ -114,7 +117,7 @@ class TiulpinBranch(nn.Sequential):
     torch.Size([2, 128])
     """
 
-    def __init__(self, in_channels=1):
+    def __init__(self, in_channels=1, attend_compare=False):
         super().__init__(
             _convolution(in_channels, 32, stride=2),
             _convolution(32, 32),
@@ -124,9 +127,73 @@ class TiulpinBranch(nn.Sequential):
             _convolution(64, 64),
             nn.MaxPool2d(2),
             _convolution(64, 128),
+            *([AttendCompare(128)] if attend_compare else []),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )
+
+
+class AttendCompare(nn.Module):
+    """Compare two places that the network chooses, and weigh the channels by the whole picture.
+
+    ``ACM(X) = P * (X + K - Q)``, with X around its mean, K and Q weighted means of X over the places that two attention
+    maps choose, a pair of maps for each group of channels, and P a weight for each channel from its mean.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the feature map, a multiple of ``n_groups``.
+    n_groups : int, default=8
+        Groups of channels, each with its own pair of places.
+
+    Notes
+    -----
+    The published training also rewards attention maps of a pair for choosing different places; that term is left out.
+
+    References
+    ----------
+    Kim M, Park J, Na S, Park CM, Yoo D. Learning visual context by comparison. ECCV 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from deepradiomics.deep import AttendCompare
+    >>> AttendCompare(16)(torch.rand(2, 16, 5, 4)).shape
+    torch.Size([2, 16, 5, 4])
+    """
+
+    def __init__(self, channels, n_groups=8):
+        super().__init__()
+        self.n_groups = n_groups
+        self.places = nn.Conv2d(channels, 2 * n_groups, 1, groups=n_groups)
+        self.weight = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, channels // 4, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels // 4, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, features):
+        """Compare and weigh.
+
+        Parameters
+        ----------
+        features : float tensor of shape (n, channels, H, W)
+            X.
+
+        Returns
+        -------
+        float tensor of shape (n, channels, H, W)
+            ACM(X).
+        """
+        n, channels = features.shape[:2]
+        centred = features - features.mean(dim=(2, 3), keepdim=True)
+        maps = self.places(centred).reshape(n, self.n_groups, 2, -1).softmax(dim=-1)
+        grouped = centred.reshape(n, self.n_groups, channels // self.n_groups, -1)
+        chosen = torch.einsum("ngap,ngcp->ngca", maps, grouped)
+        difference = (chosen[..., 0] - chosen[..., 1]).reshape(n, channels, 1, 1)
+        return self.weight(features) * (centred + difference)
 
 
 class MultiViewNetwork(nn.Module):
@@ -273,6 +340,32 @@ class _TimmBranch(nn.Module):
         return self.projection(self.backbone((images - self.mean) / self.deviation))
 
 
+def backbone_of(branch):
+    """Return what of a branch can be trained beforehand: all but the linear layer behind it.
+
+    Parameters
+    ----------
+    branch : torch.nn.Module
+        A branch of a `MultiViewNetwork` that `Architecture.build` made.
+
+    Returns
+    -------
+    torch.nn.Module
+        The backbone, whose weights ``pretrained`` takes from a file.
+
+    Examples
+    --------
+    >>> from deepradiomics.deep import Architecture
+    >>> from deepradiomics.deep.networks import backbone_of
+    >>> branch = Architecture("tiulpin", n_views=1, n_outputs=2, n_features=16).build().branches[0]
+    >>> type(backbone_of(branch)).__name__
+    'TiulpinBranch'
+    """
+    if isinstance(branch, _TimmBranch):
+        return branch.backbone
+    return branch if isinstance(branch, TiulpinBranch) else branch[0]
+
+
 def _convolution(n_in, n_out, stride=1):
     """Convolve, normalise, rectify."""
     return nn.Sequential(
@@ -282,8 +375,8 @@ def _convolution(n_in, n_out, stride=1):
 
 def _branch(name, image_size, n_features, pretrained):
     """Build one branch: images to ``n_features`` numbers."""
-    if name == "tiulpin":
-        branch = _tiulpin(pretrained)
+    if name in _TIULPIN:
+        branch = _tiulpin(name, pretrained)
         n_backbone = _n_outputs(branch, image_size, name)
         # At the published 128 features a hip there is no further layer.
         branch = branch if n_features == n_backbone else nn.Sequential(branch, nn.Linear(n_backbone, n_features))
@@ -293,11 +386,11 @@ def _branch(name, image_size, n_features, pretrained):
     return branch.to(memory_format=torch.channels_last)
 
 
-def _tiulpin(pretrained):
-    branch = TiulpinBranch()
+def _tiulpin(name, pretrained):
+    branch = TiulpinBranch(attend_compare=name == "tiulpin_acm")
     if pretrained is True:
         raise InputError(
-            "there are no published weights for the backbone 'tiulpin'; give pretrained=False or a safetensors file",
+            f"there are no published weights for the backbone {name!r}; give pretrained=False or a safetensors file",
             code="no_weights",
         )
     return load_weights(branch, pretrained) if pretrained else branch

@@ -1,6 +1,6 @@
 """Which layers of a network learn in which epochs, and how fast."""
 
-from deepradiomics.deep.networks import TiulpinBranch
+from deepradiomics.deep.networks import TiulpinBranch, backbone_of
 from deepradiomics.exceptions import InputError
 
 
@@ -59,13 +59,10 @@ def _depths(network):
     for parameter in network.head.parameters():
         yield 0, parameter
     for branch in network.branches:
-        backbone = getattr(branch, "backbone", None)
-        if backbone is not None:
-            layers = _timm_layers(backbone)
-            yield from ((0, parameter) for parameter in branch.projection.parameters())
-        else:
-            layers, behind = _tiulpin_layers(branch)
-            yield from ((0, parameter) for parameter in behind)
+        backbone = backbone_of(branch)
+        layers = _tiulpin_layers(backbone) if isinstance(backbone, TiulpinBranch) else _timm_layers(backbone)
+        own = {id(parameter) for _, parameter in layers}
+        yield from ((0, parameter) for parameter in branch.parameters() if id(parameter) not in own)
         last = max(layer for layer, _ in layers)
         yield from ((last - layer + 1, parameter) for layer, parameter in layers)
 
@@ -79,10 +76,8 @@ def _timm_layers(backbone):
     return [(order[numbers[name]], parameter) for name, parameter in backbone.named_parameters()]
 
 
-def _tiulpin_layers(branch):
-    """Number the parameters of Kim's branch by convolution; and those of the linear layer behind it, if any."""
-    convolutions = branch if isinstance(branch, TiulpinBranch) else branch[0]
-    behind = [] if convolutions is branch else list(branch[1].parameters())
-    learning = [list(layer.parameters()) for layer in convolutions]
+def _tiulpin_layers(backbone):
+    """Number the parameters of Kim's branch by convolution."""
+    learning = [list(layer.parameters()) for layer in backbone]
     numbered = enumerate(layer for layer in learning if layer)
-    return [(number, parameter) for number, layer in numbered for parameter in layer], behind
+    return [(number, parameter) for number, layer in numbered for parameter in layer]
