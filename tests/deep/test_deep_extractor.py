@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
@@ -17,7 +18,7 @@ from two_roughnesses import SMALL, make_views
 
 from deepradiomics import DeepExtractor, Radiograph
 from deepradiomics.exceptions import InputError, TrainingError
-from deepradiomics.training import save_weights
+from deepradiomics.training import PreparedImages, save_weights
 
 
 @pytest.fixture(scope="module")
@@ -258,3 +259,30 @@ def test_progress_is_shown_only_when_asked(hips, capfd):
     assert out == ""
     assert "all rows" in err
     assert "loss=" in err
+
+
+def test_processes_that_read_change_nothing(tmp_path):
+    X, y = make_views(12)
+    X.loc[4, "left"] = None
+    files = X.copy()
+    for column in X:
+        for row, image in X[column].items():
+            if image is not None:
+                Image.fromarray(image).save(tmp_path / f"{column}{row}.tiff")
+                files.loc[row, column] = str(tmp_path / f"{column}{row}.tiff")
+    one = DeepExtractor(**SMALL).fit(files, y)
+    two = DeepExtractor(**SMALL, n_jobs=2).fit(files, y)
+    assert np.array_equal(one.transform(files), two.transform(files))
+    files.loc[5, "right"] = str(tmp_path / "nothing.tiff")
+    with pytest.raises(InputError, match="row 5, column 'right'"):
+        two.transform(files)
+
+
+def test_only_so_many_images_are_kept(monkeypatch):
+    monkeypatch.setattr("deepradiomics.training.batches.CACHE_BYTES", 5 * 2 * 64**2)
+    X, _ = make_views(8)
+    images = PreparedImages([X["left"].tolist(), X["right"].tolist()], ["left", "right"], 64)
+    images.keep(np.arange(8), n_jobs=2)
+    assert sorted(images._kept) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    again = PreparedImages([X["left"].tolist(), X["right"].tolist()], ["left", "right"], 64)
+    assert torch.equal(images.batch([1, 6])[0], again.batch([1, 6])[0])

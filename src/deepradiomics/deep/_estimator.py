@@ -6,6 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 import torch
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
@@ -46,6 +47,7 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "device": [str],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -203,6 +205,8 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
         self.n_features_in_, self._names = len(names) + clinical.shape[1], names
         prepared = PreparedImages(columns, names, self.image_size)
         usable = prepared.present().any(axis=1)
+        if effective_n_jobs(self.n_jobs) > 1:
+            prepared.keep(np.flatnonzero(usable), n_jobs=self.n_jobs)
         codes, targets = self._encoded(y, usable)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         groups = None if groups is None else np.asarray(groups)
@@ -311,7 +315,7 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
         return embeddings, clinical
 
     def _embed(self, network, images, rows, device):
-        return embed(network, images, rows, device, batch_size=4 * self.batch_size)
+        return embed(network, images, rows, device, batch_size=4 * self.batch_size, n_jobs=self.n_jobs)
 
 
 class _Scored(nn.Module):

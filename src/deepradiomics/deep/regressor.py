@@ -64,6 +64,9 @@ class DeepRegressor(RegressorMixin, _NetworkEstimator):
         Epochs without a smaller validation loss after which training stops. The best epoch's weights are kept.
     device : str, default="auto"
         ``"auto"`` is CUDA where there is one, else the CPU.
+    n_jobs : int, default=None
+        Processes that read and resize images, as joblib understands it; None is this one. It pays for files, and for
+        backbones that are fast against reading them.
     random_state : int, RandomState instance or None, default=None
         Fixes initial weights, order, augmentation, dropout and folds. torch's global random state is neither used
         nor changed.
@@ -139,6 +142,7 @@ class DeepRegressor(RegressorMixin, _NetworkEstimator):
         validation_fraction=0.0,
         patience=5,
         device="auto",
+        n_jobs=None,
         random_state=None,
         verbose=0,
     ):
@@ -161,6 +165,7 @@ class DeepRegressor(RegressorMixin, _NetworkEstimator):
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.device = device
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 

@@ -10,7 +10,7 @@ from deepradiomics.exceptions import InputError
 from deepradiomics.training import in_chunks
 
 
-def embed(network, images, rows, device, *, batch_size):
+def embed(network, images, rows, device, *, batch_size, n_jobs=None):
     """Embed rows that have a view.
 
     Parameters
@@ -25,6 +25,8 @@ def embed(network, images, rows, device, *, batch_size):
         Where to compute.
     batch_size : int
         Rows at a time; halved where memory runs out.
+    n_jobs : int, default=None
+        Processes that read the images.
 
     Returns
     -------
@@ -43,13 +45,19 @@ def embed(network, images, rows, device, *, batch_size):
     (1, 128)
     """
 
-    def embedded(some):
-        pixels, present = images.batch(some)
-        return network.embed(pixels.to(device), present.to(device)).cpu()
-
     network.eval()
+    found, size = [], batch_size
     with torch.inference_mode():
-        return torch.cat(in_chunks(embedded, rows, batch_size)).double().numpy()
+        for pixels, present in images.batches(rows, batch_size, n_jobs=n_jobs):
+
+            def embedded(some, pixels=pixels, present=present):
+                return network.embed(pixels[some].to(device), present[some].to(device)).cpu()
+
+            parts = in_chunks(embedded, np.arange(len(pixels)), size)
+            # What did not fit once is not tried again.
+            size = min(size, max(map(len, parts)))
+            found += parts
+    return torch.cat(found).double().numpy()
 
 
 def head_outputs(network, embeddings, clinical):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import torch
+from joblib import Parallel, delayed, effective_n_jobs
 from torch.nn import functional
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
@@ -136,13 +137,8 @@ class PreparedImages:
         key = (int(row), int(view))
         if key in self._kept:
             return self._kept[key]
-        try:
-            cell, image = self.columns[view][row], None
-            if not _is_missing(cell):
-                radiograph = as_radiograph(cell)
-                image = prepare_image(radiograph.pixels, self.image_size, letterbox=self.letterbox)
-        except DeepRadiomicsError as error:
-            raise error.at(f"row {row}, column {self.names[view]!r}") from error
+        place = f"row {row}, column {self.names[view]!r}"
+        image = _prepared(self.columns[view][row], place, self.image_size, self.letterbox)
         if len(self._kept) < self._room:
             self._kept[key] = image
         return image
@@ -162,15 +158,88 @@ class PreparedImages:
         present : bool tensor of shape (n, n_views)
             Where there is an image.
         """
+        return self._stacked([[self.image(row, view) for view in range(len(self.columns))] for row in rows])
+
+    def batches(self, rows, size, *, n_jobs=None):
+        """Yield batches of patients in their order; other processes read the next ones while one is in use.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+            Which patients.
+        size : int
+            Patients a batch.
+        n_jobs : int, default=None
+            Processes that read and resize, as joblib understands it; None is this one.
+
+        Yields
+        ------
+        images, present : tensors
+            As of `batch`.
+        """
+        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        if effective_n_jobs(n_jobs) == 1:
+            yield from map(self.batch, chunks)
+            return
+        tasks = (delayed(_prepared_rows)(*self._cells(chunk), self.image_size, self.letterbox) for chunk in chunks)
+        for prepared in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
+            yield self._stacked(
+                [[None if image is None else torch.from_numpy(image) for image in views] for views in prepared]
+            )
+
+    def keep(self, rows, *, n_jobs=None):
+        """Read images ahead, as many as may be kept, so that a training finds them in memory.
+
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+            Which patients.
+        n_jobs : int, default=None
+            Processes that read and resize, as joblib understands it; None is this one.
+        """
+        rows = rows[: self._room // len(self.columns)]
+        done = 0
+        for images, present in self.batches(rows, 16, n_jobs=n_jobs):
+            for row, views, there in zip(rows[done:], images, present, strict=False):
+                for view, image in enumerate(views):
+                    self._kept[int(row), view] = image.clone() if there[view] else None
+            done += len(images)
+
+    def _cells(self, rows):
+        """Cells of some rows, and their places for messages."""
+        cells = [[column[row] for column in self.columns] for row in rows]
+        return cells, [[f"row {row}, column {name!r}" for name in self.names] for row in rows]
+
+    def _stacked(self, rows):
+        """Stack images, None where there is none."""
         shape = (len(rows), len(self.columns))
         images = torch.zeros((*shape, 1, self.image_size, self.image_size), dtype=torch.float16)
         present = torch.zeros(shape, dtype=torch.bool)
         for position, view in np.ndindex(shape):
-            image = self.image(rows[position], view)
+            image = rows[position][view]
             if image is not None:
                 images[position, view] = image
                 present[position, view] = True
         return images, present
+
+
+def _prepared(cell, place, image_size, letterbox):
+    """Read and resize one cell; None where there is no image."""
+    if _is_missing(cell):
+        return None
+    try:
+        return prepare_image(as_radiograph(cell).pixels, image_size, letterbox=letterbox)
+    except DeepRadiomicsError as error:
+        raise error.at(place) from error
+
+
+def _prepared_rows(cells, places, image_size, letterbox):
+    """Read and resize some rows in another process; arrays, which travel more lightly than tensors."""
+    prepared = [
+        [_prepared(cell, place, image_size, letterbox) for cell, place in zip(*row, strict=True)]
+        for row in zip(cells, places, strict=True)
+    ]
+    return [[None if image is None else image.numpy() for image in views] for views in prepared]
 
 
 def _is_missing(cell):
