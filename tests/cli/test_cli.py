@@ -109,3 +109,27 @@ def test_help_is_fast_and_loads_nothing_heavy():
     code = "import sys; from deepradiomics.cli import _parser; _parser(); print({'torch', 'pandas'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_resumed_features_are_those_of_one_go(study, capsys, jobs):
+    words = ["extract", str(study / "cases.csv"), "-p", str(study / "Params.yaml"), "-o"]
+    assert main([*words, str(study / "once.csv")]) == 0
+    resumed = [*words, str(study / "resumed.csv"), "--resume", "--jobs", jobs]
+    assert main(resumed) == 0
+    once, found = (pd.read_csv(study / f"{name}.csv") for name in ("once", "resumed"))
+    pd.testing.assert_frame_equal(once, found, check_exact=False, rtol=1e-12)
+    # What is finished is not measured again: the images may be gone.
+    for path in (study / "images").iterdir():
+        path.unlink()
+    capsys.readouterr()
+    assert main(resumed) == 0
+    assert "2 regions" in capsys.readouterr().out
+
+
+def test_a_row_that_fails_is_named_when_resumed(study, capsys):
+    (study / "images/m1.nrrd").write_bytes(b"nothing")
+    words = ["extract", str(study / "cases.csv"), "-o", str(study / "out.csv"), "--resume"]
+    assert main(words) == 1
+    assert "row 1: " in capsys.readouterr().err
+    assert pd.read_csv(study / "out.csv")["original_firstorder_Mean"].isna().tolist() == [False, True]

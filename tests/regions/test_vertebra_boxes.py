@@ -220,3 +220,19 @@ def test_an_absent_level_is_none_and_a_bad_mask_is_written_down():
     assert regions.failures_["code"].tolist() == ["mask_shape"]
     with pytest.raises(DeepRadiomicsError, match="row 2"):
         VertebraRegions(image="ap", mask="mask").transform(X)
+
+
+def test_a_vertebra_out_of_reach_decides_nothing():
+    spines = make_spines(1, random_state=0)
+    labels = spines.masks_lateral[0].copy()
+    table = pd.DataFrame({"lateral": spines.data["lateral"], "mask": [labels]})
+    regions = VertebraRegions(image="lateral", mask="mask", levels=("L1-L3",))
+    whole = regions.fit_transform(table)["L1-L3"].iloc[0]
+    # S1 becomes a line that is no body, L5 is lost: neither borders on L1 to L3.
+    rows, columns = np.nonzero(labels == 7)
+    labels[np.isin(labels, [5, 7])] = 0
+    labels[rows[:3], columns[:3]] = 7
+    spoiled = regions.fit_transform(table)["L1-L3"].iloc[0]
+    assert np.array_equal(whole.pixels, spoiled.pixels)
+    with pytest.raises(RegionError, match="S1"):
+        VertebraRegions(image="lateral", mask="mask", levels=("L1-L3", "L5")).fit_transform(table)

@@ -9,6 +9,7 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
@@ -207,3 +208,25 @@ def test_nothing_half_written_stays(tmp_path):
     with pytest.raises(InputError, match=r"model.zip cannot be written \(.*\); is there room"):
         dr.save(MODELS["pruner"][0], tmp_path / "file" / "model.zip")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+SMALL = {"n_features": 8, "image_size": 64, "epochs": 1, "cv": 2, "random_state": 0}
+
+
+def test_a_model_that_asked_for_groups_is_saved(tmp_path):
+    table = pd.DataFrame({"radiograph": IMAGES[:8]})
+    with config_context(enable_metadata_routing=True):
+        network = dr.DeepExtractor(**SMALL).set_fit_request(groups=True)
+        model = make_pipeline(network, LogisticRegression()).fit(table, [0, 1] * 4, groups=np.arange(8))
+    again = dr.load(dr.save(model, tmp_path / "model.zip"))
+    assert np.array_equal(again.predict_proba(table), model.predict_proba(table))
+
+
+def test_a_regressor_is_saved_without_its_cross_fitted_values(tmp_path):
+    table = pd.DataFrame({"radiograph": IMAGES[:8]})
+    network = dr.DeepRegressor(**SMALL)
+    network.fit_transform(table, np.arange(8.0))
+    again = dr.load(dr.save(network, tmp_path / "model.zip"))
+    assert np.array_equal(again.predict(table), network.predict(table))
+    assert hasattr(network, "cross_fitted_prediction_")
+    assert not hasattr(again, "cross_fitted_prediction_")

@@ -43,7 +43,7 @@ def save(model, path):
     Networks are written as safetensors, XGBoost's trees as its own JSON, the rest through skops. ``manifest.json`` has
     versions, hashes, settings and feature names, ``card.md`` a model card to be filled in.
 
-    Left out, as rows of patients or places on a disk: ``failures_`` and ``cross_fitted_proba_``, the ``repeats`` of
+    Left out, as rows of patients or places on a disk: ``failures_`` and what is cross-fitted, the ``repeats`` of
     `StabilitySelector`, the ``memory`` of a pipeline, and of files of pretrained weights all but the name. An
     estimator that keeps rows by its nature (nearest neighbours, support vectors) is written with them.
 

@@ -14,7 +14,13 @@ from deepradiomics.box import Box, crop
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.regions._columns import _Regions, table
-from deepradiomics.regions.vertebrae import LEVELS, box_round_levels, levels_between, place_vertebra_boxes
+from deepradiomics.regions.vertebrae import (
+    LEVELS,
+    box_round_levels,
+    levels_between,
+    place_vertebra_boxes,
+    with_neighbours,
+)
 
 
 class VertebraRegions(_Regions):
@@ -217,6 +223,9 @@ class VertebraRegions(_Regions):
                 code="mask_shape",
             )
         names = list(self.label_names)
+        # A vertebra that is neither wanted nor beside a wanted one decides nothing, whatever it looks like.
+        needed = [names.index(name) + 1 for name in with_neighbours(self.levels) if name in names]
+        labels = np.where(np.isin(labels, needed), labels, 0)
         boxes = place_vertebra_boxes(labels, radiograph.spacing, levels=names, tilted=self.tilted)
         found = {}
         for level in self.levels:

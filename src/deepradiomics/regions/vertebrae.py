@@ -228,6 +228,32 @@ def levels_between(level):
     return list(CHAIN[CHAIN.index(ends[0]) : CHAIN.index(ends[1]) + 1])
 
 
+def with_neighbours(levels):
+    """List the vertebrae that some names stand for, and those above and below, whose discs end their boxes.
+
+    Parameters
+    ----------
+    levels : sequence of str
+        Such as ``("L2",)``, or ``("L1-L4",)``.
+
+    Returns
+    -------
+    list of str
+        From head to foot.
+
+    Examples
+    --------
+    >>> from deepradiomics.regions.vertebrae import with_neighbours
+    >>> with_neighbours(["L1-L3"])
+    ['T12', 'L1', 'L2', 'L3', 'L4']
+    """
+    wanted = [name for level in levels for name in levels_between(level)]
+    places = {CHAIN.index(name) + step for name in wanted if name in CHAIN for step in (-1, 0, 1)}
+    return [name for place, name in enumerate(CHAIN) if place in places] + [
+        name for name in dict.fromkeys(wanted) if name not in CHAIN
+    ]
+
+
 def box_round_levels(level, boxes):
     """Find the box of a vertebra, or the smallest upright one round several.
 

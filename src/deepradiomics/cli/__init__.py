@@ -1,0 +1,173 @@
+"""The command ``deepradiomics``: thin over the library, results on stdout or in a file, progress on stderr."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from deepradiomics.cli import _cohorts, _regions
+
+_BAD_INPUT = 2
+_COHORT = (
+    "The table has a row a patient: paths of images and masks, covariates and, to train, the diagnosis. A column "
+    "'patient' keeps the rows of a patient together."
+)
+
+
+def main(arguments=None):
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : list of str, default=None
+        Words after the command's name; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0 when all went well, 1 when some regions failed under ``--on-error nan``, 2 on bad input or usage.
+
+    Examples
+    --------
+    >>> from deepradiomics.cli import main
+    >>> main(["extract", "nothing.csv", "--output", "features.csv"])
+    2
+    """
+    from deepradiomics.exceptions import DeepRadiomicsError
+
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except DeepRadiomicsError as error:
+        if options.debug:
+            raise
+        print(f"deepradiomics: {error}", file=sys.stderr)
+        return _BAD_INPUT
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="deepradiomics",
+        description="Radiomics of bone radiographs.",
+        epilog="Exit codes: 0 all went well, 1 some regions failed and were left empty, 2 bad input or usage.",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for add in (_add_extract, _add_segment, _add_train, _add_predict, _add_compare, _add_info):
+        add(commands)
+    return parser
+
+
+def _add_extract(commands):
+    extract = commands.add_parser(
+        "extract",
+        help="texture features of the images in a table",
+        description="Measure the regions in a CSV with the columns Image, Mask and, if wanted, Label, as pyradiomics "
+        "reads it; relative paths start from its folder.",
+    )
+    extract.add_argument("table", type=Path, help="CSV with the columns Image, Mask, Label")
+    extract.add_argument("--output", "-o", type=Path, required=True, help="file to write, .csv or .parquet")
+    extract.add_argument("--param", "-p", type=Path, help="pyradiomics parameter file, unchanged")
+    extract.add_argument("--jobs", "-j", type=int, default=1, help="threads; processes with --resume")
+    extract.add_argument("--engine", choices=["native", "pyradiomics"], default="native")
+    extract.add_argument("--on-error", choices=["raise", "nan"], default="raise")
+    extract.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep what is finished in the folder OUTPUT.parts and go on there after a crash; failed rows stay empty",
+    )
+    extract.set_defaults(run=_regions.extract)
+
+
+def _add_segment(commands):
+    segment = commands.add_parser(
+        "segment",
+        help="outline bones",
+        description="Write a label map (PNG of 8 bits, in the image's own size) for each radiograph, and a line with "
+        "the network's confidence in each bone, which is no guarantee.",
+    )
+    segment.add_argument("images", type=Path, nargs="+", help="radiographs")
+    segment.add_argument("--output", "-o", type=Path, required=True, help="folder for the label maps")
+    segment.add_argument(
+        "--model",
+        default="femur",
+        help="femur, lumbar-ap, lumbar-lateral (all trained on simulated radiographs), or a saved segmenter",
+    )
+    segment.set_defaults(run=_cohorts.segment)
+
+
+def _add_recipe(command):
+    command.add_argument(
+        "table", type=Path, help="CSV or parquet, a row a patient; relative paths start from its folder"
+    )
+    command.add_argument("--label", required=True, help="column with the diagnosis")
+    command.add_argument(
+        "--recipe",
+        default="kim2022",
+        help="kim2022, mao2022, vcfnet2022 or lumbar_transfer2024; its docstring names "
+        "the columns that it reads; where a column of masks is missing, the weights of the package outline the bones",
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="argument of the recipe, such as epochs=10"
+    )
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--on-error",
+        choices=["raise", "empty"],
+        default="raise",
+        help="what happens to a bone that cannot be outlined or a region that cannot be measured",
+    )
+
+
+def _add_train(commands):
+    train = commands.add_parser("train", help="train a published system on a table", description=_COHORT)
+    _add_recipe(train)
+    train.add_argument("--output", "-o", type=Path, required=True, help="model to write, .zip or a folder")
+    train.set_defaults(run=_cohorts.train)
+
+
+def _add_predict(commands):
+    predict = commands.add_parser("predict", help="apply a trained model to a table", description=_COHORT)
+    predict.add_argument("table", type=Path, help="CSV or parquet with the columns that the model was trained on")
+    predict.add_argument("--model", "-m", type=Path, required=True, help="what train has written")
+    predict.add_argument("--output", "-o", type=Path, help="CSV to write; stdout without it")
+    predict.set_defaults(run=_cohorts.predict)
+
+
+def _add_compare(commands):
+    for name, run, text in (
+        ("compare", _cohorts.compare, "compare clinical, texture and deep features and their sums"),
+        ("report", _cohorts.report, "compare, and write one HTML page; finished folds of compare are not fitted again"),
+    ):
+        command = commands.add_parser(name, help=text, description=f"{_COHORT} Finished folds are kept in the folder.")
+        _add_recipe(command)
+        command.add_argument("--output", "-o", type=Path, required=True, help="folder for the results")
+        command.add_argument("--folds", type=int, default=5)
+        command.add_argument("--repeats", type=int, default=1, help="how often the cohort is split anew")
+        command.add_argument("--jobs", "-j", type=int, default=1, help="folds that run at a time")
+        command.add_argument(
+            "--external", action="append", default=[], metavar="NAME=TABLE", help="another cohort; may be repeated"
+        )
+        command.add_argument("--subgroups", nargs="*", default=[], help="columns by which the report divides patients")
+        command.set_defaults(run=run)
+
+
+def _add_info(commands):
+    info = commands.add_parser("info", help="versions, devices and engines")
+    info.set_defaults(run=_info)
+
+
+def _info(options):
+    """Print versions, devices and engines."""
+    from importlib.metadata import PackageNotFoundError, version
+    from platform import platform, python_version
+
+    from deepradiomics.texture.native import find_device
+
+    print(f"python {python_version()} on {platform()}")
+    for package in ("deepradiomics", "numpy", "scikit-learn", "torch", "timm", "xgboost", "pyradiomics"):
+        try:
+            print(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            print(f"{package} not installed")
+    print(f"texture on {find_device('auto') or 'cpu'}")
+    return 0
