@@ -4,7 +4,7 @@ DATA ?= ../shared/data
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint doctest examples bench clean
+.PHONY: demo test lint doctest examples bench release-check clean
 
 $(STAMP): setup.cfg pyproject.toml
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
@@ -34,6 +34,18 @@ examples: $(STAMP)
 	    else echo "skipped knee_osteoporosis.py: no folder $(DATA)/knees"; fi
 	if [ -d $(DATA)/vertebrae ]; then $(BIN)/python -W error examples/vertebral_fractures.py $(DATA)/vertebrae output; \
 	    else echo "skipped vertebral_fractures.py: no folder $(DATA)/vertebrae"; fi
+
+# Types, coverage, and the wheel in an environment that has nothing else: no pyradiomics, no tools.
+release-check: $(STAMP)
+	$(BIN)/mypy src/deepradiomics
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
+	rm -rf dist build/clean
+	$(BIN)/python -m build
+	$(PYTHON) -m venv build/clean
+	build/clean/bin/python -m pip install --quiet dist/*.whl
+	cd build && clean/bin/python -c "import deepradiomics, importlib.util as u; assert not u.find_spec('radiomics')"
+	cd build && clean/bin/deepradiomics info
+	cd build && clean/bin/python ../examples/demo.py demo_output
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/texture.py
