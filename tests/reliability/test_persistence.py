@@ -224,9 +224,10 @@ def test_a_model_that_asked_for_groups_is_saved(tmp_path):
 
 def test_a_regressor_is_saved_without_its_cross_fitted_values(tmp_path):
     table = pd.DataFrame({"radiograph": IMAGES[:8]})
-    network = dr.DeepRegressor(**SMALL)
+    network = dr.DeepRegressor(**SMALL, checkpoint=str(tmp_path / "states"))
     network.fit_transform(table, np.arange(8.0))
     again = dr.load(dr.save(network, tmp_path / "model.zip"))
     assert np.array_equal(again.predict(table), network.predict(table))
     assert hasattr(network, "cross_fitted_prediction_")
+    assert again.checkpoint is None
     assert not hasattr(again, "cross_fitted_prediction_")

@@ -1,7 +1,10 @@
 """What networks as estimators have in common: the rows, the training, the folds, the state."""
 
 from functools import partial
+from hashlib import sha256
 from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -40,6 +43,7 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
         "accumulate": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "layer_decay": [Interval(Real, 0, 1, closed="right")],
+        "checkpoint": [str, PathLike, None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "image_size": [Interval(Integral, 8, None, closed="left")],
         "augmentation": ["boolean", dict],
@@ -250,13 +254,31 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
             validate = None
             if validation is not None:
                 validate = partial(self._judged_on, network, patients, validation, loss, centre, scale)
-            history = self._run(network, batches, loss, validate, title)
+            files = self._files(patients, train, validation)
+            history = self._run(network, batches, loss, validate, title, files)
         with torch.no_grad():
             network.head.weight.mul_(scale)
             network.head.bias.mul_(scale).add_(centre)
         return network, history
 
-    def _run(self, network, batches, loss, validate, title):
+    def _files(self, patients, train, validation):
+        """Files for the state of a training, named by all that decides its outcome; stage by stage."""
+        if self.checkpoint is None:
+            return [None, None]
+        decisive = sha256()
+        aside = ("checkpoint", "cv", "device", "n_jobs", "verbose", "random_state")
+        settings = {name: value for name, value in self.get_params(deep=False).items() if name not in aside}
+        decisive.update(repr((settings, self.architecture_, patients.seed)).encode())
+        held_out = np.empty(0, int) if validation is None else validation
+        for rows in (train, held_out):
+            for values in (rows, patients.targets[rows], patients.clinical[rows]):
+                decisive.update(np.ascontiguousarray(values).tobytes())
+            for images, present in patients.images.batches(rows, 64, n_jobs=self.n_jobs):
+                decisive.update(images.numpy().tobytes() + present.numpy().tobytes())
+        folder = Path(self.checkpoint)
+        return [folder / f"{decisive.hexdigest()[:24]}-{stage}.safetensors" for stage in (1, 2)]
+
+    def _run(self, network, batches, loss, validate, title, files):
         """Train stage by stage; the history of all."""
         stages = learning_stages(network, self.epochs, frozen_epochs=self.frozen_epochs, layer_decay=self.layer_decay)
         histories = []
@@ -268,6 +290,7 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
                 weight_decay=self.weight_decay,
                 patience=self.patience if self.validation_fraction and last else None,
                 accumulate=self.accumulate,
+                checkpoint=files[number - 1],
             )
             name = f"{type(self).__name__}, {title}" + (", behind the backbone" if not last else "")
             histories.append(

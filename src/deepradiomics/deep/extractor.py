@@ -80,6 +80,10 @@ class DeepExtractor(ClassifierMixin, _NetworkEstimator):
         to the end.
     patience : int, default=5
         Epochs without a smaller validation loss after which training stops. The best epoch's weights are kept.
+    checkpoint : str or path, default=None
+        Folder that keeps the state of each training after every epoch. Fit again with the same data, settings and
+        ``random_state`` (a number), an interrupted training goes on in the middle and ends with the same network. It
+        holds weights and no image; remove it when all is done.
     device : str, default="auto"
         ``"auto"`` is CUDA where there is one, else the CPU.
     n_jobs : int, default=None
@@ -185,6 +189,7 @@ class DeepExtractor(ClassifierMixin, _NetworkEstimator):
         label_smoothing=0.0,
         validation_fraction=0.0,
         patience=5,
+        checkpoint=None,
         device="auto",
         n_jobs=None,
         random_state=None,
@@ -212,6 +217,7 @@ class DeepExtractor(ClassifierMixin, _NetworkEstimator):
         self.label_smoothing = label_smoothing
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.checkpoint = checkpoint
         self.device = device
         self.n_jobs = n_jobs
         self.random_state = random_state

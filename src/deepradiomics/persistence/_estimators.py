@@ -9,7 +9,7 @@ KINDS = {"network": "network_", "trees": "_Booster", "history": "history_"}
 # Rows of patients, what the last table could not do, and what fit asked its callers for: never written.
 LEFT_OUT = ("failures_", "cross_fitted_proba_", "cross_fitted_prediction_", "_metadata_request")
 # Parameters that matter to fit alone and may hold rows of patients or a place on somebody's disk.
-_ROWS, _CACHE, _FILES = "repeats", "memory", ("pretrained", "encoder_weights")
+_ROWS, _CACHES, _FILES = "repeats", ("memory", "checkpoint"), ("pretrained", "encoder_weights")
 # The attribute in which an estimator keeps, in the file, the kinds of its parts.
 MARK = "_saved_parts"
 
@@ -44,8 +44,9 @@ def without_places(owner):
         fitted.pop(name, None)
     if isinstance(fitted.get(_ROWS), np.ndarray | pd.DataFrame | list | tuple):
         fitted[_ROWS] = None
-    if fitted.get(_CACHE) is not None:
-        fitted[_CACHE] = None
+    for name in _CACHES:
+        if fitted.get(name) is not None:
+            fitted[name] = None
     for name in _FILES:
         if isinstance(fitted.get(name), str):
             fitted[name] = fitted[name].replace("\\", "/").rpartition("/")[2]

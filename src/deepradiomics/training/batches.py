@@ -293,6 +293,31 @@ class Batches:
         for some in np.array_split(self._order.permutation(rows), len(self)):
             yield self.load(some, self._generator)
 
+    def state(self):
+        """Return where the random order and the augmentation are.
+
+        Returns
+        -------
+        order : dict
+            State of numpy's generator, numbers and words only.
+        generator : uint8 tensor
+            State of torch's.
+        """
+        return self._order.bit_generator.state, self._generator.get_state()
+
+    def set_state(self, order, generator):
+        """Go on from a state.
+
+        Parameters
+        ----------
+        order : dict
+            As `state` returned it.
+        generator : uint8 tensor
+            As `state` returned it.
+        """
+        self._order.bit_generator.state = order
+        self._generator.set_state(generator)
+
     def _balanced(self):
         """Draw as many rows as there are, the same number of each class or one more."""
         codes = np.asarray(self.classes)[self.rows]

@@ -3,12 +3,14 @@
 import math
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
 from deepradiomics.exceptions import TrainingError
+from deepradiomics.training.checkpoints import Checkpoint
 from deepradiomics.training.devices import halved
 
 
@@ -31,6 +33,9 @@ class Schedule:
         with the smallest validation loss is kept, where there is a validation part.
     accumulate : int, default=1
         Batches whose gradients are added up before a step.
+    checkpoint : str or path, default=None
+        File that holds the whole state after each epoch; a training that was interrupted goes on there, with the
+        same numbers as one that was not. None keeps nothing.
 
     Examples
     --------
@@ -45,6 +50,7 @@ class Schedule:
     warm_up: float = 0.1
     patience: int | None = None
     accumulate: int = 1
+    checkpoint: str | Path | None = None
 
     def rate(self, step, n_steps):
         """Return the share of the peak learning rate at a step.
@@ -117,8 +123,12 @@ def fit_network(network, batches, loss, schedule, *, validate=None, parameters=N
     n_steps = schedule.epochs * -(-len(batches) // schedule.accumulate)
     rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule.rate(step, n_steps))
     stepper = _Stepper(network, loss, optimizer, rates, schedule.accumulate, mixed)
-    history, best = [], _Best(network)
-    with tqdm(range(1, schedule.epochs + 1), desc=progress, disable=progress is None, unit="epoch") as bar:
+    best = _Best(network)
+    checkpoint = Checkpoint(schedule.checkpoint, stepper, best, batches)
+    history = checkpoint.resume()
+    stopped = validate is not None and _is_over(schedule, len(history), best)
+    left = range(len(history) + 1, 1 + (len(history) if stopped else schedule.epochs))
+    with tqdm(left, desc=progress, disable=progress is None, unit="epoch") as bar:
         for epoch in bar:
             row = {"epoch": epoch, "loss": stepper.epoch(batches), "learning_rate": rates.get_last_lr()[-1]}
             _check_finite(row["loss"], epoch)
@@ -126,8 +136,9 @@ def fit_network(network, batches, loss, schedule, *, validate=None, parameters=N
                 row |= _validated(network, validate)
                 best.look(row["validation_loss"], epoch)
             history.append(row)
+            checkpoint.keep(history)
             bar.set_postfix({name: f"{value:.3g}" for name, value in row.items() if name != "epoch"})
-            if schedule.patience is not None and epoch - best.epoch >= schedule.patience and validate is not None:
+            if validate is not None and _is_over(schedule, epoch, best):
                 break
     best.restore()
     network.eval()
@@ -237,6 +248,11 @@ def _validated(network, validate):
     network.eval()
     with torch.inference_mode():
         return validate(network)
+
+
+def _is_over(schedule, epoch, best):
+    """Tell whether the validation loss has not fallen for too long."""
+    return schedule.patience is not None and epoch - best.epoch >= schedule.patience
 
 
 def _check_finite(loss, epoch):
