@@ -44,8 +44,9 @@ def save(model, path):
     versions, hashes, settings and feature names, ``card.md`` a model card to be filled in.
 
     Left out, as rows of patients or places on a disk: ``failures_`` and what is cross-fitted, the ``repeats`` of
-    `StabilitySelector`, the ``memory`` of a pipeline, the ``checkpoint`` of a network, and of files of pretrained weights all but the name. An
-    estimator that keeps rows by its nature (nearest neighbours, support vectors) is written with them.
+    `StabilitySelector`, the ``memory`` of a pipeline, the ``checkpoint`` of a network, and of files of pretrained
+    weights all but the name. An estimator that keeps rows by its nature (nearest neighbours, support vectors) is
+    written with them.
 
     Examples
     --------
