@@ -4,7 +4,7 @@ DATA ?= ../shared/data
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint doctest examples bench release-check clean
+.PHONY: demo test lint doctest examples bench docs release-check clean
 
 $(STAMP): setup.cfg pyproject.toml
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
@@ -34,6 +34,10 @@ examples: $(STAMP)
 	    else echo "skipped knee_osteoporosis.py: no folder $(DATA)/knees"; fi
 	if [ -d $(DATA)/vertebrae ]; then $(BIN)/python -W error examples/vertebral_fractures.py $(DATA)/vertebrae output; \
 	    else echo "skipped vertebral_fractures.py: no folder $(DATA)/vertebrae"; fi
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet -e ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 # Types, coverage, and the wheel in an environment that has nothing else: no pyradiomics, no tools.
 release-check: $(STAMP)

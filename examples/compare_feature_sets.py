@@ -1,4 +1,7 @@
-"""Does texture, or a network, add to age, sex and weight? A comparison with a report that answers for itself.
+"""A comparison with a report
+=============================
+
+Does texture, or a network, add to age, sex and weight? A comparison with a report that answers for itself.
 
 Simulates a hospital, the same hospital in later years, and another one; compares clinical, texture and deep features
 and their sums; writes one HTML page with tables, tests, plots, subgroups, worst cases and settings. Run it as

@@ -1,4 +1,7 @@
-"""Which features find osteoporosis on a hip radiograph: clinical, texture, deep, or their sums?
+"""Two hospitals, seven feature sets
+====================================
+
+Which features find osteoporosis on a hip radiograph: clinical, texture, deep, or their sums?
 
 Simulates the patients of two hospitals, cross-validates the seven feature sets of Kim et al. 2022 in the first one,
 tries them on the second, prints the table and writes two pictures. Run it as ``python examples/demo.py FOLDER``.

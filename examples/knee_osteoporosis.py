@@ -1,4 +1,7 @@
-"""Osteoporosis from real knee radiographs: do texture or deep features add to age, sex, weight and BMI?
+"""Real knees: texture, deep and clinical features
+==================================================
+
+Osteoporosis from real knee radiographs: do texture or deep features add to age, sex, weight and BMI?
 
 Run it as ``python examples/knee_osteoporosis.py FOLDER``, where FOLDER holds ``clinical.csv`` and ``images/``. The
 label is a threshold on the T-score of quantitative ultrasound, so neither score may be an input: it is refused. Several

@@ -1,4 +1,7 @@
-"""How well are femora outlined, and how far do outlines and boxes lie from the truth?
+"""Outlines of femora, learned from files
+=========================================
+
+How well are femora outlined, and how far do outlines and boxes lie from the truth?
 
 Writes simulated hips and their masks to files, trains a U-Net on the files, and measures it and the pretrained one on
 patients neither has seen, of the same hospital and of another. Run it as ``python examples/segment_femora.py FOLDER``

@@ -1,4 +1,7 @@
-"""Acute, chronic or pathologic? Three classes of vertebral fracture from crops of single vertebrae.
+"""Real vertebrae: three classes of fracture
+============================================
+
+Acute, chronic or pathologic? Three classes of vertebral fracture from crops of single vertebrae.
 
 Run it as ``python examples/vertebral_fractures.py FOLDER``, where FOLDER holds one folder a class with images named
 ``NUMBER-CLASS-LEVEL-AGE-SEX.png``. Each patient is left out once. With fifteen images this proves nothing but that
