@@ -19,6 +19,9 @@ exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.md5", "a
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 default_role = None
 
+# Docstrings that come from scikit-learn refer to pages of scikit-learn.
+suppress_warnings = ["ref.ref"]
+
 html_theme = "pydata_sphinx_theme"
 html_title = "deepradiomics"
 html_static_path = ["_static"]

@@ -180,7 +180,7 @@ class StackedFusionClassifier(ClassifierMixin, BaseEstimator):
         The fitted classifiers.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : array of str of shape (n_features_in_,)
+    feature_names_in_ : array of str of shape (`n_features_in_`,)
         Their names, where X is a data frame with names.
 
     Notes

@@ -33,7 +33,7 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         What each site adds to the standardised features, and by which variance it multiplies them.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : array of str of shape (n_features_in_,)
+    feature_names_in_ : array of str of shape (`n_features_in_`,)
         Their names, where X is a data frame with names.
 
     Notes

@@ -11,6 +11,8 @@ from deepradiomics.annotations import read_coco, read_voc, read_yolo
 from deepradiomics.box import Box
 from deepradiomics.exceptions import InputError
 
+N_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
+
 VOC = (
     "<annotation><size><width>{width}</width><height>{height}</height></size><object><name>L1</name>"
     "<bndbox><xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object></annotation>"
@@ -104,7 +106,7 @@ def test_what_is_no_annotation_file(tmp_path):
             assert str(tmp_path.parent) not in str(caught.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=N_EXAMPLES, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=5))
 def test_a_changed_byte_gives_boxes_or_one_of_our_errors(tmp_path_factory, changes):
     path = tmp_path_factory.mktemp("fuzz") / "a.xml"

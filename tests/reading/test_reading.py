@@ -16,6 +16,8 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from deepradiomics import Radiograph, as_radiograph, read_radiograph
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 
+N_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
+
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real radiographs are not in {SHARED}")
 
@@ -139,7 +141,7 @@ def test_cut_off_dicom(tmp_path, kept):
     assert "SECRET" not in str(caught.value)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=N_EXAMPLES, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_changed_byte_gives_a_picture_or_one_of_our_errors(tmp_path_factory, changes):
     folder = tmp_path_factory.mktemp("fuzz")

@@ -1,6 +1,7 @@
 """Files that lie, that are cut off, or that hide something end in a named error: quickly, small, and silently."""
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from pydicom.uid import MPEG2MPML, ExplicitVRLittleEndian, JPEGExtended12Bit, RL
 
 from deepradiomics import Radiograph, read_radiograph
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, MissingDependencyError
+
+N_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 
 CODES = {
     "30000.nii": "size",
@@ -258,7 +261,7 @@ def test_no_identity_leaves_the_file(tmp_path, tags, caplog, capfd):
 FORMATS = ["a.png", "a.tif", "a.jpg", "a.nii", "a.nii.gz", "a.nrrd", "a.mha"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=N_EXAMPLES, deadline=None)
 @given(st.sampled_from(FORMATS), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_changed_picture_gives_a_picture_or_one_of_our_errors(tmp_path_factory, name, changes):
     folder = tmp_path_factory.mktemp("fuzz")

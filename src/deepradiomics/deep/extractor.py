@@ -113,7 +113,7 @@ class DeepExtractor(ClassifierMixin, _NetworkEstimator):
         after `fit_transform`.
     n_features_in_ : int
         Number of image and clinical columns.
-    feature_names_in_ : array of str of shape (n_features_in_,)
+    feature_names_in_ : array of str of shape (`n_features_in_`,)
         Their names, where X is a data frame with names.
 
     Notes

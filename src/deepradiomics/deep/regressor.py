@@ -93,7 +93,7 @@ class DeepRegressor(RegressorMixin, _NetworkEstimator):
         `fit_transform`.
     n_features_in_ : int
         Number of image and clinical columns.
-    feature_names_in_ : array of str of shape (n_features_in_,)
+    feature_names_in_ : array of str of shape (`n_features_in_`,)
         Their names, where X is a data frame with names.
 
     See Also

@@ -16,11 +16,11 @@ from deepradiomics.evaluation.checkpoints import fit_or_read
 from deepradiomics.evaluation.feature_sets import resolve_feature_sets
 from deepradiomics.evaluation.fitting import fit_feature_sets, group_routing
 from deepradiomics.evaluation.folds import PATIENT_COLUMN, patient_groups, patient_splits
-from deepradiomics.evaluation.leakage import check_separating_columns, copies
+from deepradiomics.evaluation.leakage import check_id_columns, check_separating_columns, copies
 from deepradiomics.evaluation.rates import youden_threshold
 from deepradiomics.evaluation.result import INTERNAL, Comparison
 from deepradiomics.evaluation.roc import delong_covariance
-from deepradiomics.evaluation.stateless import ModelParts, columns_read, compute_once, cut_model
+from deepradiomics.evaluation.stateless import ModelParts, columns_named, columns_read, compute_once, cut_model
 from deepradiomics.exceptions import InputError, LeakageError
 
 
@@ -305,7 +305,10 @@ def _check_model(parts, task):
         pass
     if isinstance(task.X, pd.DataFrame):
         read = columns_read(parts.front[-1], task.X)
-        check_separating_columns(task.X, task.y, [name for name in task.X.columns if name in read])
+        names = [name for name in task.X.columns if name in read]
+        named, _ = columns_named(parts.front[-1])
+        check_id_columns(task.X, task.groups, [name for name in names if name in named])
+        check_separating_columns(task.X, task.y, names)
 
 
 @dataclass(frozen=True)

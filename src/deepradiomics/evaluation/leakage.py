@@ -276,6 +276,65 @@ def copies(tables, groups):
     return _list_copies(prints, groups, _COPY)
 
 
+def check_id_columns(X, groups, columns):
+    """Refuse a column that names the patient: a model could only learn it by heart.
+
+    Parameters
+    ----------
+    X : DataFrame
+        The table that goes into a model.
+    groups : int array of shape (n_samples,) or None
+        Patient of each row.
+    columns : list of str
+        Columns that the model reads.
+
+    Raises
+    ------
+    LeakageError
+        Names the column.
+
+    Notes
+    -----
+    Refused are a column ``patient``, one that differs from patient to patient and only there, where patients have
+    several rows, and words that are another one in each row, unless they are files. A number of another name that
+    nobody shares cannot be told from a measurement.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from deepradiomics.evaluation.leakage import check_id_columns
+    >>> table = pd.DataFrame({"age": [50, 60, 61, 70], "number": [3, 3, 4, 4]})
+    >>> check_id_columns(table, np.array([0, 0, 1, 1]), ["age"])
+    >>> check_id_columns(table, np.array([0, 0, 1, 1]), ["age", "number"])
+    Traceback (most recent call last):
+    ...
+    deepradiomics.exceptions.LeakageError: column 'number' names the patient; take it out of the model's columns
+    """
+    for name in columns:
+        if name == "patient" or _names_groups(X[name], groups) or _names_rows(X[name]):
+            raise LeakageError(
+                f"column {name!r} names the patient; take it out of the model's columns", code="id_column"
+            )
+
+
+def _names_groups(column, groups):
+    if groups is None or len(np.unique(groups)) == len(groups) or not _is_plain(column):
+        return False
+    codes = pd.factorize(column)[0]
+    pairs = len(set(zip(codes.tolist(), np.asarray(groups).tolist(), strict=True)))
+    return codes.min() >= 0 and pairs == len(np.unique(codes)) == len(np.unique(groups))
+
+
+def _names_rows(column):
+    words = not pd.api.types.is_numeric_dtype(column) and _is_plain(column)
+    return words and len(column) > _MOST_LEVELS and column.is_unique and not any(map(_is_file, column))
+
+
+def _is_plain(column):
+    """Tell numbers and words from images, masks and boxes."""
+    return all(isinstance(cell, str | bool | float | int | np.generic) for cell in column)
+
+
 def _refuse_identical(prints, groups):
     seen = {}
     for one in prints:

@@ -187,13 +187,40 @@ def columns_read(blocks, table):
     >>> columns_read(ColumnTransformer([("age", "passthrough", ["age"])]), pd.DataFrame({"age": [1], "id": [2]}))
     {'age'}
     """
-    read = set()
+    read, is_all = columns_named(blocks)
+    return read if is_all else set(table.columns)
+
+
+def columns_named(blocks):
+    """Name the columns that blocks read by name.
+
+    Parameters
+    ----------
+    blocks : ColumnTransformer
+        The unfitted blocks.
+
+    Returns
+    -------
+    names : set of str
+        Names of columns.
+    is_all : bool
+        Whether nothing else is read: no column by its position or by a rule, and no remainder.
+
+    Examples
+    --------
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from deepradiomics.evaluation.stateless import columns_named
+    >>> columns_named(ColumnTransformer([("age", "passthrough", ["age"]), ("rest", "passthrough", [1])]))
+    ({'age'}, False)
+    """
+    names, is_all = set(), _is(blocks.remainder, "drop")
     for _, _, columns in blocks.transformers:
         columns = [columns] if isinstance(columns, str) else columns
-        if not isinstance(columns, list) or not all(isinstance(column, str) for column in columns):
-            return set(table.columns)
-        read.update(columns)
-    return read if _is(blocks.remainder, "drop") else set(table.columns)
+        if isinstance(columns, list) and all(isinstance(column, str) for column in columns):
+            names.update(columns)
+        else:
+            is_all = False
+    return names, is_all
 
 
 class _Stored(BaseEstimator, TransformerMixin):

@@ -27,11 +27,11 @@ class BilateralSelector(TransformerMixin, BaseEstimator):
     ----------
     selectors_ : list of estimators
         The fitted selectors: of the left and the right side, or one of the means.
-    support_ : bool array of shape (n_features_in_ / 2,)
+    support_ : bool array of shape (`n_features_in_` / 2,)
         Features of one side that were chosen.
     n_features_in_ : int
         Number of features of both sides.
-    feature_names_in_ : array of str of shape (n_features_in_,)
+    feature_names_in_ : array of str of shape (`n_features_in_`,)
         Their names, where X is a data frame with names.
 
     Notes

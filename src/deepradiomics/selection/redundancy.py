@@ -34,7 +34,7 @@ class CorrelationPruner(SelectorMixin, BaseEstimator):
         Kept features.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : array of str of shape (n_features_in_,)
+    feature_names_in_ : array of str of shape (`n_features_in_`,)
         Their names, where X is a data frame with names.
 
     Examples
@@ -111,7 +111,7 @@ class MRMRSelector(SelectorMixin, BaseEstimator):
         Their columns, first choice first.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : array of str of shape (n_features_in_,)
+    feature_names_in_ : array of str of shape (`n_features_in_`,)
         Their names, where X is a data frame with names.
 
     References

@@ -39,7 +39,7 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
         Kept features.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : array of str of shape (n_features_in_,)
+    feature_names_in_ : array of str of shape (`n_features_in_`,)
         Their names, where X is a data frame with names.
 
     References
