@@ -1,7 +1,8 @@
 """Files that lie about themselves, each made in a few kilobytes or megabytes; run as a script, reads them all.
 
 ``python hostile.py FOLDER`` writes them, reads each, and prints a JSON list of [name, error code or "", seconds] and
-the peak memory in MiB, so that a test can hold it against its limits in a process of its own.
+the peak memory in MiB, with the libraries loaded and at the end, so that a test can hold it against its limits in a
+process of its own.
 """
 
 import gzip
@@ -11,6 +12,7 @@ import struct
 import sys
 import time
 import zlib
+from importlib import import_module
 from pathlib import Path
 
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -143,10 +145,12 @@ def write_all(folder):
 
 
 def main(folder):
+    for library in ("pydicom.pixels", "SimpleITK"):
+        import_module(library)
     from deepradiomics import read_radiograph
     from deepradiomics.exceptions import DeepRadiomicsError
 
-    report = []
+    report, loaded = [], peak()
     for path in sorted(folder.iterdir()):
         start, code = time.perf_counter(), ""
         try:
@@ -154,9 +158,12 @@ def main(folder):
         except DeepRadiomicsError as error:
             code = error.code
         report.append([path.name, code, round(time.perf_counter() - start, 3)])
-    # Not ru_maxrss: a child starts with the peak of its parent there.
-    peak = int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text()).group(1)) / 1024
-    sys.stdout.write(json.dumps({"files": report, "peak": peak}))
+    sys.stdout.write(json.dumps({"files": report, "loaded": loaded, "peak": peak()}))
+
+
+def peak():
+    """Peak memory of this process in MiB; not ru_maxrss, which starts with the peak of the parent."""
+    return int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text()).group(1)) / 1024
 
 
 if __name__ == "__main__":

@@ -72,8 +72,9 @@ def test_every_hostile_file_ends_in_its_error_within_two_seconds(report):
     assert max(seconds for _, _, seconds in report["files"]) < 2
 
 
-def test_hostile_files_need_less_than_300_mib(report):
-    assert report["peak"] < 300
+def test_hostile_files_need_little_memory(report):
+    # Without what pandas, SimpleITK and pydicom need before the first file is opened.
+    assert report["peak"] - report["loaded"] < 150
 
 
 def saved(folder, name, values=GREY, **options):

@@ -5,6 +5,9 @@ from scipy import ndimage
 
 from deepradiomics.exceptions import RegionError
 
+# Steps of half a pixel in which most outlines are found.
+_NEAR = 120
+
 
 class Bone:
     """The largest part of a mask in a window round it, its signed distance, and where the window lies."""
@@ -22,14 +25,17 @@ class Bone:
 
 def _largest_part(mask):
     """The largest component, and flags for what is left out and for borders it is cut by."""
-    labels, count = ndimage.label(mask)
-    if count == 0:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
         raise RegionError("the mask has no pixel; is this hip in the image?", code="empty_region")
+    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    labels, _ = ndimage.label(mask[window])
     sizes = np.bincount(labels.ravel())[1:]
-    bone = labels == 1 + int(np.argmax(sizes))
+    bone = np.zeros(mask.shape, dtype=bool)
+    bone[window] = ndimage.binary_fill_holes(labels == 1 + int(np.argmax(sizes)))
     flags = ["two_components"] * bool((sizes > 0.02 * sizes.max()).sum() > 1)
     cut = bone[0].any() or bone[:, 0].any() or bone[:, -1].any()
-    return ndimage.binary_fill_holes(bone), flags + ["touches_border"] * bool(cut)
+    return bone, flags + ["touches_border"] * bool(cut)
 
 
 def _signed_distance(bone):
@@ -53,10 +59,24 @@ def lateral_axis(shaft_axis):
 
 def reach(distance, start, direction):
     """Distance in pixels from a point inside the bone to the outline in a direction."""
+    return float(reaches(distance, np.asarray(start)[None], direction)[0])
+
+
+def reaches(distance, starts, direction):
+    """Distances in pixels from points (n, 2) to the outline in a direction; 0 from points outside."""
     steps = np.arange(0, max(distance.shape), 0.5)
-    depth = sample(distance, start + steps[:, None] * direction)
-    outside = int(np.argmax(depth <= 0))
-    if outside == 0:
-        return 0.0 if depth[0] <= 0 else float(steps[-1])
-    inner, outer = depth[outside - 1], max(depth[outside], -1.0)
-    return float(steps[outside - 1] + 0.5 * inner / (inner - outer))
+    result = np.full(len(starts), steps[-1])
+    # The outline is mostly near: the rest of the way is looked at only from where it is not.
+    left = np.arange(len(starts))
+    for n_steps in (_NEAR, len(steps)):
+        depth = sample(distance, starts[left, None] + steps[:n_steps, None] * direction)
+        found = (depth <= 0).any(axis=1)
+        depth, rows = depth[found], np.arange(found.sum())
+        outside = np.argmax(depth <= 0, axis=1)
+        inner, outer = depth[rows, outside - 1], np.maximum(depth[rows, outside], -1.0)
+        span = np.where(outside > 0, inner - outer, 1.0)
+        result[left[found]] = np.where(outside > 0, steps[outside - 1] + 0.5 * inner / span, 0.0)
+        left = left[~found]
+        if not len(left):
+            break
+    return result

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from deepradiomics.box import Box, fraction_inside, mirror_box
 from deepradiomics.exceptions import InputError, RegionError
-from deepradiomics.regions._outline import Bone, lateral_axis, reach, sample
+from deepradiomics.regions._outline import Bone, lateral_axis, reach, reaches, sample
 
 # Mean diameter of an adult femoral head in mm (Noble 1988): the yardstick where the spacing is unknown.
 HEAD_DIAMETER_MM = 47.0
@@ -349,7 +349,7 @@ def _lesser_end(distance, crossing, shaft_axis, radius, bottom):
         raise RegionError("the shaft ends above the lesser trochanter; give more of the femur", code="short_shaft")
     spine = crossing + along[:, None] * shaft_axis
     medial = -lateral_axis(shaft_axis)
-    border = np.array([reach(distance, point, medial) for point in spine])
+    border = reaches(distance, spine, medial)
     slope = np.gradient(ndimage.uniform_filter1d(border, max(3, round(0.3 * radius)), mode="nearest"))
     runs, n_runs = ndimage.label((slope < -0.15) & (along < 3 * radius))
     drop = ndimage.sum_labels(-slope, runs, np.arange(1, n_runs + 1))
