@@ -53,4 +53,4 @@ def test_every_page_is_reached_from_the_first():
     pages = {path.stem for path in (ROOT / "docs").glob("*.md")} | {"api"}
     index = (ROOT / "docs/index.md").read_text()
     trees = "\n".join(re.findall(r"^```{toctree}\n(.*?)^```", index, re.DOTALL | re.MULTILINE))
-    assert pages - {"index"} <= set(trees.split())
+    assert pages - {"index"} <= set(re.findall(r"(?:<|^)([\w/]+)>?$", trees, re.MULTILINE))
