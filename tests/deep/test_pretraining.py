@@ -64,6 +64,12 @@ def test_what_cannot_be_learned_is_refused(tmp_path, images, settings, code):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_is_not_there_is_named_before_anything_is_learned(tmp_path):
+    with pytest.raises(InputError, match="no folder for start") as caught:
+        pretrain([np.eye(64)] * 4, DeepExtractor(**SMALL), tmp_path / "nothing" / "start.safetensors", epochs=10**6)
+    assert str(tmp_path) not in str(caught.value)
+
+
 def test_the_module_compares_two_places():
     torch.manual_seed(0)
     module, features = AttendCompare(8, n_groups=2).double(), torch.rand(3, 8, 4, 5, dtype=torch.float64)

@@ -200,6 +200,13 @@ def test_values_that_cannot_be_learned_say_so(graded, values, code):
     assert caught.value.code == code
 
 
+def test_an_infinite_clinical_number_is_named(aged):
+    X, y = aged
+    X = X[["left", "age"]].assign(age=X["age"].where(np.arange(40) != 3, np.inf))
+    with pytest.raises(InputError, match="row 3, column 'age'"):
+        DeepExtractor(clinical=["age"], **SMALL).fit(X, y)
+
+
 def test_the_network_takes_no_clinical_numbers_unless_asked():
     network = Architecture("tiulpin", n_views=1, n_outputs=2, n_features=128).build()
     assert network.covariates is None

@@ -72,7 +72,7 @@ def clinical_columns(X, names):
     Raises
     ------
     InputError
-        If a column is missing or does not hold numbers.
+        If a column is missing, does not hold numbers, or holds an infinite one.
 
     Examples
     --------
@@ -96,4 +96,11 @@ def clinical_columns(X, names):
             "ColumnTransformer or by hand",
             code="clinical_words",
         )
-    return X.drop(columns=list(names)), X[list(names)].to_numpy(dtype=float, copy=True, na_value=np.nan)
+    clinical = X[list(names)].to_numpy(dtype=float, copy=True, na_value=np.nan)
+    if np.isinf(clinical).any():
+        row, column = np.argwhere(np.isinf(clinical))[0]
+        raise InputError(
+            f"row {row}, column {names[column]!r} is infinite; give a number, or NaN where it is unknown",
+            code="not_finite",
+        )
+    return X.drop(columns=list(names)), clinical

@@ -1,6 +1,7 @@
 """A start for a network from the user's own radiographs, without labels."""
 
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -57,7 +58,8 @@ def pretrain(images, extractor, path, *, epochs=100, batch_size=64, temperature=
     Raises
     ------
     InputError
-        If there are fewer than two images, an image cannot be used, or augmentation is switched off.
+        If there are fewer than two images, an image cannot be used, augmentation is switched off, or there is no
+        folder for the file.
     TrainingError
         If the loss stops being finite, or memory does not hold one image.
 
@@ -85,6 +87,8 @@ def pretrain(images, extractor, path, *, epochs=100, batch_size=64, temperature=
     ...     started.fit(images, [0, 1] * 4).transform(images).shape
     (8, 16)
     """
+    if not Path(path).parent.is_dir():
+        raise InputError(f"there is no folder for {Path(path).name}; make it first", code="no_folder")
     prepared = _pooled(images, extractor.image_size)
     limits = _STRONG if extractor.augmentation is True else as_augmentation(extractor.augmentation)
     if limits is None:

@@ -19,6 +19,11 @@ def save_weights(network, path, metadata=None):
     metadata : dict of str to str, default=None
         What to write beside the weights.
 
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+
     Examples
     --------
     >>> import tempfile, torch
@@ -30,6 +35,8 @@ def save_weights(network, path, metadata=None):
     """
     from safetensors.torch import save_file
 
+    if not Path(path).parent.is_dir():
+        raise InputError(f"there is no folder for {Path(path).name}; make it first", code="no_folder")
     save_file({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, path, metadata)
 
 
