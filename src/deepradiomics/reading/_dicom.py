@@ -7,7 +7,9 @@ import numpy as np
 
 from deepradiomics.exceptions import InputError, MissingDependencyError
 from deepradiomics.reading._files import MAX_FILE_BYTES, Found, check_size, codestream_shape, head_of, reading
+from deepradiomics.reading._gdcm import decode_apart
 
+_PREFERENCE = ["pydicom", "pylibjpeg", "pyjpegls", "pillow", "gdcm"]
 _VIEWS = {"AP": "AP", "PA": "AP", "LL": "LAT", "RL": "LAT", "LAT": "LAT", "LATERAL": "LAT"}
 # All that is read from a DICOM file: what identifies a patient is not even parsed.
 _DICOM_TAGS = [
@@ -51,7 +53,7 @@ def read_dicom(path, voi):
         if any("end of file" in str(warning.message).lower() for warning in caught):
             raise InputError(f"{path.name} is cut off; copy it again from where it came", code="truncated")
         _check_dicom(dataset, path.name, len(content))
-        values = _stored_values(dataset, path.name)
+        values = _stored_values(dataset, path)
         values = _dense_is_bright(values, dataset, path.name, voi)
         sides = {str(dataset.get(word, "") or "").upper() for word in ("ImageLaterality", "Laterality")} & {"L", "R"}
         view = _VIEWS.get(str(dataset.get("ViewPosition", "")).upper())
@@ -79,16 +81,21 @@ def _check_dicom(dataset, name, n_bytes):
         raise InputError(f"{name} stores {stored} of {allocated} bits; 1 to 24 of 8, 16 or 32 can be read", code="bits")
 
 
-def _stored_values(dataset, name):
+def _stored_values(dataset, path):
     """Decode the pixels and clear what lies outside the stored bits: int32 array (H, W)."""
     from pydicom.encaps import get_frame
 
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_encapsulated:
-        _check_decoder(syntax, int(dataset.BitsStored), name)
-        _check_frame(get_frame(dataset.PixelData, 0, number_of_frames=1), dataset, name)
-    dataset.pixel_array_options(raw=True, correct_unused_bits=False, allow_excess_frames=False)
-    stored = dataset.pixel_array.reshape(dataset.Rows, dataset.Columns)
+        decoder = _decoder(syntax, int(dataset.BitsStored), path.name)
+        _check_frame(get_frame(dataset.PixelData, 0, number_of_frames=1), dataset, path.name)
+    if syntax.is_encapsulated and decoder == "gdcm":
+        stored = decode_apart(path, dataset)
+    else:
+        plugin = decoder if syntax.is_encapsulated else ""
+        options = {"raw": True, "correct_unused_bits": False, "allow_excess_frames": False}
+        dataset.pixel_array_options(decoding_plugin=plugin, **options)
+        stored = dataset.pixel_array.reshape(dataset.Rows, dataset.Columns)
     bits = int(dataset.BitsStored)
     shift = 0 if syntax.is_encapsulated else int(dataset.get("HighBit", bits - 1)) + 1 - bits
     stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
@@ -97,23 +104,25 @@ def _stored_values(dataset, name):
     return np.where(values >= 2 ** (bits - 1), values - 2**bits, values) if dataset.PixelRepresentation else values
 
 
-def _check_decoder(syntax, bits, name):
-    """Refuse a compression that no installed package unpacks."""
+def _decoder(syntax, bits, name):
+    """Choose what unpacks a compression: a package of this process, or else GDCM in one of its own."""
     from pydicom.pixels import get_decoder
     from pydicom.uid import JPEGExtended12Bit
 
     try:
-        decoders = set(get_decoder(syntax).available_plugins)
+        decoders = get_decoder(syntax).available_plugins
     except NotImplementedError:  # films and the like
-        decoders = set()
-    if syntax == JPEGExtended12Bit and bits > 8:
-        decoders -= {"pillow"}
-    if not decoders:
+        decoders = ()
+    # GDCM last. Pillow unpacks eight bits only of JPEG extended.
+    unfit = {"pillow"} if syntax == JPEGExtended12Bit and bits > 8 else set()
+    fit = sorted((found for found in decoders if found not in unfit), key=_PREFERENCE.index)
+    if not fit:
         raise MissingDependencyError(
-            f"{name} is compressed as {syntax.name}, for which no decoder is installed; pip install python-gdcm (JPEG "
-            "lossless and extended) or pylibjpeg (HTJ2K), or export the image uncompressed",
+            f"{name} is compressed as {syntax.name}, for which no decoder is installed; pip install "
+            "'deepradiomics[gdcm]' (JPEG lossless and extended), or export the image uncompressed",
             code="decoder",
         )
+    return fit[0]
 
 
 def _check_frame(frame, dataset, name):
