@@ -227,7 +227,7 @@ def test_masks_of_every_kind():
         ({"image_types": {"Detrended": {"sigma": [0]}}}, "Detrended needs its widths in mm, above 0"),
         ({"image_types": {"Wavelet": {"wavelet": "bior13"}}}, "unknown wavelet 'bior13'; did you mean 'bior1.3'"),
         ({"image_types": {"Wavelet": {"bands": ["LLH"]}}}, "unknown band 'LLH'"),
-        ({"image_types": {"Wavelet": {"level": 0}}}, "level is at least 1"),
+        ({"image_types": {"Wavelet": {"level": 0}}}, "'level' parameter of image type Wavelet"),
         ({"image_types": {"LBP2D": {"lbp2d_method": "nri"}}}, "unknown lbp2d_method"),
         ({"image_types": {"Square": {"bin_count": 8, "bin_width": 3}}}, "bin_count=8 and bin_width=3 are both set"),
         ({"resampled_pixel_spacing": (1, 1, 1)}, "two numbers"),
@@ -321,3 +321,9 @@ def test_nothing_to_measure():
 def test_the_shape_of_a_flat_region_is_its_shape():
     found = extract([flat()], [CENTRE], feature_classes={"shape2D": ["PixelSurface", "MaximumDiameter"]})
     assert found.iloc[0].tolist() == [120.0, 15.0]  # 15 = hypot(9, 12), between the midpoints of sides
+
+
+def test_generators_of_unequal_length_lose_no_row():
+    images, masks = (image(seed, (12, 12)) for seed in range(3)), (np.ones((12, 12), bool) for _ in range(2))
+    with pytest.raises(InputError, match="not equally many"):
+        extract(images, masks, feature_classes=SMALL)

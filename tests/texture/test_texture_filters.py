@@ -118,3 +118,12 @@ def test_a_filter_leaves_its_input_alone():
     for image_type, settings, _ in SETTINGS:
         FILTERS[image_type](pixels, spacing=SPACING, **settings)
     np.testing.assert_array_equal(pixels, IMAGES["signed"])
+
+
+@pytest.mark.parametrize(("radius", "samples"), [(1, 8), (2, 16), (3, 24), (1.5, 9)])
+def test_local_binary_patterns_of_few_grey_levels_are_those_of_scikit_image(radius, samples):
+    """Ties with the centre hang on the last bit; in real radiographs they are common."""
+    feature = pytest.importorskip("skimage.feature")
+    pixels = np.random.default_rng(0).integers(0, 3, (200, 320))
+    found = local_binary_pattern(pixels.astype(float), lbp2d_radius=radius, lbp2d_samples=samples)["lbp-2D"]
+    assert np.array_equal(found, feature.local_binary_pattern(pixels, samples, radius, "uniform"))

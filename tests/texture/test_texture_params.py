@@ -188,3 +188,38 @@ def test_the_same_file_gives_the_same_values_as_in_pyradiomics(tmp_path, text):
     found = ours.fit_transform([Radiograph(pixels, mask, (0.8, 0.6))]).iloc[0]
     assert [name.removeprefix("x0__") for name in found.index] == list(expected)
     np.testing.assert_allclose(found, list(expected.values()), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("setting: {interpolator: 0, resampledPixelSpacing: [1, 1]}", "interpolator is 0"),
+        ("setting: {interpolator: 20, resampledPixelSpacing: [1, 1]}", "interpolator is 20"),
+        ("setting: {resampledPixelSpacing: [0.6]}", "resampledPixelSpacing"),
+        ("setting: {resampledPixelSpacing: 1}", "resampledPixelSpacing"),
+        ("setting: {binWidth: 5, binWidth: 7}", "given twice"),
+        ("setting: {distances: [1, 1]}", "distances"),
+        ("imageType: {LoG: {sigma: 2}}", "sigma"),
+        ("imageType: {LoG: {sigma: [2, 2]}}", "sigma"),
+        ("imageType: {Original: {binWidth: -10}}", "bin_width"),
+        ("imageType: {Original: {weightingNorm: foo}}", "weighting_norm"),
+        ("imageType: {Original: {distances: [0]}}", "distances"),
+        ("imageType: {Wavelet: {level: 1.5}}", "level"),
+        ("imageType: {LBP2D: {lbp2DRadius: -1}}", "lbp2d_radius"),
+    ],
+)
+def test_settings_that_cannot_be_are_named_before_anything_is_measured(tmp_path, text, message):
+    (tmp_path / "Params.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        TextureExtractor.from_params(tmp_path / "Params.yaml").fit([np.arange(100.0).reshape(10, 10)])
+
+
+def test_a_number_of_the_newer_yaml(tmp_path):
+    (tmp_path / "Params.yaml").write_text("setting: {binWidth: 1e1}")
+    assert TextureExtractor.from_params(tmp_path / "Params.yaml").bin_width == 10
+
+
+@pytest.mark.parametrize("nothing", [{"image_types": []}, {"feature_classes": {}}])
+def test_nothing_to_measure_is_named(nothing):
+    with pytest.raises(InputError, match="no image type or no feature class"):
+        TextureExtractor(**nothing).fit([np.arange(100.0).reshape(10, 10)])

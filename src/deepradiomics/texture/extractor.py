@@ -1,6 +1,7 @@
 """TextureExtractor: columns of images in, a matrix of texture features out; and extract, the same without X."""
 
 from dataclasses import replace
+from itertools import starmap
 from numbers import Integral, Real
 from typing import ClassVar, NamedTuple
 
@@ -426,7 +427,17 @@ def _with_masks(images, masks):
         raise InputError(
             f"there are {found[0]} images and {found[1]} masks; give one mask for each image", code="masks"
         )
-    return map(_Masked, images, masks)
+    return starmap(_Masked, _paired(images, masks))
+
+
+def _paired(images, masks):
+    """Yield pairs; also of generators, whose lengths show only at their end."""
+    try:
+        yield from zip(images, masks, strict=True)
+    except ValueError as error:
+        if "zip()" not in str(error):
+            raise
+        raise InputError("images and masks are not equally many; give one mask for each", code="masks") from None
 
 
 def _length(items):

@@ -84,19 +84,22 @@ def circle_points(pixels, radius, samples):
     angles = 2 * np.pi * np.arange(samples) / samples
     margin = math.ceil(radius) + 1
     padded = np.pad(pixels, margin)
+    places = [np.arange(size, dtype=float) for size in pixels.shape]
     # Five decimals, as in scikit-image: points that lie on a pixel but for rounding are that pixel.
     offsets = zip(np.round(-radius * np.sin(angles), 5), np.round(radius * np.cos(angles), 5), strict=True)
-    return np.stack([_shifted(padded, pixels.shape, margin + row, margin + column) for row, column in offsets])
+    return np.stack([_between(padded, margin, places[0] + row, places[1] + column) for row, column in offsets])
 
 
-def _shifted(padded, shape, row, column):
-    """Cut the window of a shape at a fractional (row, column) out of an array, bilinearly."""
-    top, left = math.floor(row), math.floor(column)
-    down, right = row - top, column - left
+def _between(padded, margin, rows, columns):
+    """Interpolate an array bilinearly at (rows, columns), which are fractional and count from behind its margin.
 
-    def window(rows, columns):
-        return padded[top + rows : top + rows + shape[0], left + columns : left + columns + shape[1]]
-
-    upper = (1 - right) * window(0, 0) + right * window(0, math.ceil(right))
-    lower = (1 - right) * window(math.ceil(down), 0) + right * window(math.ceil(down), math.ceil(right))
+    The shares are those of each row and column with its own rounding, as in scikit-image: codes hang on it, since whole
+    grey values are often equal to the centre but for the last bit.
+    """
+    tops, lefts = np.floor(rows), np.floor(columns)
+    down, right = (rows - tops)[:, None], columns - lefts
+    top, left = tops.astype(int) + margin, lefts.astype(int) + margin
+    bottom, side = np.ceil(rows).astype(int) + margin, np.ceil(columns).astype(int) + margin
+    upper = (1 - right) * padded[np.ix_(top, left)] + right * padded[np.ix_(top, side)]
+    lower = (1 - right) * padded[np.ix_(bottom, left)] + right * padded[np.ix_(bottom, side)]
     return (1 - down) * upper + down * lower

@@ -3,6 +3,7 @@
 import difflib
 import json
 import logging
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -123,11 +124,35 @@ def read_parameters(path):
     return keywords
 
 
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice, and knows 1e1 as a number, as the newer standard does."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [key for number, key in enumerate(keys) if key in keys[:number]]
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _parsed(text):
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def _load(path):
     """Parse a YAML or JSON file into a dict."""
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        content = json.loads(text) if path.suffix == ".json" else _parsed(text)
     except OSError as error:
         message = f"the parameter file {path.name} cannot be read: {error.strerror}"
         raise InputError(message, code="parameter_file") from None
@@ -196,9 +221,20 @@ def _extractor_keywords(settings):
         keywords.pop("interpolator")
         keywords.pop("resampled_pixel_spacing", None)
     elif isinstance(interpolator, int):
+        if not 1 <= interpolator <= len(INTERPOLATORS):
+            raise InputError(
+                f"setting interpolator is {interpolator}, a number from 1 to {len(INTERPOLATORS)} is one",
+                code="parameter_file",
+            )
         keywords["interpolator"] = INTERPOLATORS[interpolator - 1]
-    if keywords.get("resampled_pixel_spacing") is not None:
-        column, row = keywords["resampled_pixel_spacing"][:2]
+    spacing = keywords.get("resampled_pixel_spacing")
+    if spacing is not None:
+        if not isinstance(spacing, list) or len(spacing) not in (2, 3):
+            raise InputError(
+                f"setting resampledPixelSpacing is {spacing!r}, not a list of two or three numbers (x, y, z)",
+                code="parameter_file",
+            )
+        column, row = spacing[:2]
         keywords["resampled_pixel_spacing"] = (row, column)
     return keywords
 
