@@ -78,3 +78,11 @@ def test_mcnemar_is_that_of_statsmodels():
 def test_refusals(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("ratings", [[1.5, 2], [np.nan, 2]])
+def test_ratings_that_are_no_steps_are_refused(ratings):
+    with pytest.raises(InputError, match="whole numbers"):
+        weighted_kappa(ratings, [1, 2])
+    with pytest.raises(InputError, match="n_categories is 3"):
+        weighted_kappa([1, 5], [1, 2], n_categories=3)

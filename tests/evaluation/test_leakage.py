@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from deepradiomics import Radiograph, clinical_encoder, compare_feature_sets
+from deepradiomics import Radiograph, clinical_encoder, compare_feature_sets, compare_models
 from deepradiomics.evaluation import (
     check_separating_columns,
     duplicate_groups,
@@ -160,3 +161,57 @@ def test_images_named_by_their_files_are_looked_into(tmp_path):
     check_duplicates({"internal": odd}, None)
     with pytest.raises(LeakageError, match="external"):
         check_duplicates({"internal": odd, "external": table[["hip"]][2:]}, None)
+
+
+def test_the_patients_number_never_reaches_a_model():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    ids = np.where(rng.random(60) < 0.15, 1 - y, y) * 1000 + rng.permutation(60)
+    X = pd.DataFrame({"noise": rng.normal(size=60), "patient": ids})
+    alone = compare_models({"forest": RandomForestClassifier(random_state=0)}, X, y, random_state=0)
+    without = compare_models(
+        {"forest": RandomForestClassifier(random_state=0)}, X[["noise"]], y, groups=ids, random_state=0
+    )
+    np.testing.assert_array_equal(alone.predictions["score"], without.predictions["score"])
+    for columns, rest in (
+        (["noise", "patient"], "drop"),
+        ([0, 1], "drop"),
+        (slice(None), "drop"),
+        (lambda table: list(table.columns), "drop"),
+        (["noise"], "passthrough"),
+    ):
+        blocks = ColumnTransformer([("all", "passthrough", columns)], remainder=rest)
+        with pytest.raises(LeakageError, match="'patient' names the patient"):
+            compare_feature_sets(make_pipeline(blocks, LogisticRegression()), X, y, random_state=0)
+
+
+@pytest.mark.parametrize("kind", ["objects", "dates", "array"])
+def test_the_label_in_disguise_of_another_type(kind):
+    y = np.arange(60) % 2
+    hidden = {
+        "objects": pd.Series([int(label) for label in y], dtype=object),
+        "dates": pd.Series(pd.to_datetime("2020-01-01") + pd.to_timedelta(400 * y + np.arange(60), unit="D")),
+        "array": pd.Series(y * 1.0),
+    }[kind]
+    X = pd.DataFrame({"noise": np.random.default_rng(0).normal(size=60), "hidden": hidden})
+    with pytest.raises(LeakageError, match="alone separates"):
+        compare_models({"a": LogisticRegression()}, X.to_numpy() if kind == "array" else X, y, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"y": np.array([0, 1, None] * 20, dtype=object)}, "no_label"),
+        ({"external": [("a", "b")]}, "kind"),
+        ({"external": {"B": (pd.DataFrame({"other": [1.0, 2.0]}), [0, 1])}}, "external_columns"),
+        ({"external": {"B": (pd.DataFrame({"noise": []}), [])}}, "external_rows"),
+        ({"external": {"B": (pd.DataFrame({"noise": [1.0, 2.0], "patient": ["3", "x"]}), [0, 1])}}, "patient_overlap"),
+        ({"groups": pd.array(["a", None] * 30, dtype="string")}, "missing_patient"),
+    ],
+)
+def test_tables_that_cannot_be_compared_say_so(change, code):
+    X = pd.DataFrame({"noise": np.random.default_rng(0).normal(size=60), "patient": range(60)})
+    given = {"y": np.arange(60) % 2} | change
+    with pytest.raises((InputError, LeakageError)) as caught:
+        compare_models({"a": LogisticRegression()}, X, **given, random_state=0)
+    assert caught.value.code == code

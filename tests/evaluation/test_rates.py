@@ -78,3 +78,9 @@ def test_a_sensitivity_is_reached_at_the_best_specificity(rows, wanted):
 def test_refusals(y, pred, options, message):
     with pytest.raises(InputError, match=message):
         diagnostic_rates(y, pred, **options)
+
+
+def test_a_threshold_between_neighbouring_numbers_calls_the_upper_one_alone():
+    low = np.nextafter(0.5, 0)
+    threshold = youden_threshold([0, 0, 1, 1], [low, low, 0.5, 0.5])
+    assert low < threshold <= 0.5

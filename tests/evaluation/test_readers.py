@@ -80,3 +80,18 @@ def test_refusals():
     with pytest.raises(InputError, match="two readers"):
         obuchowski_rockette([[0.9], [0.8]], np.zeros((2, 1, 2, 1)))
     assert isinstance(reader_study(y, {"a": [1, 2, 3, 4]}, [1, 2, 3, 4]).table, pd.DataFrame)
+
+
+def test_scores_that_are_no_steps_are_refused_and_not_cut():
+    y = np.arange(40) % 2
+    with pytest.raises(InputError, match="not whole"):
+        reader_study(y, {"a": np.linspace(0.1, 0.9, 40)}, np.linspace(0, 1, 40))
+
+
+def test_a_reader_who_is_always_sure_of_nothing_calls_nothing():
+    y = np.arange(40) % 2
+    study = reader_study(y, {"a": np.ones(40, int), "b": 1 + 3 * y}, np.linspace(0, 1, 40))
+    assert study.table.loc[("a", "unaided"), "sensitivity"].estimate == 0
+    assert study.table.loc[("a", "unaided"), "specificity"].estimate == 1
+    calls = reader_study(y, {"a": np.ones(40, int), "b": y}, np.linspace(0, 1, 40))
+    assert calls.table.loc[("a", "unaided"), "sensitivity"].estimate == 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
-from deepradiomics.evaluation import delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
+from deepradiomics.evaluation import bootstrap_interval, delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
 from deepradiomics.exceptions import InputError
 
 
@@ -133,3 +133,13 @@ def test_a_hundred_thousand_rows_at_once():
 def test_refusals(y, score, message):
     with pytest.raises(InputError, match=message):
         roc_auc_ci(y, score)
+
+
+@pytest.mark.parametrize(("groups", "code"), [([np.nan] * 8, "missing_patient"), ([1, 2], "length")])
+def test_patients_that_are_missing_are_refused(groups, code):
+    with pytest.raises(InputError) as caught:
+        roc_auc_ci([0, 1] * 4, np.arange(8), groups=groups)
+    assert caught.value.code == code
+    with pytest.raises(InputError) as caught:
+        bootstrap_interval(roc_auc_score, [0, 1] * 4, np.arange(8), groups=groups)
+    assert caught.value.code == code

@@ -203,7 +203,10 @@ def _two_way_random(ratings, tail):
 
 def _agreement_weights(a, b, weights, n_categories):
     """Weights of agreement and the table of proportions, both (n_categories, n_categories)."""
-    a, b = np.asarray(a, dtype=int), np.asarray(b, dtype=int)
+    given = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if not all(np.array_equal(part, np.rint(part)) for part in given):
+        raise InputError("ratings are whole numbers, steps of a scale, none missing", code="ratings")
+    a, b = (part.astype(int) for part in given)
     if a.shape != b.shape or a.ndim != 1 or len(a) == 0:
         raise InputError(
             f"ratings of shapes {a.shape} and {b.shape}; give both raters' for each subject", code="length"
@@ -211,6 +214,8 @@ def _agreement_weights(a, b, weights, n_categories):
     low = min(a.min(), b.min())
     size = max(a.max(), b.max()) - low + 1 if n_categories is None else n_categories
     low = low if n_categories is None else min(low, 1)
+    if max(a.max(), b.max()) - low >= size:
+        raise InputError(f"ratings go up to {max(a.max(), b.max())}, n_categories is {n_categories}", code="ratings")
     table = np.zeros((size, size))
     np.add.at(table, (a - low, b - low), 1 / len(a))
     distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size))) / max(size - 1, 1)

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
+from deepradiomics.evaluation.folds import number_patients
 from deepradiomics.evaluation.intervals import Interval, check_level
 from deepradiomics.exceptions import InputError
 
@@ -78,7 +79,7 @@ def _rows_of_patients(groups, n_rows):
     """Row numbers of each patient."""
     if groups is None:
         return list(np.arange(n_rows)[:, None])
-    codes = np.unique(np.asarray(groups), return_inverse=True)[1]
+    codes = number_patients(groups, n_rows)
     return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
 
 

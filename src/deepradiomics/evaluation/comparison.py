@@ -1,5 +1,6 @@
 """Compare feature sets of one model, or whole models, by cross-validation and on external cohorts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,7 +21,7 @@ from deepradiomics.evaluation.leakage import check_id_columns, check_separating_
 from deepradiomics.evaluation.rates import youden_threshold
 from deepradiomics.evaluation.result import INTERNAL, Comparison
 from deepradiomics.evaluation.roc import delong_covariance
-from deepradiomics.evaluation.stateless import ModelParts, columns_named, columns_read, compute_once, cut_model
+from deepradiomics.evaluation.stateless import ModelParts, columns_read, compute_once, cut_model
 from deepradiomics.exceptions import InputError, LeakageError
 
 
@@ -170,7 +171,7 @@ def compare_models(  # noqa: PLR0913
     models : dict of str to estimator
         Classifiers by name; pipelines with named blocks or any other. They are cloned, not fitted.
     X : DataFrame of shape (n_samples, n_columns)
-        A row a patient, image or vertebra.
+        A row a patient, image or vertebra. A column ``patient`` keeps rows together and is not shown to the models.
     y : array-like of shape (n_samples,)
         Labels of two classes; the larger one is the event. The models are fitted on 0 and 1.
     groups : array-like of shape (n_samples,), default=None
@@ -288,9 +289,14 @@ def _whole(model):
     if any(isinstance(step, ColumnTransformer) for _, step in steps[:-1]):
         return cut_model(model)
     everything = ColumnTransformer(
-        [("all", "passthrough", lambda X: list(range(X.shape[1])))], verbose_feature_names_out=False
+        [("all", "passthrough", _all_but_patients)], verbose_feature_names_out=False
     ).set_output(transform="pandas")
     return cut_model(make_pipeline(everything, model))
+
+
+def _all_but_patients(X):
+    """Places of the columns that a model may see."""
+    return [place for place, name in enumerate(getattr(X, "columns", range(X.shape[1]))) if name != PATIENT_COLUMN]
 
 
 def _check_model(parts, task):
@@ -304,11 +310,24 @@ def _check_model(parts, task):
     with group_routing(parts.front, task.groups), group_routing(parts.tail, task.groups):
         pass
     if isinstance(task.X, pd.DataFrame):
-        read = columns_read(parts.front[-1], task.X)
+        read, is_sure = columns_read(parts.front, task.X)
         names = [name for name in task.X.columns if name in read]
-        named, _ = columns_named(parts.front[-1])
-        check_id_columns(task.X, task.groups, [name for name in names if name in named])
+        check_id_columns(task.X, task.groups, names if is_sure else [])
+        _check_columns(task.cohorts, names if is_sure else [])
         check_separating_columns(task.X, task.y, names)
+    elif np.ndim(task.X) == 2:
+        check_separating_columns(pd.DataFrame(task.X), task.y)
+
+
+def _check_columns(cohorts, names):
+    """Refuse a cohort that lacks a column, before anything is fitted."""
+    for cohort in cohorts:
+        lost = [name for name in names if name not in getattr(cohort.X, "columns", ())]
+        if lost:
+            raise InputError(
+                f"cohort {cohort.name!r} lacks {len(lost)} columns that the model reads, first {lost[0]!r}",
+                code="external_columns",
+            )
 
 
 @dataclass(frozen=True)
@@ -324,6 +343,9 @@ def _encoded(y, n_rows):
     y = np.asarray(y)
     if y.shape != (n_rows,):
         raise InputError(f"y of shape {y.shape} for {n_rows} rows of X; give one label a row", code="length")
+    missing = np.flatnonzero(pd.isna(y))
+    if len(missing):
+        raise InputError(f"row {missing[0]} has no label ({len(missing)} such rows); leave them out", code="no_label")
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) != 2:
         raise InputError(
@@ -335,7 +357,14 @@ def _encoded(y, n_rows):
 
 def _external_cohorts(external, X, classes):
     cohorts = []
+    if external is not None and not isinstance(external, Mapping):
+        raise InputError(
+            f"external is a {type(external).__name__}; give a dict, cohorts by name: {{'site B': (X_b, y_b)}}",
+            code="kind",
+        )
     for name, (table, labels) in (external or {}).items():
+        if not len(table):
+            raise InputError(f"cohort {name!r} has no row; leave it out", code="external_rows")
         labels = np.asarray(labels)
         if labels.shape != (len(table),) or not np.isin(labels, classes).all():
             raise InputError(
@@ -353,7 +382,8 @@ def _external_cohorts(external, X, classes):
 def _check_other_patients(name, X, table):
     if not all(PATIENT_COLUMN in getattr(part, "columns", ()) for part in (X, table)):
         return
-    shared = np.flatnonzero(table[PATIENT_COLUMN].isin(X[PATIENT_COLUMN]))
+    # The same number may be a word in one table and a number in the other.
+    shared = np.flatnonzero(table[PATIENT_COLUMN].astype(str).isin(X[PATIENT_COLUMN].astype(str)))
     if len(shared):
         raise LeakageError(
             f"cohort {name!r}: rows {shared[:5].tolist()} ({len(shared)} in all) are of patients that X holds too; "

@@ -1,6 +1,7 @@
 """Who is trained on and who is tested: patients kept together, and proof that they were."""
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
 from deepradiomics.exceptions import InputError, LeakageError
@@ -40,9 +41,9 @@ def patient_groups(X, groups=None):
     patients = X[PATIENT_COLUMN].to_numpy() if PATIENT_COLUMN in getattr(X, "columns", ()) else None
     if groups is None and patients is None:
         return None
-    codes = _numbered(patients if groups is None else groups, len(X))
+    codes = number_patients(patients if groups is None else groups, len(X))
     if groups is not None and patients is not None:
-        _check_within_one(_numbered(patients, len(X)), codes)
+        _check_within_one(number_patients(patients, len(X)), codes)
     return codes
 
 
@@ -125,11 +126,36 @@ def splits_by_group(splitter):
     return routing is not None and bool(routing().consumes("split", ["groups"]))
 
 
-def _numbered(labels, n_rows):
+def number_patients(labels, n_rows):
+    """Number the patients of some rows.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_rows,)
+        Patient of each row.
+    n_rows : int
+        How many rows there are.
+
+    Returns
+    -------
+    int array of shape (n_rows,)
+        The same number for rows of one patient.
+
+    Raises
+    ------
+    InputError
+        If there is not one patient a row, or one is missing.
+
+    Examples
+    --------
+    >>> from deepradiomics.evaluation.folds import number_patients
+    >>> number_patients(["b", "a", "b"], 3).tolist()
+    [0, 1, 0]
+    """
     labels = np.asarray(labels)
     if labels.shape != (n_rows,):
         raise InputError(f"groups of shape {labels.shape} for {n_rows} rows; give one patient a row", code="length")
-    missing = np.flatnonzero([label is None or label != label for label in labels])
+    missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
         raise InputError(
             f"row {missing[0]} has no patient ({len(missing)} such rows); name the patient of each row, a made-up "

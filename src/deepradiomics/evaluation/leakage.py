@@ -4,6 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from math import comb
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -473,6 +474,11 @@ def _duplicate_message(first, second):
 
 
 def _separates(column, first):
+    # Numbers that came as objects, after a merge or out of a spreadsheet, and dates are numbers too.
+    if column.dtype == object and all(isinstance(cell, Real) or cell is None for cell in column):
+        column = pd.to_numeric(column)
+    elif pd.api.types.is_datetime64_any_dtype(column):
+        column = column.astype("int64").where(column.notna())
     known = column.notna().to_numpy()
     if not known[first].any() or not known[~first].any():
         return False

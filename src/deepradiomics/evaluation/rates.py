@@ -212,7 +212,9 @@ def _between(cuts, position):
         return float(cuts[position])
     if not np.isfinite(cuts[position]):
         return float(np.nextafter(cuts[position + 1], np.inf))
-    return float((cuts[position] + cuts[position + 1]) / 2)
+    # Between neighbouring numbers the middle is the lower one, which is not called.
+    middle = float((cuts[position] + cuts[position + 1]) / 2)
+    return middle if middle > cuts[position + 1] else float(cuts[position])
 
 
 def _binary(what, values):

@@ -163,7 +163,7 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
     Raises
     ------
     InputError
-        If a reader lacks a case, or aided and unaided readers differ.
+        If a reader lacks a case or has a score that is not whole, or aided and unaided readers differ.
 
     References
     ----------
@@ -187,13 +187,14 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
             f"aided readers {list(aided)} and unaided readers {list(readers)} differ; give the same, in one order",
             code="readers",
         )
-    rows = {(name, "unaided"): _reader_row(event, score, call_from) for name, score in readers.items()}
-    rows |= {(name, "aided"): _reader_row(event, score, call_from) for name, score in aided.items()}
+    first, first_aided = _first_called(readers, call_from), _first_called(aided or readers, call_from)
+    rows = {(name, "unaided"): _reader_row(event, score, first[name]) for name, score in readers.items()}
+    rows |= {(name, "aided"): _reader_row(event, score, first_aided[name]) for name, score in aided.items()}
     rows[("model", "alone")] = {"auc": roc_auc_ci(event, model)}
     table = pd.DataFrame.from_dict(rows, orient="index")
     return ReaderStudy(
         table=table,
-        against_model=pd.DataFrame([_against(name, event, readers[name], model, call_from) for name in readers]),
+        against_model=pd.DataFrame([_against(name, event, readers[name], model, first[name]) for name in readers]),
         agreement=pd.DataFrame([_pair(a, b, readers) for a, b in combinations(readers, 2)]),
         gain=_gain(event, aided, readers) if aided and len(readers) > 1 else None,
     )
@@ -207,22 +208,34 @@ def _checked(name, score, n_cases):
             "none missing",
             code="readers",
         )
+    broken = score[score != np.rint(score.astype(float))]
+    if len(broken):
+        raise InputError(
+            f"reader {name!r} has scores that are not whole, such as {broken[0]}; give steps of a scale, 1 to 5 or 1 "
+            "to 100, or calls of 0 and 1",
+            code="readers",
+        )
     return score.astype(int)
 
 
-def _calls(score, call_from):
-    return score >= (1 if score.max() <= 1 else call_from)
+def _first_called(readers, call_from):
+    """Score from which on each reader calls: 1 where there are calls of 0 and 1, not a scale from 1 on."""
+    is_scale = max(int(score.max()) for score in readers.values()) > 1
+    return {
+        name: 1 if score.max() <= 1 and (score.min() < 1 or not is_scale) else call_from
+        for name, score in readers.items()
+    }
 
 
 def _reader_row(event, score, call_from):
-    rates = diagnostic_rates(event, _calls(score, call_from))
+    rates = diagnostic_rates(event, score >= call_from)
     return {"auc": roc_auc_ci(event, score)} | {name: getattr(rates, name) for name in _RATES}
 
 
 def _against(name, event, score, model, call_from):
     """DeLong's test of a reader against the model, and the model at the reader's specificity."""
     test = delong_test(event, model, score)
-    rates = diagnostic_rates(event, _calls(score, call_from))
+    rates = diagnostic_rates(event, score >= call_from)
     # The lowest cut at which the model is at least as specific as the reader.
     cuts = np.append(np.unique(model), np.inf)
     specific = np.array([(model[~event] < cut).mean() for cut in cuts])

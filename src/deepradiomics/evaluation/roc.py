@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
+from deepradiomics.evaluation.folds import number_patients
 from deepradiomics.evaluation.intervals import Interval, check_level
 from deepradiomics.exceptions import InputError
 
@@ -275,7 +276,7 @@ def delong_covariance(y, scores, *, groups=None):
     counts = np.array([event.sum(), (~event).sum()])
     if groups is None:
         return auc, _covariance(of_events) / counts[0] + _covariance(of_others) / counts[1]
-    cluster = np.unique(np.asarray(groups), return_inverse=True)[1]
+    cluster = number_patients(groups, len(event))
     events = _sum_by_cluster(of_events - auc[:, None], cluster[event], cluster.max() + 1)
     others = _sum_by_cluster(of_others - auc[:, None], cluster[~event], cluster.max() + 1)
     n_clusters = [len(np.unique(cluster[event])), len(np.unique(cluster[~event])), cluster.max() + 1]

@@ -164,63 +164,45 @@ def compute_once(front, tables):
     return Pipeline([(steps[0][0], blocks)]), tables
 
 
-def columns_read(blocks, table):
+def columns_read(front, table):
     """Name the columns of a table that the blocks read.
 
     Parameters
     ----------
-    blocks : ColumnTransformer
-        The unfitted blocks.
+    front : Pipeline
+        Steps up to the unfitted blocks, a ColumnTransformer.
     table : DataFrame
         The table that the model starts from. Columns that a step before the blocks makes are not in it.
 
     Returns
     -------
-    set of str
-        Names of columns; all of them where columns are not given by name.
+    names : set of str
+        Names of columns; all of them where a step stands before the blocks, and not all are read by name.
+    is_sure : bool
+        Whether all of these are read.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from sklearn.compose import ColumnTransformer
+    >>> from sklearn.pipeline import make_pipeline
     >>> from deepradiomics.evaluation.stateless import columns_read
-    >>> columns_read(ColumnTransformer([("age", "passthrough", ["age"])]), pd.DataFrame({"age": [1], "id": [2]}))
-    {'age'}
+    >>> table = pd.DataFrame({"age": [1], "id": [2], "weight": [70]})
+    >>> blocks = ColumnTransformer([("age", "passthrough", ["age"]), ("last", "passthrough", [-1])])
+    >>> sorted(columns_read(make_pipeline(blocks), table)[0])
+    ['age', 'weight']
     """
-    read, is_all = columns_named(blocks)
-    return read if is_all else set(table.columns)
-
-
-def columns_named(blocks):
-    """Name the columns that blocks read by name.
-
-    Parameters
-    ----------
-    blocks : ColumnTransformer
-        The unfitted blocks.
-
-    Returns
-    -------
-    names : set of str
-        Names of columns.
-    is_all : bool
-        Whether nothing else is read: no column by its position or by a rule, and no remainder.
-
-    Examples
-    --------
-    >>> from sklearn.compose import ColumnTransformer
-    >>> from deepradiomics.evaluation.stateless import columns_named
-    >>> columns_named(ColumnTransformer([("age", "passthrough", ["age"]), ("rest", "passthrough", [1])]))
-    ({'age'}, False)
-    """
-    names, is_all = set(), _is(blocks.remainder, "drop")
-    for _, _, columns in blocks.transformers:
-        columns = [columns] if isinstance(columns, str) else columns
-        if isinstance(columns, list) and all(isinstance(column, str) for column in columns):
-            names.update(columns)
-        else:
-            is_all = False
-    return names, is_all
+    blocks, everything = front[-1], set(table.columns)
+    chosen = [[columns] if isinstance(columns, str) else columns for _, _, columns in blocks.transformers]
+    by_name = all(isinstance(part, list) and all(isinstance(name, str) for name in part) for part in chosen)
+    if by_name and _is(blocks.remainder, "drop"):
+        return {name for part in chosen for name in part} & everything, True
+    if len(front) > 1:
+        return everything, False
+    if not _is(blocks.remainder, "drop"):
+        return everything, True
+    chosen = [part(table) if callable(part) else part for part in chosen]
+    return {table.columns[place] for part in chosen for place in _get_column_indices(table, part)}, True
 
 
 class _Stored(BaseEstimator, TransformerMixin):
