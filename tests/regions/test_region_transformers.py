@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 
 from deepradiomics import Box, FemurRegions, Radiograph, VertebraRegions, plot_regions
-from deepradiomics.exceptions import InputError, RegionError
+from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
 from deepradiomics.simulation import make_hips
 
 
@@ -143,3 +143,26 @@ def test_plot_draws_what_it_is_given(table):
     assert {text.get_text() for text in ax.texts} == {"a", "b"}
     assert len(ax.collections) == 2
     plt.close(ax.figure)
+
+
+def test_pixels_that_are_not_square_cost_one_row():
+    hips = make_hips(3, random_state=0, image_shape=(256, 256))
+    spacings = [(0.7, 0.7), (0.2, 0.3), (0.7, 0.7)]
+    pictures = [radiograph.pixels for radiograph in hips.data["radiograph"]]
+    radiographs = [Radiograph(pixels, None, spacing) for pixels, spacing in zip(pictures, spacings, strict=True)]
+    table = pd.DataFrame({"radiograph": pd.Series(radiographs, dtype=object), "mask": hips.masks})
+    regions = FemurRegions(mask="mask", on_error="none")
+    found = regions.fit_transform(table)
+    assert found["left_neck"].isna().tolist() == [False, True, False]
+    assert regions.failures_["row"].tolist() == [1, 1]
+    assert len(regions.geometry(table)) == 3
+    with pytest.raises(DeepRadiomicsError, match="row 1, left hip"):
+        FemurRegions(mask="mask").fit_transform(table)
+
+
+def test_a_column_that_is_there_already_is_refused():
+    hips = make_hips(2, random_state=0, image_shape=(256, 256))
+    regions = FemurRegions(mask="mask", on_error="none")
+    once = regions.fit_transform(hips.data.assign(mask=hips.masks))
+    with pytest.raises(InputError, match=r"column 'left_[a-z]+' already"):
+        FemurRegions(mask="mask", on_error="none").fit_transform(once)

@@ -43,6 +43,12 @@ class _Regions(TransformerMixin, BaseEstimator):
         if not hasattr(self, "n_features_in_"):
             # Nothing is learned, so fit may be left out; set_output still needs the names.
             _check_feature_names(self, X, reset=True)
+        twice = [name for name in self._region_names() if name in X.columns]
+        if twice:
+            raise InputError(
+                f"X holds a column {twice[0]!r} already ({len(twice)} such columns); drop it, or rename it",
+                code="column_twice",
+            )
         columns = {name: np.full(len(X), None, dtype=object) for name in self._region_names()}
         failures = []
         for position in range(len(X)):

@@ -168,7 +168,7 @@ class FemurRegions(_Regions):
             for side, radiograph in self._hips(X, position, failures):
                 try:
                     row |= _measures(side, radiograph)
-                except RegionError as error:
+                except DeepRadiomicsError as error:
                     self._failed(failures, position, f"{side} hip", error)
             rows.append(row)
         return pd.DataFrame(rows, index=X.index)
@@ -196,7 +196,7 @@ class FemurRegions(_Regions):
         for side, radiograph in self._hips(X, position, failures):
             try:
                 regions |= _femur_regions(side, radiograph, self.context_mm)
-            except RegionError as error:
+            except DeepRadiomicsError as error:
                 self._failed(failures, position, f"{side} hip", error)
         return regions
 
@@ -223,8 +223,9 @@ class FemurRegions(_Regions):
         """Label map of one row: 1 left, 2 right."""
         if self.segmenter is not None:
             segmenter = getattr(self, "segmenter_", self.segmenter)
-            return np.asarray(segmenter.predict([radiograph])[0])
-        labels = read_label_map(X[self.mask].iloc[position])
+            labels = np.asarray(segmenter.predict([radiograph])[0])
+        else:
+            labels = read_label_map(X[self.mask].iloc[position])
         if labels.shape != radiograph.pixels.shape:
             raise InputError(
                 f"the mask has shape {labels.shape}, its image {radiograph.pixels.shape}; give a mask of its own shape",
