@@ -69,7 +69,7 @@ experiment = mlflow.get_experiment_by_name("hips")
 number = (
     experiment.experiment_id if experiment else mlflow.create_experiment("hips", (folder / "mlflow_files").as_uri())
 )
-with mlflow.start_run(run_name="clinical and texture") as run:
+with mlflow.start_run(experiment_id=number, run_name="clinical and texture") as run:
     mlflow.log_params({"version": dr.__version__, "folds": 5, "bin_count": 32, "C": 0.01, "random_state": 0})
     for (cohort, features), area in comparison.table["auc"].items():
         name = f"{cohort}/{features}"
