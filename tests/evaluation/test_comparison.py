@@ -407,7 +407,7 @@ def test_models_on_plain_matrices_and_refusals():
     X, y = RNG_X, np.arange(60) % 2
     table = compare_models({"a": LogisticRegression(), "b": RidgeClassifier()}, X, y, random_state=0).table
     assert list(table["n"]) == [60, 60]
-    with pytest.raises(InputError, match="no model"):
+    with pytest.raises(InputError, match="give a dict of names"):
         compare_models({}, X, y)
     with pytest.raises(InputError, match="must be a classifier"):
         compare_models({"a": StandardScaler()}, X, y)

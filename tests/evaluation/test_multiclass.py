@@ -71,5 +71,8 @@ def test_what_it_refuses():
         multiclass_rates(["acute", "chronic"], ["acute", "old"])
     with pytest.raises(InputError, match="one column a class"):
         multiclass_auc(Y, PROBABILITY[:, :2])
-    with pytest.raises(InputError, match="'healthy' has no row"):
+    with pytest.raises(InputError, match="which is none of the classes"):
         multiclass_auc(Y, PROBABILITY, classes=["acute", "chronic", "healthy"])
+    some = np.isin(Y, ["acute", "chronic"])
+    with pytest.raises(InputError, match="'healthy' has no row"):
+        multiclass_auc(Y[some], PROBABILITY[some], classes=["acute", "chronic", "healthy"])

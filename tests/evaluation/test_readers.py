@@ -73,7 +73,7 @@ def test_the_model_is_read_off_at_the_readers_specificity():
 
 def test_refusals():
     y = [0, 1, 0, 1]
-    with pytest.raises(InputError, match="one score a case"):
+    with pytest.raises(InputError, match=r"reader .* give one a row"):
         reader_study(y, {"a": [1, 2]}, [1, 2, 3, 4])
     with pytest.raises(InputError, match="differ"):
         reader_study(y, {"a": [1, 2, 3, 4]}, [1, 2, 3, 4], {"b": [1, 2, 3, 4]})

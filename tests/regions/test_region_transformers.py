@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 
@@ -166,3 +167,23 @@ def test_a_column_that_is_there_already_is_refused():
     once = regions.fit_transform(hips.data.assign(mask=hips.masks))
     with pytest.raises(InputError, match=r"column 'left_[a-z]+' already"):
         FemurRegions(mask="mask", on_error="none").fit_transform(once)
+
+
+def test_geometry_has_the_same_columns_whatever_is_in_the_image(table):
+    both = FemurRegions(mask="mask").geometry(table)
+    right = FemurRegions(mask="mask").geometry(table.assign(mask=[np.where(mask == 2, 2, 0) for mask in table["mask"]]))
+    assert list(right) == list(both)
+    assert set(right.drop(columns=["left_flags", "right_flags"]).dtypes) == {np.dtype(float)}
+    assert right["left_head_diameter"].isna().all()
+    assert right["right_head_diameter"].equals(both["right_head_diameter"])
+
+
+def test_a_mask_of_255_is_no_femur(table):
+    with pytest.raises(InputError, match="row 0, column 'radiograph': the mask holds the label 255"):
+        FemurRegions(mask="mask").transform(table.assign(mask=[np.uint8(mask > 0) * 255 for mask in table["mask"]]))
+
+
+def test_names_are_known_once_columns_were_seen(table):
+    with pytest.raises(NotFittedError):
+        FemurRegions(mask="mask").get_feature_names_out()
+    assert "left_neck" in FemurRegions(mask="mask").fit(table).get_feature_names_out()

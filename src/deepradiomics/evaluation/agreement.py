@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.stats import binom, f, norm
 
+from deepradiomics.evaluation._inputs import as_numbers, check_calls
 from deepradiomics.evaluation.intervals import Interval, check_level
 from deepradiomics.exceptions import InputError
 
@@ -117,7 +118,7 @@ def mcnemar(correct_a, correct_b):
     Raises
     ------
     InputError
-        If lengths differ.
+        If lengths differ, or a value is neither 0 nor 1.
 
     References
     ----------
@@ -130,7 +131,7 @@ def mcnemar(correct_a, correct_b):
     >>> mcnemar([True] * 8 + [False] * 2, [True] * 3 + [False] * 5 + [False] * 2)
     0.0625
     """
-    a, b = np.asarray(correct_a, dtype=bool), np.asarray(correct_b, dtype=bool)
+    a, b = check_calls(correct_a, "correct_a"), check_calls(correct_b, "correct_b")
     if a.shape != b.shape:
         raise InputError(f"{a.shape} and {b.shape} calls; give both for the same rows", code="length")
     first, second = int((a & ~b).sum()), int((b & ~a).sum())
@@ -138,7 +139,7 @@ def mcnemar(correct_a, correct_b):
 
 
 def _checked_ratings(ratings):
-    ratings = np.asarray(ratings, dtype=float)
+    ratings = as_numbers(ratings, "ratings")
     if ratings.ndim != 2 or min(ratings.shape) < 2:
         raise InputError(
             f"ratings of shape {ratings.shape}; give one row a subject and one column a rater, two of each at least",
@@ -203,7 +204,7 @@ def _two_way_random(ratings, tail):
 
 def _agreement_weights(a, b, weights, n_categories):
     """Weights of agreement and the table of proportions, both (n_categories, n_categories)."""
-    given = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    given = as_numbers(a, "ratings"), as_numbers(b, "ratings")
     if not all(np.array_equal(part, np.rint(part)) for part in given):
         raise InputError("ratings are whole numbers, steps of a scale, none missing", code="ratings")
     a, b = (part.astype(int) for part in given)

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
+from deepradiomics.evaluation._inputs import check_number
 from deepradiomics.evaluation.folds import number_patients
 from deepradiomics.evaluation.intervals import Interval, check_level
 from deepradiomics.exceptions import InputError
@@ -57,7 +58,8 @@ def bootstrap_interval(metric, y, *predictions, groups=None, n_resamples=2000, l
     0.75 [0.69, 0.81]
     """
     check_level(level)
-    arrays = [np.asarray(values) for values in (y, *predictions)]
+    check_number("n_resamples", n_resamples, low=1)
+    arrays = [np.atleast_1d(values) for values in (y, *predictions)]
     lengths = {len(values) for values in arrays} | ({len(groups)} if groups is not None else set())
     if len(lengths) > 1:
         raise InputError(f"arrays of {sorted(lengths)} rows; give one value a row in each", code="length")

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
+from deepradiomics.evaluation._inputs import check_probabilities
 from deepradiomics.evaluation.intervals import wilson
-from deepradiomics.evaluation.roc import check_two_classes
-from deepradiomics.exceptions import InputError
 
 # Probabilities of exactly 0 and 1 have no logit; this is the nearest that is used.
 _EDGE = 1e-6
@@ -86,7 +85,7 @@ def calibration_measures(y, probability):
     >>> round(calibration_measures([0, 0, 1, 0, 1, 1], [0.1, 0.3, 0.4, 0.6, 0.7, 0.9]).brier, 3)
     0.153
     """
-    event, probability = _checked(y, probability)
+    event, probability = check_probabilities(y, probability)
     odds = logit(np.clip(probability, _EDGE, 1 - _EDGE))
     intercept = _logistic_fit(np.ones((len(odds), 1)), event, offset=odds)[0]
     return Calibration(
@@ -131,7 +130,7 @@ def calibration_curve(y, probability, *, n_bins=10, level=0.95):
     0        0.2  0.20 [0.06, 0.51]  10
     1        0.7  0.80 [0.49, 0.94]  10
     """
-    event, probability = _checked(y, probability)
+    event, probability = check_probabilities(y, probability)
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, n_bins + 1)[1:-1]))
     groups = np.searchsorted(edges, probability, side="left")
     rows = [
@@ -211,12 +210,3 @@ def _logistic_fit(design, event, offset=0.0, n_steps=100):
         if np.abs(step).max() < 1e-10:
             break
     return coefficients
-
-
-def _checked(y, probability):
-    event, probability = check_two_classes(y), np.asarray(probability, dtype=float)
-    if probability.shape != event.shape:
-        raise InputError(f"{probability.shape} probabilities for {len(event)} labels; give one a row", code="length")
-    if not ((probability >= 0) & (probability <= 1)).all():
-        raise InputError("a probability is not within 0..1; calibrate decision values first", code="not_a_probability")
-    return event, probability

@@ -13,6 +13,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
+from deepradiomics.evaluation._inputs import check_number, two_classes
 from deepradiomics.evaluation.checkpoints import fit_or_read
 from deepradiomics.evaluation.feature_sets import resolve_feature_sets
 from deepradiomics.evaluation.fitting import fit_feature_sets, group_routing
@@ -217,8 +218,11 @@ def compare_models(  # noqa: PLR0913
     >>> compare_models(models, X, y, random_state=0).table["auc"].astype(float).round(2).tolist()
     [0.99, 0.5]
     """
-    if not models:
-        raise InputError("there is no model to compare; give a dict of names and classifiers", code="no_model")
+    if not isinstance(models, Mapping) or not models:
+        raise InputError(
+            f"models is a {type(models).__name__} of {np.size(models)}; give a dict of names and classifiers",
+            code="no_model",
+        )
     task = _task(X, y, groups, (cv, n_repeats), external, random_state)
     parts = {name: _whole(model) for name, model in models.items()}
     fits = [_fit_all(part, {name: part.blocks}, task, n_jobs, checkpoint) for name, part in parts.items()]
@@ -249,20 +253,31 @@ class _Task:
 
 
 def _task(X, y, groups, folds, external, random_state):
+    if np.ndim(X) < 2 or not hasattr(X, "shape"):
+        raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
     classes, y = _encoded(y, len(X))
     groups = patient_groups(X, groups)
-    seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2)
+    seeds = _random(random_state).randint(np.iinfo(np.int32).max, size=2)
     splits = _repeated_splits(*folds, y, groups, int(seeds[0]))
     cohorts = _external_cohorts(external, X, classes)
     tables = {INTERNAL: X} | {cohort.name: cohort.X for cohort in cohorts}
     return _Task(X, y, groups, classes, splits, folds[1], cohorts, int(seeds[1]), copies(tables, groups))
 
 
-def _repeated_splits(cv, n_repeats, y, groups, seed):
-    if n_repeats < 1 or (n_repeats > 1 and not isinstance(cv, int | np.integer)):
+def _random(random_state):
+    try:
+        return check_random_state(random_state)
+    except ValueError:
         raise InputError(
-            f"n_repeats is {n_repeats} with cv {type(cv).__name__}; repeats need a number of folds, and are 1 or more",
-            code="n_repeats",
+            f"random_state is a {type(random_state).__name__}; give a whole number, a RandomState or None",
+            code="random_state",
+        ) from None
+
+
+def _repeated_splits(cv, n_repeats, y, groups, seed):
+    if check_number("n_repeats", n_repeats, low=1) > 1 and not isinstance(cv, int | np.integer):
+        raise InputError(
+            f"n_repeats is {n_repeats} with cv {type(cv).__name__}; repeats need a number of folds", code="n_repeats"
         )
     seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
     return [split for own in seeds for split in patient_splits(cv, y, groups, own)]
@@ -285,6 +300,10 @@ def _comparison(task, fits, settings):
 
 def _whole(model):
     """A model as one feature set: cut behind its blocks, or all columns as one block."""
+    if not hasattr(model, "fit"):
+        raise InputError(
+            f"a model is a {type(model).__name__}; give a classifier of scikit-learn", code="no_classifier"
+        )
     steps = model.steps if isinstance(model, Pipeline) else []
     if any(isinstance(step, ColumnTransformer) for _, step in steps[:-1]):
         return cut_model(model)
@@ -343,16 +362,7 @@ def _encoded(y, n_rows):
     y = np.asarray(y)
     if y.shape != (n_rows,):
         raise InputError(f"y of shape {y.shape} for {n_rows} rows of X; give one label a row", code="length")
-    missing = np.flatnonzero(pd.isna(y))
-    if len(missing):
-        raise InputError(f"row {missing[0]} has no label ({len(missing)} such rows); leave them out", code="no_label")
-    classes, codes = np.unique(y, return_inverse=True)
-    if len(classes) != 2:
-        raise InputError(
-            f"y holds {len(classes)} classes, {classes[:5].tolist()}; feature sets are compared on exactly 2",
-            code="two_classes",
-        )
-    return classes, codes
+    return two_classes(y, "feature sets are compared on exactly 2")
 
 
 def _external_cohorts(external, X, classes):
@@ -362,7 +372,10 @@ def _external_cohorts(external, X, classes):
             f"external is a {type(external).__name__}; give a dict, cohorts by name: {{'site B': (X_b, y_b)}}",
             code="kind",
         )
-    for name, (table, labels) in (external or {}).items():
+    for name, cohort in (external or {}).items():
+        if not isinstance(cohort, tuple | list) or len(cohort) != 2:
+            raise InputError(f"cohort {name!r} is a {type(cohort).__name__}; give a pair (X, y)", code="kind")
+        table, labels = cohort
         if not len(table):
             raise InputError(f"cohort {name!r} has no row; leave it out", code="external_rows")
         labels = np.asarray(labels)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from deepradiomics.evaluation.roc import check_two_classes
+from deepradiomics.evaluation._inputs import check_probabilities
 from deepradiomics.exceptions import InputError
 
 
@@ -28,7 +28,7 @@ def net_benefit(y, probability, thresholds=None):
     Raises
     ------
     InputError
-        If lengths differ, there are not two classes, or a threshold is impossible.
+        If lengths differ, there are not two classes, a probability is not within 0..1, or a threshold is impossible.
 
     References
     ----------
@@ -43,10 +43,8 @@ def net_benefit(y, probability, thresholds=None):
     0        0.2  0.4375      0.375         0.0
     1        0.5  0.0000      0.000         0.0
     """
-    event, probability = check_two_classes(y), np.asarray(probability, dtype=float)
+    event, probability = check_probabilities(y, probability)
     thresholds = np.linspace(0.01, 0.99, 99) if thresholds is None else np.asarray(thresholds, dtype=float)
-    if probability.shape != event.shape:
-        raise InputError(f"{probability.shape} probabilities for {len(event)} labels; give one a row", code="length")
     if not ((thresholds > 0) & (thresholds < 1)).all():
         raise InputError("a threshold lies above 0 and below 1", code="threshold")
     odds = thresholds / (1 - thresholds)

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
+from deepradiomics.evaluation._inputs import check_row, check_two_classes
 from deepradiomics.evaluation.calibration import calibration_curve, smoothed_events
 from deepradiomics.evaluation.decision import net_benefit
 from deepradiomics.evaluation.intervals import Interval
-from deepradiomics.evaluation.roc import check_two_classes, roc_auc_ci
+from deepradiomics.evaluation.roc import roc_auc_ci
 from deepradiomics.exceptions import InputError
 
 
@@ -152,6 +153,7 @@ class RocIntervalDisplay:
             The display, drawn.
         """
         event = check_two_classes(y)
+        score = check_row(score, len(event))
         false_positive, true_positive, _ = roc_curve(event, score, drop_intermediate=False)
         calls = {reader: np.asarray(call, dtype=bool) for reader, call in (readers or {}).items()}
         points = {reader: (float(call[~event].mean()), float(call[event].mean())) for reader, call in calls.items()}

@@ -1,5 +1,6 @@
 """Which blocks make up a feature set: the seven published sums, or the user's own."""
 
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 from deepradiomics.exceptions import InputError
@@ -71,14 +72,29 @@ def resolve_feature_sets(feature_sets, blocks):
     default = default_feature_sets(blocks)
     if feature_sets is None:
         return {name: _in_order(name, members, blocks) for name, members in default.items()}
-    if not isinstance(feature_sets, dict):
-        feature_sets = {name: default.get(name, name.split("+")) for name in feature_sets}
+    if isinstance(feature_sets, str):
+        feature_sets = [feature_sets]
+    if not isinstance(feature_sets, Mapping):
+        feature_sets = {name: default.get(name, name.split("+")) for name in _names(feature_sets)}
     if not feature_sets:
         raise InputError("feature_sets is empty; name at least one set, or give None", code="feature_sets")
     return {name: _in_order(name, members, blocks) for name, members in feature_sets.items()}
 
 
+def _names(feature_sets):
+    names = list(feature_sets) if isinstance(feature_sets, Iterable) else [feature_sets]
+    wrong = [name for name in names if not isinstance(name, str)]
+    if wrong:
+        raise InputError(
+            f"feature_sets names {wrong[0]!r}; give a list of names such as 'TC' or 'texture+clinical', or a dict with "
+            "the blocks of each set",
+            code="feature_sets",
+        )
+    return names
+
+
 def _in_order(name, members, blocks):
+    members = [members] if isinstance(members, str) else list(members)
     unknown = [member for member in members if member not in blocks]
     if unknown or not members:
         raise InputError(

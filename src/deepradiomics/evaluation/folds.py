@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
+from deepradiomics.evaluation._inputs import check_number
 from deepradiomics.exceptions import InputError, LeakageError
 
 PATIENT_COLUMN = "patient"
@@ -82,10 +83,11 @@ def patient_splits(cv, y, groups=None, random_state=None):
     [[2, 3, 4, 5], [0, 1, 6, 7]]
     """
     if isinstance(cv, int | np.integer):
+        check_number("cv", cv, low=2)
         _check_enough(cv, y, groups)
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         cv = kind(int(cv), shuffle=True, random_state=random_state)
-    splitter = check_cv(cv, y, classifier=True)
+    splitter = _splitter(cv, y)
     if splits_by_group(splitter) and groups is None:
         raise LeakageError(
             f"{type(splitter).__name__} splits by group and there are no groups; give groups= or a column "
@@ -164,6 +166,14 @@ def number_patients(labels, n_rows):
         )
     numbers = {}
     return np.array([numbers.setdefault(label, len(numbers)) for label in labels.tolist()])
+
+
+def _splitter(cv, y):
+    if not (hasattr(cv, "split") or np.iterable(cv)) or isinstance(cv, str):
+        raise InputError(
+            f"cv is {cv!r}; give a number of folds, a splitter of scikit-learn, or (train, test) row numbers", code="cv"
+        )
+    return check_cv(cv, y, classifier=True)
 
 
 def _check_within_one(patients, groups):

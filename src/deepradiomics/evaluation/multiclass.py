@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from deepradiomics.evaluation._inputs import as_numbers
 from deepradiomics.evaluation.intervals import Interval
 from deepradiomics.evaluation.rates import diagnostic_rates
 from deepradiomics.evaluation.roc import auc_interval, delong_covariance
@@ -99,9 +100,8 @@ def multiclass_auc(y, probability, *, classes=None, groups=None, level=0.95):
     >>> round(float(multiclass_auc(y, probability)["macro"]), 2)
     0.72
     """
-    y = np.asarray(y)
-    classes = np.unique(y).tolist() if classes is None else list(classes)
-    probability = np.asarray(probability, dtype=float)
+    y, _, classes = _checked(y, y, classes)
+    probability = as_numbers(probability, "probabilities")
     if probability.shape != (len(y), len(classes)):
         raise InputError(
             f"probabilities of shape {probability.shape} for {len(y)} rows and {len(classes)} classes; give one column "

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.metrics import roc_curve
 
+from deepradiomics.evaluation._inputs import check_calls, check_row, check_two_classes
 from deepradiomics.evaluation.intervals import METHODS, Interval, check_level
-from deepradiomics.evaluation.roc import check_two_classes
 from deepradiomics.exceptions import InputError
 
 
@@ -87,7 +87,7 @@ def diagnostic_rates(y, pred, ci="wilsoncc", level=0.95):
     >>> print(rates.sensitivity)
     0.85 [0.69, 0.94]
     """
-    y, pred = _binary("y", y), _binary("pred", pred)
+    y, pred = check_calls(y, "y"), check_calls(pred, "pred")
     if y.shape != pred.shape:
         raise InputError(f"{len(y)} labels for {len(pred)} calls; give one call a row", code="length")
     counts = (int(np.sum(mask)) for mask in (y & pred, ~y & pred, y & ~pred, ~y & ~pred))
@@ -203,7 +203,8 @@ def sensitivity_threshold(y, score, sensitivity=0.9):
 
 
 def _curve(y, score):
-    return roc_curve(check_two_classes(y), np.asarray(score, dtype=float), drop_intermediate=False)
+    event = check_two_classes(y)
+    return roc_curve(event, check_row(score, len(event)), drop_intermediate=False)
 
 
 def _between(cuts, position):
@@ -215,13 +216,6 @@ def _between(cuts, position):
     # Between neighbouring numbers the middle is the lower one, which is not called.
     middle = float((cuts[position] + cuts[position + 1]) / 2)
     return middle if middle > cuts[position + 1] else float(cuts[position])
-
-
-def _binary(what, values):
-    values = np.asarray(values)
-    if values.dtype != bool and not np.isin(values, (0, 1)).all():
-        raise InputError(f"{what} holds {np.unique(values)[:5].tolist()}; it must hold 0 and 1 only", code="not_binary")
-    return values.astype(bool)
 
 
 def _f1(tp, fp, fn, level):

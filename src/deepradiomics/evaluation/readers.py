@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f, t
 
+from deepradiomics.evaluation._inputs import check_row, check_two_classes
 from deepradiomics.evaluation.agreement import weighted_kappa
 from deepradiomics.evaluation.intervals import Interval, check_level
 from deepradiomics.evaluation.rates import diagnostic_rates
-from deepradiomics.evaluation.roc import check_two_classes, delong_covariance, delong_test, roc_auc_ci
+from deepradiomics.evaluation.roc import delong_covariance, delong_test, roc_auc_ci
 from deepradiomics.exceptions import InputError
 
 _RATES = ("sensitivity", "specificity", "accuracy")
@@ -179,7 +180,8 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
     >>> study.table["auc"].astype(float).round(2).to_dict()
     {('trainee', 'unaided'): 0.72, ('expert', 'unaided'): 0.97, ('model', 'alone'): 0.88}
     """
-    event, model = check_two_classes(y), np.asarray(model, dtype=float)
+    event = check_two_classes(y)
+    model = check_row(model, len(event), "scores of the model")
     readers = {name: _checked(name, score, len(event)) for name, score in dict(readers).items()}
     aided = {name: _checked(name, score, len(event)) for name, score in dict({} if aided is None else aided).items()}
     if aided and list(aided) != list(readers):
@@ -201,14 +203,8 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
 
 
 def _checked(name, score, n_cases):
-    score = np.asarray(score)
-    if score.shape != (n_cases,) or not np.isfinite(score.astype(float)).all():
-        raise InputError(
-            f"reader {name!r} has scores of shape {score.shape} for {n_cases} cases; give one score a case, "
-            "none missing",
-            code="readers",
-        )
-    broken = score[score != np.rint(score.astype(float))]
+    score = check_row(score, n_cases, f"scores of reader {name!r}")
+    broken = score[score != np.rint(score)]
     if len(broken):
         raise InputError(
             f"reader {name!r} has scores that are not whole, such as {broken[0]}; give steps of a scale, 1 to 5 or 1 "

@@ -22,6 +22,7 @@ from deepradiomics.exceptions import InputError, require
 
 _PACKAGES = ("deepradiomics", "scikit-learn", "numpy", "scipy", "pandas", "xgboost", "torch")
 _TEMPLATE = "report.html.jinja"
+_SETTINGS = ("feature_sets", "folds", "n_repeats", "groups", "near_duplicates", "random_state", "model")
 
 
 def write_report(comparison, path, *, title, subgroups=None, excluded=None, figures=None, images=None):
@@ -54,18 +55,26 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None, figu
     MissingDependencyError
         If Jinja2 is not installed.
     InputError
-        If there is not one image a row.
+        If there is not one image a row, one is no picture, the folder of ``path`` does not exist, or the comparison
+        was put together by hand and lacks its settings.
 
     Examples
     --------
     See ``examples/compare_feature_sets.py``.
     """
+    path = _checked(comparison, Path(path))
     jinja2 = require("jinja2", "report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("deepradiomics.evaluation"), autoescape=True, undefined=jinja2.StrictUndefined
     )
+    from matplotlib import rc_context
+
     cohorts = list(comparison.predictions["cohort"].unique())
     parts = {name: comparison.subgroups(labels) for name, labels in (subgroups or {}).items()}
+    # A name with a dollar sign is a name, not a formula.
+    with rc_context({"text.parse_math": False}):
+        drawn = _figures(comparison, cohorts)
+        worst = None if images is None else _worst_cases(comparison, images)
     page = environment.get_template(_TEMPLATE).render(
         title=title,
         date=date.today().isoformat(),
@@ -81,14 +90,25 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None, figu
         associated=_associated(parts),
         told_apart=_told_apart(parts),
         near_duplicates=_near_duplicates(comparison.settings["near_duplicates"]),
-        figures=_figures(comparison, cohorts)
-        + [(caption, _data_uri(figure)) for caption, figure in (figures or {}).items()],
-        worst=None if images is None else _worst_cases(comparison, images),
+        figures=drawn + [(caption, _data_uri(figure)) for caption, figure in (figures or {}).items()],
+        worst=worst,
         versions=_versions(),
         checklist=_checklist(comparison, cohorts),
     )
-    path = Path(path)
     path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _checked(comparison, path):
+    lacking = [name for name in _SETTINGS if name not in comparison.settings]
+    if lacking:
+        raise InputError(
+            f"the comparison lacks {', '.join(lacking)} among its settings; give what compare_feature_sets or "
+            "compare_models returned",
+            code="settings",
+        )
+    if not path.parent.is_dir():
+        raise InputError(f"the folder of {path.name} does not exist; make it first", code="no_folder")
     return path
 
 
@@ -162,12 +182,22 @@ def _worst_cases(comparison, images):
     for ax, case in zip(figure.subplots(1, 6), cases.itertuples(), strict=False):
         image = images[case.row] if not hasattr(images, "iloc") else images.iloc[case.row]
         if image is not None:
-            ax.imshow(getattr(image, "pixels", image), cmap="gray")
+            ax.imshow(_picture(image, case.row), cmap="gray")
         called = comparison.classes[case.y]
         ax.set_title(f"row {case.row}: {called}\nscore {case.score:.2f}", fontsize="small")
     for ax in figure.axes:
         ax.set_axis_off()
     return f"Rows on which {features} erred most, the worst first", _data_uri(figure)
+
+
+def _picture(image, row):
+    pixels = np.asarray(getattr(image, "pixels", image))
+    if pixels.ndim != 2 or pixels.dtype.kind not in "biuf":
+        raise InputError(
+            f"the image of row {row} is a {type(image).__name__}; give Radiographs or arrays of shape (H, W)",
+            code="image",
+        )
+    return pixels
 
 
 def _calibration_table(predictions):

@@ -177,7 +177,13 @@ class Comparison:
         See ``docs/comparison.md``.
         """
         part = self.predictions[self.predictions["cohort"] == cohort]
-        chosen = list(part["features"].unique()) if features is None else features
+        known = list(part["features"].unique())
+        unknown = [name for name in features or [] if name not in known]
+        if part.empty or unknown:
+            raise InputError(
+                f"no feature set {unknown[:3]} in cohort {cohort!r}; there are {known or 'none'}", code="features"
+            )
+        chosen = known if features is None else features
         return subgroup_table(part[part["features"].isin(chosen)], labels, self._auc)
 
     # What a page can be given besides the comparison.

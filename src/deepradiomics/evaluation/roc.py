@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
+from deepradiomics.evaluation._inputs import as_numbers, check_scores, check_two_classes
 from deepradiomics.evaluation.folds import number_patients
 from deepradiomics.evaluation.intervals import Interval, check_level
 from deepradiomics.exceptions import InputError
@@ -172,6 +173,8 @@ def delong_tests(y, scores, level=0.95, *, groups=None, inflation=1.0):
     1  T  C    0.386   0.386
     2  D  C    0.046   0.091
     """
+    if not hasattr(scores, "keys"):
+        raise InputError(f"scores is a {type(scores).__name__}; give a dict or DataFrame, scores by name", code="kind")
     names = list(scores)
     auc, covariance = delong_covariance(y, [scores[name] for name in names], groups=groups)
     return pairwise_tests(names, auc, inflation * covariance, level)
@@ -225,13 +228,20 @@ def holm(p_values):
     float array of shape (n_tests,)
         Corrected p-values, in the order given.
 
+    Raises
+    ------
+    InputError
+        If a p-value is missing or not within 0..1.
+
     Examples
     --------
     >>> from deepradiomics.evaluation import holm
     >>> holm([0.01, 0.04, 0.03])
     array([0.03, 0.06, 0.06])
     """
-    p_values = np.asarray(p_values, dtype=float)
+    p_values = as_numbers(p_values, "p-values")
+    if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
+        raise InputError("a p-value is missing or not within 0..1; leave that test out", code="p_value")
     order = np.argsort(p_values)
     stepped = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
     corrected = np.empty_like(p_values)
@@ -270,7 +280,8 @@ def delong_covariance(y, scores, *, groups=None):
     >>> auc, covariance
     (array([0.75]), array([[0.125]]))
     """
-    event, scores = _checked(y, scores)
+    event = check_two_classes(y)
+    scores = check_scores(scores, len(event))
     of_events, of_others = _placements(event, scores)
     auc = of_events.mean(axis=1)
     counts = np.array([event.sum(), (~event).sum()])
@@ -351,54 +362,6 @@ def difference_test(auc, covariance, i, j, level=0.95):
     spread = norm.isf((1 - level) / 2) * error
     numbers = (auc[i], auc[j], difference, difference - spread, difference + spread, z, p_value)
     return DelongResult(*map(float, numbers))
-
-
-def check_two_classes(y):
-    """Return which rows are events.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        Labels of two classes; the larger one is the event.
-
-    Returns
-    -------
-    bool array of shape (n_samples,)
-        True for the event.
-
-    Raises
-    ------
-    InputError
-        If there are not two classes.
-
-    Examples
-    --------
-    >>> from deepradiomics.evaluation.roc import check_two_classes
-    >>> check_two_classes(["healthy", "osteoporosis"])
-    array([False,  True])
-    """
-    classes, codes = np.unique(np.asarray(y), return_inverse=True)
-    if len(classes) != 2:
-        raise InputError(
-            f"y holds {len(classes)} class(es), {classes[:5].tolist()}; an ROC curve needs exactly 2",
-            code="two_classes",
-        )
-    return codes.astype(bool)
-
-
-def _checked(y, scores):
-    event = check_two_classes(y)
-    scores = np.asarray(scores, dtype=float)
-    if scores.shape[1:] != event.shape:
-        raise InputError(
-            f"scores of shape {scores.shape[1:]} for {len(event)} labels; give one score a row", code="length"
-        )
-    if not np.isfinite(scores).all():
-        raise InputError(
-            f"{(~np.isfinite(scores)).sum()} scores are not finite numbers; leave those rows out or impute them",
-            code="not_finite",
-        )
-    return event, scores
 
 
 def _placements(event, scores):

@@ -29,7 +29,7 @@ def subgroup_table(predictions, labels, auc):
     Raises
     ------
     InputError
-        If there is not one label a row.
+        If there is not one label a row, or one is missing.
 
     Examples
     --------
@@ -46,6 +46,12 @@ def subgroup_table(predictions, labels, auc):
     if labels.shape != (n_rows,):
         raise InputError(
             f"labels of shape {labels.shape} for a cohort of {n_rows} rows; give one a row of its table", code="length"
+        )
+    missing = np.flatnonzero(pd.isna(labels))
+    if len(missing):
+        raise InputError(
+            f"row {missing[0]} is in no subgroup ({len(missing)} such rows); call it 'unknown', so that no row is lost",
+            code="no_subgroup",
         )
     predictions = predictions.assign(subgroup=labels[predictions["row"]])
     first = predictions.drop_duplicates("row")

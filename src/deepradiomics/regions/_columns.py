@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import _check_feature_names
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_label_map
@@ -25,7 +25,14 @@ class _Regions(TransformerMixin, BaseEstimator):
         -------
         object array of str
             The columns of the input, then those of the regions.
+
+        Raises
+        ------
+        NotFittedError
+            If there are no ``input_features`` and neither fit nor transform has seen any.
         """
+        if input_features is None:
+            check_is_fitted(self, "feature_names_in_")
         names = self.feature_names_in_ if input_features is None else input_features
         return np.asarray([*names, *self._region_names()], dtype=object)
 

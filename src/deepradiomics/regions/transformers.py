@@ -18,6 +18,15 @@ from deepradiomics.regions.cortex import cortical_thickness_index
 from deepradiomics.regions.femur import femur_geometry, place_femur_boxes
 
 _SIDES = {"left": (1, "L"), "right": (2, "R")}
+_MEASURES = (
+    "head_diameter",
+    "neck_width",
+    "neck_axis_length",
+    "neck_shaft_angle",
+    "cortical_thickness_index",
+    "confidence",
+    "flags",
+)
 _FEMUR_REGIONS = ("neck", "cortex", "ward", "trochanter", "femur")
 
 
@@ -145,7 +154,7 @@ class FemurRegions(_Regions):
         DataFrame
             For each side ``head_diameter``, ``neck_width`` and ``neck_axis_length`` (in mm, NaN without spacing),
             ``neck_shaft_angle`` in degrees, ``cortical_thickness_index`` (NaN, and a flag, where it cannot be read),
-            ``confidence``, and ``flags`` as a comma-separated text.
+            ``confidence``, and ``flags`` as a comma-separated text; NaN for a hip that is not in the image or failed.
 
         Raises
         ------
@@ -171,7 +180,12 @@ class FemurRegions(_Regions):
                 except DeepRadiomicsError as error:
                     self._failed(failures, position, f"{side} hip", error)
             rows.append(row)
-        return pd.DataFrame(rows, index=X.index)
+        table_of_rows = pd.DataFrame(
+            rows, index=X.index, columns=[f"{side}_{name}" for side in _SIDES for name in _MEASURES]
+        )
+        # A hip that is not in the image has no number and no word.
+        numbers = [name for name in table_of_rows if not name.endswith("_flags")]
+        return table_of_rows.astype(dict.fromkeys(numbers, float))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -239,6 +253,12 @@ class FemurRegions(_Regions):
                     code="laterality",
                 )
             return labels * (1 if radiograph.laterality == "L" else 2)
+        unknown = np.setdiff1d(labels, (0, 1, 2))
+        if unknown.size:
+            raise InputError(
+                f"the mask holds the label {unknown[0]}; 1 is the left femur, 2 the right one, 0 the rest",
+                code="label",
+            )
         return labels
 
 
