@@ -1,13 +1,15 @@
 """The archive: shards, resuming, manifests of every kind, failures, settings."""
 
 import json
+import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from archive_estimators import Missing, Sums
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import deepradiomics as dr
 from deepradiomics import archive
@@ -255,3 +257,124 @@ def test_identical_images_of_an_archive_are_each_paired_with_the_first(tmp_path)
     table = pd.DataFrame({"image_id": list("dacb"), "radiograph": [image] * 4})
     found = archive.find_duplicates(table, tmp_path)
     assert found[["id_a", "id_b"]].to_numpy().tolist() == [["a", "b"], ["a", "c"], ["a", "d"]]
+
+
+def scaled(factor, of=np.sin):
+    def compute(X):
+        return pd.DataFrame({"value": factor * of(X["number"])})
+
+    return compute
+
+
+LIMIT = 3.0
+
+
+def limited(X):
+    return pd.DataFrame({"value": X["number"].clip(upper=LIMIT)})
+
+
+def test_what_a_function_computes_decides_the_folder(tmp_path, monkeypatch):
+    def done(function):
+        return archive.extract(manifest(4), tmp_path, FunctionTransformer(function)).folder.name
+
+    kinds = [scaled(2), scaled(3), scaled(2, np.cos), partial(scaled(2)), limited]
+    folders = [done(kind) for kind in kinds]
+    monkeypatch.setattr(sys.modules[__name__], "LIMIT", 2.0)
+    assert len({*folders, done(limited)}) == 6
+    monkeypatch.undo()
+    assert [done(kind) for kind in [scaled(2), scaled(3), scaled(2, np.cos), partial(scaled(2)), limited]] == folders
+
+
+def test_the_code_of_an_own_estimator_decides_the_folder(tmp_path):
+    def kind(power):
+        class Power(Sums):
+            def transform(self, X):
+                return X[["number"]].to_numpy() ** power
+
+            def get_feature_names_out(self, input_features=None):
+                return np.array(["power"], dtype=object)
+
+        return Power()
+
+    folders = {archive.extract(manifest(4), tmp_path, kind(power)).folder.name for power in (2, 3)}
+    assert len(folders) == 2
+
+
+def test_files_that_are_missing_stop_neither_the_first_run_nor_the_next(tmp_path):
+    images = [f"gone{k}.png" for k in range(12)] + [np.arange(64.0).reshape(8, 8) + k for k in range(3)]
+    table = pd.DataFrame({"image_id": [f"{k:02d}" for k in range(15)], "hip": pd.Series(images, dtype=object)})
+    texture = dr.TextureExtractor(feature_classes={"firstorder": ["Mean"]})
+    first, again = (archive.extract(table, tmp_path, texture) for _ in range(2))
+    assert (first.n_computed, first.n_failed) == (15, 12)
+    assert (again.n_computed, again.n_failed) == (12, 12)
+    assert set(archive.failures(tmp_path)["code"]) == {"no_file"}
+
+
+def test_a_search_for_copies_looks_only_at_what_the_manifest_names(tmp_path):
+    knee, other = np.random.default_rng(0).normal(size=(2, 64, 64)).cumsum(axis=1)
+    images = pd.Series([knee, other, 3 * knee + 7, other], dtype=object)
+    table = pd.DataFrame({"image_id": list("abcd"), "radiograph": images})
+    assert len(archive.find_duplicates(table, tmp_path)) == 2
+    pairs = archive.find_duplicates(table.iloc[[0, 1, 3]], tmp_path)
+    assert pairs[["id_a", "id_b"]].to_numpy().tolist() == [["b", "d"]]
+
+
+def test_a_change_deep_inside_a_cell_is_seen(tmp_path):
+    def table(value, kind):
+        values = np.zeros(2000, dtype=kind)
+        values[1000] = value
+        cells = pd.Series([{"values": values}, [values]], dtype=object)
+        return pd.DataFrame({"image_id": ["a", "b"], "cell": cells, "number": [0.0, 1.0]})
+
+    for kind in (float, object):
+        archive.extract(table(0, kind), tmp_path / kind.__name__, Sums())
+        assert archive.extract(table(5, kind), tmp_path / kind.__name__, Sums()).n_computed == 2
+        assert archive.extract(table(5, kind), tmp_path / kind.__name__, Sums()).n_computed == 0
+
+
+def test_names_of_files_with_leading_zeros_stay_text(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text("image_id,number,name\n1,01,007\n2,2,008\n")
+    seen = []
+
+    def look(X):
+        seen.extend(X["name"])
+        return pd.DataFrame({"value": X["number"].astype(float)})
+
+    archive.extract(path, tmp_path / "out", FunctionTransformer(look))
+    assert sorted(seen) == ["007", "008"]
+
+
+def test_a_damaged_shard_cannot_be_read(tmp_path):
+    archive.extract(manifest(4), tmp_path, Sums())
+    next(tmp_path.rglob("*.parquet")).write_bytes(b"x")
+    with pytest.raises(InputError, match="is damaged"):
+        archive.read_all(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"estimator": Sums}, "the estimator is the class Sums"),
+        ({"estimator": "texture"}, "the estimator is a str"),
+        ({"manifest": manifest(2).rename(columns={"what": "number"})}, "two columns 'number'"),
+        (
+            {"manifest": manifest(2).assign(image_id=pd.Series(["a", "b\udce9"], dtype=object))},
+            r"id of row 1 .* no text in UTF-8",
+        ),
+        ({"id_column": 0}, "id_column is the name"),
+        ({"columns": "number"}, "columns a list of names"),
+        ({"n_jobs": 0}, "n_jobs"),
+        ({"manifest": manifest(2).rename(columns={"image_id": "sine"}), "id_column": "sine"}, "names a feature 'sine'"),
+    ],
+)
+def test_bad_calls_are_named(tmp_path, options, message):
+    call = {"manifest": manifest(2), "output": tmp_path, "estimator": Sums()} | options
+    with pytest.raises(InputError, match=message):
+        archive.extract(**call)
+
+
+def test_settings_that_are_not_there(tmp_path):
+    archive.extract(manifest(2), tmp_path, Sums())
+    with pytest.raises(InputError, match="holds no settings 'zzz'"):
+        archive.read_all(tmp_path, settings="zzz")

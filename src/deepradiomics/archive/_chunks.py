@@ -28,7 +28,7 @@ _FAULTS = (
 )
 # These are about the call and not about an image: they stop the run at once.
 _ABOUT_THE_CALL = {"columns", "names", "no_mask", "not_a_table", "not_numbers", "rows", "table"}
-# So many images at the start of a chunk that all raise stop the run: then it is not the images.
+# So many images at the start of a chunk that all raise, and no error of ours, stop the run: it is not the images.
 _ALL = 10
 RETRYABLE = {"missing_dependency", "no_file", "out_of_memory"}
 
@@ -64,9 +64,13 @@ def measure(estimator, rows, batch_size):
                 raise
             # What does not fit in memory now will not fit in the rest of the chunk.
             batch_size = len(batch) // 2
-        if start >= _ALL and all(part.error for part in parts):
+        if start >= _ALL and all(_is_strange(part.error) for part in parts):
             raise parts[-1].error
     return _joined(parts)
+
+
+def _is_strange(error):
+    return error is not None and not isinstance(error, DeepRadiomicsError) and not _is_memory(error)
 
 
 def _isolate(estimator, batch):

@@ -42,6 +42,10 @@ class Rows:
     def __len__(self):
         return self._run("SELECT count(*) FROM image").fetchone()[0]
 
+    def ids(self):
+        """Return the ids that are still to be done, as a set."""
+        return {key for (key,) in self._run("SELECT id FROM image").fetchall()}
+
     def close(self):
         """Give the disk space back."""
         self._table.close()
@@ -145,7 +149,7 @@ class _Frame:
 
 
 class _Csv:
-    """A CSV file: a column is numbers if each of its cells is."""
+    """A CSV file: a column is numbers if each of its cells is one, and none begins with a 0 like a file's name."""
 
     def __init__(self, path, id_column, columns):
         self._path, self._id_column = path, id_column
@@ -239,6 +243,14 @@ def _plain(field):
 
 def _chosen(names, id_column, columns):
     """Columns that go to the estimator."""
+    twice = [name for number, name in enumerate(names) if name in names[:number]]
+    if twice:
+        raise InputError(f"the manifest has two columns {twice[0]!r}; rename one", code="columns")
+    if isinstance(columns, str) or not isinstance(id_column, str):
+        raise InputError(
+            f"id_column is the name of a column and columns a list of names, not {id_column!r} and {columns!r}",
+            code="columns",
+        )
     wanted = [name for name in names if name != id_column] if columns is None else list(columns)
     missing = [name for name in (id_column, *wanted) if name not in names]
     if missing or not wanted:
@@ -257,11 +269,26 @@ def _ids(column, start):
         raise InputError(
             f"row {start + lacking[0]} of the manifest has no id; give each image an id of its own", code="no_id"
         )
-    return [str(key) for key in column]
+    ids = [str(key) for key in column]
+    broken = [row for row, key in enumerate(ids) if not _is_unicode(key)]
+    if broken:
+        raise InputError(f"the id of row {start + broken[0]} of the manifest is no text in UTF-8; rename it", code="id")
+    return ids
+
+
+def _is_unicode(key):
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _all_numbers(column):
     known = column.dropna()
+    # 007 is the name of a file; as a number it would be another one.
+    if known.str.match(r"[+-]?0\d").any():
+        return False
     return bool(pd.to_numeric(known, errors="coerce").notna().all())
 
 
@@ -271,6 +298,12 @@ def _digest(text):
 
 def _text(cell):
     """Write a cell so that two differ if the cells do."""
+    if isinstance(cell, dict):
+        return "dict " + " ".join(f"{_text(name)}: {_text(value)}" for name, value in cell.items())
+    if isinstance(cell, list | tuple):
+        return f"{type(cell).__name__} {len(cell)} " + ", ".join(map(_text, cell))
+    if isinstance(cell, np.ndarray) and cell.dtype == object:
+        return f"object {cell.shape} {_text(cell.ravel().tolist())}"
     if hasattr(cell, "pixels"):
         parts = (cell.pixels, cell.mask, cell.spacing, cell.laterality, cell.view)
         return "radiograph " + " ".join(map(_text, parts))

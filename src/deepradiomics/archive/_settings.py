@@ -1,6 +1,7 @@
 """What decides the values: a hash over the estimator, what it learned, and versions."""
 
 import functools
+import inspect
 import json
 import types
 from hashlib import blake2b
@@ -14,6 +15,10 @@ from sklearn.utils import get_tags
 
 _FORMAT = 1
 _PACKAGES = ("deepradiomics", "numpy", "scipy", "scikit-learn", "numba", "PyWavelets", "pydicom", "SimpleITK")
+# Their versions are in the hash, so their code need not be.
+_VERSIONED = ("deepradiomics.", "sklearn.", "numpy", "scipy.", "xgboost.", "builtins", "pywt", "torch.")
+# What a function may read from its module and never sees changed.
+_FIXED = (types.FunctionType, str, bytes, int, float, complex, tuple, frozenset, np.generic, np.ndarray)
 # They change how fast values come, and what is said meanwhile, but no value.
 _WITHOUT_EFFECT = {"n_jobs", "verbose", "memory", "pre_dispatch"}
 # Left behind by a call, not learned.
@@ -74,6 +79,12 @@ def _add(digest, value):
     digest.update(f"<{type(value).__module__}.{type(value).__qualname__}".encode())
     if isinstance(value, BaseEstimator):
         _add_pairs(digest, _state(value))
+        for function in _own_functions(type(value)):
+            _add_function(digest, function, set())
+    elif isinstance(value, types.FunctionType):
+        _add_function(digest, value, set())
+    elif isinstance(value, functools.partial):
+        _add(digest, [value.func, list(value.args), value.keywords])
     elif isinstance(value, dict):
         _add_pairs(digest, value)
     elif isinstance(value, list | tuple):
@@ -90,6 +101,47 @@ def _add_pairs(digest, pairs):
         _add(digest, pairs[name])
 
 
+def _own_functions(kind):
+    """Functions of the classes that the user wrote: no version says when these change."""
+    own = [one for one in kind.__mro__ if not one.__module__.startswith(_VERSIONED)]
+    return [value for one in own for _, value in sorted(vars(one).items()) if isinstance(value, types.FunctionType)]
+
+
+def _add_function(digest, function, seen):
+    """Feed what a function does: its code, its defaults, and what it reads outside itself where that is plain."""
+    if function in seen:
+        return
+    seen.add(function)
+    digest.update(f"{function.__module__}.{function.__qualname__}".encode())
+    _add_code(digest, function.__code__)
+    outside = inspect.getclosurevars(function)
+    # A list or dict of the module may be a cache, which changes and decides nothing.
+    fixed = {name: value for name, value in outside.globals.items() if isinstance(value, _FIXED)}
+    for pairs in (fixed, outside.nonlocals):
+        for name in sorted(pairs):
+            digest.update(f"{name}=".encode())
+            _add_read(digest, pairs[name], seen)
+    for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+        _add_read(digest, value, seen)
+
+
+def _add_read(digest, value, seen):
+    if isinstance(value, types.FunctionType):
+        if not value.__module__.startswith(_VERSIONED):
+            _add_function(digest, value, seen)
+    elif not isinstance(value, types.ModuleType | type):
+        _add(digest, value)
+
+
+def _add_code(digest, code):
+    digest.update(code.co_code + repr(code.co_names).encode())
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            _add_code(digest, constant)
+        else:
+            digest.update(repr(constant).encode())
+
+
 def _state(estimator):
     """Parameters, and what was learned where something is learned."""
     state = vars(estimator) if get_tags(estimator).requires_fit else estimator.get_params(deep=False)
@@ -104,8 +156,6 @@ def _bytes(value):
         return f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes()
     if isinstance(value, np.ndarray | pd.DataFrame | pd.Series | pd.Index):
         return repr(np.asarray(value, dtype=object).tolist()).encode()
-    if isinstance(value, types.FunctionType):
-        return f"{value.__module__}.{value.__qualname__}".encode() + value.__code__.co_code
     return _bytes_of_object(value)
 
 
@@ -116,6 +166,4 @@ def _bytes_of_object(value):
         return b"".join(name.encode() + _bytes(tensors[name].detach().cpu().numpy()) for name in sorted(tensors))
     if hasattr(value, "save_raw"):
         return bytes(value.save_raw("ubj"))
-    if isinstance(value, functools.partial):
-        return joblib.hash((value.func, value.args, value.keywords)).encode()
     return joblib.hash(value).encode()

@@ -93,6 +93,11 @@ def find_folder(output, settings=None):
     chosen = [folder for folder in found if settings is None or folder.name.startswith(settings)]
     if len(chosen) == 1:
         return chosen[0]
+    if found and not chosen:
+        raise InputError(
+            f"{output.name} holds no settings {settings!r}; there are {', '.join(folder.name for folder in found)}",
+            code="settings",
+        )
     raise InputError(
         f"{output.name} holds results of {len(found)} settings ({', '.join(folder.name for folder in found)}); choose "
         "one with settings="
@@ -117,12 +122,13 @@ def shard_paths(folder, n_shards):
 
 
 def read_shard(path, columns=None):
-    """Read a shard, or some of its columns: pyarrow.Table."""
+    """Read a shard, or some of its columns (a list, or what a callable makes of their names): pyarrow.Table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path).read(columns=columns)
+        file = pq.ParquetFile(path)
+        return file.read(columns=columns(file.schema_arrow.names) if callable(columns) else columns)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
             f"the shard {path.parent.name}/{path.name} is damaged ({type(error).__name__}); delete it and run "

@@ -1,5 +1,7 @@
 """Images that an archive holds twice."""
 
+from contextlib import closing
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -96,14 +98,25 @@ def find_duplicates(manifest, output, *, image="radiograph", id_column="image_id
     1    b    d  identical       1.0
     """
     done = extract(manifest, output, _Fingerprints(), id_column=id_column, columns=[image], **settings)
-    table = read_all(output, settings=done.folder.name).dropna().reset_index(drop=True)
+    with closing(Rows(manifest, id_column, [image])) as rows:
+        return _pairs(_fingerprints(output, done.folder.name, rows), rows, image, min_likeness)
+
+
+def _fingerprints(output, settings, rows):
+    """Fingerprints of the images that the manifest names; an earlier search may have left more."""
+    table = read_all(output, settings=settings).dropna()
+    return table[table[rows.id_column].isin(rows.ids())].reset_index(drop=True)
+
+
+def _pairs(table, rows, image, min_likeness):
+    id_column = rows.id_column
     ids = table[id_column].to_numpy(dtype=object)
     first = table.groupby(["pixels_1", "pixels_2"], sort=False)[id_column].transform("first").to_numpy(dtype=object)
     copies = ids != first
     found = [(a, b, "identical", 1.0) for a, b in zip(first[copies], ids[copies], strict=True)]
     looks = table.loc[~copies, _NAMES[2:]].to_numpy(dtype=np.uint8)
     pairs = [(ids[~copies][i], ids[~copies][j]) for i, j in _alike(looks)]
-    found += _confirmed(pairs, manifest, id_column, image, min_likeness)
+    found += _confirmed(pairs, rows, image, min_likeness)
     table = pd.DataFrame(found, columns=["id_a", "id_b", "kind", "likeness"])
     return table.sort_values(["id_a", "id_b"], ignore_index=True)
 
@@ -120,25 +133,21 @@ def _alike(looks):
     return sorted(found)
 
 
-def _confirmed(pairs, manifest, id_column, image, least):
+def _confirmed(pairs, rows, image, least):
     """Measure the likeness of pairs and keep those that are copies."""
     if not pairs:
         return []
-    cells = _cells({key for pair in pairs for key in pair}, manifest, id_column, image)
+    cells = _cells({key for pair in pairs for key in pair}, rows, image)
     found = [(a, b, "near", likeness(as_radiograph(cells[a]), as_radiograph(cells[b]))) for a, b in pairs]
     return [pair for pair in found if pair[3] >= least]
 
 
-def _cells(wanted, manifest, id_column, image):
+def _cells(wanted, rows, image):
     """Look up the cells of some images in the manifest."""
-    rows = Rows(manifest, id_column, [image])
     rows.order(max(1, rows.n_rows // 1000))
-    try:
-        return {
-            key: cell
-            for _, ids, _, frame in rows.shards()
-            for key, cell in zip(ids, frame[image], strict=True)
-            if key in wanted
-        }
-    finally:
-        rows.close()
+    return {
+        key: cell
+        for _, ids, _, frame in rows.shards()
+        for key, cell in zip(ids, frame[image], strict=True)
+        if key in wanted
+    }

@@ -26,6 +26,9 @@ from deepradiomics.archive._shards import (
 )
 from deepradiomics.exceptions import InputError
 
+# So many images, in the order of a hash, of which none could be measured: the others could not either.
+_ALL_FAILED = 1000
+
 
 class Extracted(NamedTuple):
     """What a run of `extract` did.
@@ -115,6 +118,9 @@ def extract(
     and moved there, so that it is there whole or not at all. An image is done again when a cell of its row changes;
     what is in the file is not looked at. Rows that the manifest no longer has stay.
 
+    Settings are all parameters, what was learned, versions, and the code of functions and estimators of your own, with
+    the numbers, text, arrays and functions that they read outside themselves, but not lists and dicts of their module.
+
     When a worker dies, the chunks in flight are halved until the image that kills is alone, and this has the code
     ``killed``. Failures that may pass (``no_file``, ``out_of_memory``, ``missing_dependency``) are tried again in the
     next run. Threads and a single job share the process that calls: there a death ends the run.
@@ -140,6 +146,9 @@ def extract(
     2        c                            NaN
     """
     _check_counts(chunk_size=chunk_size, batch_size=batch_size)
+    _check_estimator(estimator)
+    if n_jobs == 0:
+        raise InputError("n_jobs is 0; give a number of workers, -1 for all cores, or None", code="n_jobs")
     with closing(Rows(manifest, id_column, columns)) as rows:
         settings = settings_of(estimator, id_column, rows.columns)
         folder = Path(output) / settings["hash"]
@@ -159,6 +168,16 @@ def _check_counts(**counts):
     for name, value in counts.items():
         if not isinstance(value, int | np.integer) or value < 1:
             raise InputError(f"{name} is {value!r}; give a whole number from 1 up", code=name)
+
+
+def _check_estimator(estimator):
+    if isinstance(estimator, type) or not all(hasattr(estimator, name) for name in ("get_params", "transform")):
+        name = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
+        raise InputError(
+            f"the estimator is {'the class' if isinstance(estimator, type) else 'a'} {name}; give a transformer of "
+            "scikit-learn's kind, such as TextureExtractor()",
+            code="estimator",
+        )
 
 
 def _leave_out_finished(rows, folder, n_shards):
@@ -211,11 +230,13 @@ class _Writer:
         while self._names and self._waiting:
             self._write(self._waiting.pop())
         self._bar.update(len(task.ids))
+        if not self._names and self.n_failed >= _ALL_FAILED:
+            self.close()
 
     def close(self):
         """Say so if no image at all could be measured."""
-        if self._waiting:
-            codes = {code for shard in self._waiting for _, found in self._parts[shard] for *_, code in found.failures}
+        if self._waiting or self._parts:
+            codes = {code for parts in self._parts.values() for _, found in parts for *_, code in found.failures}
             raise InputError(
                 f"no image could be measured ({', '.join(sorted(codes))}); do the paths of the manifest lead anywhere "
                 "from here?",
@@ -234,6 +255,10 @@ def _table(task, measured, id_column, names):
     """Turn the features of a task into columns."""
     import pyarrow as pa
 
+    if id_column in names:
+        raise InputError(
+            f"the estimator names a feature {id_column!r}, like the column of the ids; rename one", code="names"
+        )
     if measured.names not in (None, names):
         raise InputError(
             "the estimator names its features differently from one chunk to the next; they must not depend on the rows",

@@ -130,13 +130,15 @@ def failures(output, *, settings=None):
 
 def _features(path, id_column, columns):
     """Read ids and features of a shard: DataFrame."""
-    import pyarrow.parquet as pq
 
-    names = [name for name in pq.read_schema(path).names if name not in (DIGEST, FAILURES)]
-    wanted = names if columns is None else list(dict.fromkeys([id_column, *columns]))
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        raise InputError(
-            f"the archive has no features {unknown}; it has {len(names) - 1}, such as {names[1:4]}", code="columns"
-        )
+    def wanted(stored):
+        names = [name for name in stored if name not in (DIGEST, FAILURES)]
+        chosen = names if columns is None else list(dict.fromkeys([id_column, *columns]))
+        unknown = [name for name in chosen if name not in names]
+        if unknown:
+            raise InputError(
+                f"the archive has no features {unknown}; it has {len(names) - 1}, such as {names[1:4]}", code="columns"
+            )
+        return chosen
+
     return read_shard(path, wanted).to_pandas()
