@@ -107,7 +107,53 @@ def test_grey_values_are_twelve_bits(hips):
     assert np.array_equal(pixels, np.rint(pixels))
 
 
-@pytest.mark.parametrize("wrong", [{"site": "Z"}, {"n_patients": 0}, {"image_shape": (16, 512)}])
-def test_what_cannot_be_simulated_is_said(wrong):
-    with pytest.raises(InputError, match=r"sites are A, B, C|at least one patient"):
-        make_hips(**{"random_state": 0, **wrong})
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("shape", [(512, 256), (256, 512), (300, 400), (96, 80), (32, 512)])
+def test_the_field_of_view_stays_in_a_narrow_picture(site, shape):
+    spacing = make_hips(1, site=site, random_state=0, image_shape=shape).data["radiograph"][0].spacing
+    assert min(shape) * spacing[0] == min(shape) * spacing[1] == pytest.approx(512 * SITES[site].spacing)
+
+
+@pytest.mark.parametrize(("shape", "part"), [((192, 96), np.s_[38:134]), ((96, 192), np.s_[:, 48:144])])
+def test_a_narrow_picture_shows_the_femora_of_the_square_one_and_more(shape, part):
+    """The picture's middle lies 0.4 down and half across; the rest is context."""
+    square, narrow = (make_hips(3, random_state=4, image_shape=size) for size in ((96, 96), shape))
+    for one, other in zip(square.masks, narrow.masks, strict=True):
+        both = np.stack([one, other[part]])
+        assert (both[0] == both[1]).mean() > 0.97  # 0.4 * 96 is no whole row
+        for label in (1, 2):
+            assert (other == label).sum() >= 0.99 * (one == label).sum()
+            assert not (other[:, [0, -1]] == label).any()
+            assert not (other[0] == label).any()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "reason"),
+    [
+        ({"site": "Z"}, "site", "sites are A, B, C"),
+        ({"site": None}, "site", "sites are A, B, C"),
+        ({"site": ["A"]}, "site", "sites are A, B, C"),
+        ({"n_patients": 0}, "simulation_size", "n_patients is 0; .* at least one patient"),
+        ({"n_patients": 2.0}, "simulation_size", "n_patients is 2.0; give a whole number"),
+        ({"n_patients": "2"}, "simulation_size", "n_patients is of type str"),
+        ({"n_patients": True}, "simulation_size", "n_patients is True"),
+        ({"image_shape": (16, 512)}, "simulation_size", r"image_shape is \(16, 512\); .* at least 32 pixels"),
+        ({"image_shape": (128,)}, "simulation_size", "two whole numbers, rows and columns"),
+        ({"image_shape": 128}, "simulation_size", "two whole numbers, rows and columns"),
+        ({"image_shape": (128, 128, 1)}, "simulation_size", "two whole numbers, rows and columns"),
+        ({"image_shape": (64.5, 64)}, "simulation_size", "two whole numbers, rows and columns"),
+        ({"image_shape": ("a", 64)}, "simulation_size", "two whole numbers, rows and columns"),
+        ({"image_shape": (512, 32)}, "simulation_size", "512 x 32; .* at most 64 rows, or at least 256 columns"),
+        ({"random_state": "x"}, "random_state", "random_state is of type str, which is no seed"),
+        ({"random_state": -1}, "random_state", "random_state is -1, which is no seed"),
+    ],
+)
+def test_what_cannot_be_simulated_is_said(wrong, code, reason):
+    with pytest.raises(InputError, match=reason) as caught:
+        make_hips(**{"n_patients": 1, "random_state": 0, "image_shape": (64, 64), **wrong})
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("shape", [[64, 48], np.array([64, 48]), (np.int64(64), np.int64(48))])
+def test_rows_and_columns_come_in_any_sequence_of_whole_numbers(shape):
+    assert make_hips(np.int64(1), random_state=0, image_shape=shape).masks[0].shape == (64, 48)

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 from scipy import ndimage
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.radiograph import Radiograph
+from deepradiomics.simulation._arguments import checked_number, checked_shape, drawn_entropy
 from deepradiomics.simulation.anatomy import Femur, femur_bone, femur_distance, pelvis_bone
 from deepradiomics.simulation.projection import expose, site_named
 
@@ -29,7 +30,8 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     random_state : int, RandomState instance or None, default=None
         Seed.
     image_shape : tuple of two ints, default=(512, 512)
-        Rows and columns. The field of view stays, so smaller pictures have larger pixels.
+        Rows and columns, at most twice as many rows as columns. The field of view is 369 mm x 369 mm at site A or
+        just holds it, so smaller pictures have larger pixels, and both femora are in every picture.
 
     Returns
     -------
@@ -45,7 +47,8 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     Raises
     ------
     InputError
-        If there is no such site, or fewer than one patient or 32 pixels a side are asked for.
+        If there is no such site, the number of patients or a side of the picture is no whole number, fewer than one
+        patient or 32 pixels a side are asked for, more than twice as many rows as columns are, or the seed is none.
 
     References
     ----------
@@ -61,16 +64,10 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     >>> list(hips.data)
     ['patient', 'radiograph', 'age', 'sex', 'weight']
     """
-    if n_patients < 1 or min(image_shape) < 32:
-        raise InputError(
-            f"{n_patients} patients of {image_shape[0]} x {image_shape[1]} pixels were asked for; at least one patient "
-            "and 32 pixels a side are simulated",
-            code="simulation_size",
-        )
-    settings = site_named(site)
-    entropy = int(check_random_state(random_state).randint(2**31 - 1))
+    n_patients, shape, settings = checked_number(n_patients), _checked_shape(image_shape), site_named(site)
+    entropy = drawn_entropy(random_state)
     patients = [
-        _patient(settings, image_shape, np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(number,))))
+        _patient(settings, shape, np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(number,))))
         for number in range(n_patients)
     ]
     names = [f"{site}{number:05d}" for number in range(n_patients)]
@@ -88,10 +85,22 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     )
 
 
+def _checked_shape(image_shape):
+    """Return rows and columns; a taller picture would show more of the thigh than a femur is long."""
+    rows, columns = checked_shape(image_shape)
+    if rows > 2 * columns:
+        raise InputError(
+            f"image_shape is {rows} x {columns}; both femora side by side fill the columns, and a femur ends before "
+            f"{rows} rows: give at most {2 * columns} rows, or at least {-(-rows // 2)} columns",
+            code="simulation_size",
+        )
+    return rows, columns
+
+
 def _patient(site, shape, rng):
     """Draw one patient: clinical covariates, T-score, picture and truth."""
     patient = _covariates(rng)
-    spacing = site.spacing * 512 / max(shape)
+    spacing = site.spacing * 512 / min(shape)
     scale = 1.0 + 0.07 * (patient["sex"] == "M") + rng.normal(0, 0.03)
     half_width = 92 * scale + rng.normal(0, 2)
     femora = _femora(patient, scale, rng)

@@ -21,7 +21,7 @@ class Site:
     Parameters
     ----------
     spacing : float
-        Pixel size in mm at 512 pixels across.
+        Pixel size in mm where the shorter side has 512 pixels.
     kilovolts : float
         Tube voltage.
     blur : float
@@ -73,7 +73,7 @@ def site_named(name):
     >>> site_named("B").kilovolts
     81
     """
-    if name not in SITES:
+    if not isinstance(name, str) or name not in SITES:
         raise InputError(f"there is no site {name!r}; the sites are {', '.join(SITES)}", code="site")
     return SITES[name]
 

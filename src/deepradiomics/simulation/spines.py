@@ -4,10 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
-from deepradiomics.exceptions import InputError
 from deepradiomics.radiograph import Radiograph
+from deepradiomics.simulation._arguments import (
+    checked_fractures,
+    checked_number,
+    checked_shape,
+    drawn_entropy,
+)
 from deepradiomics.simulation.hips import _covariates
 from deepradiomics.simulation.projection import expose, site_named
 from deepradiomics.simulation.torso import bones_front, bones_lateral, tissue_front, tissue_lateral
@@ -89,8 +94,8 @@ def make_spines(n_patients=100, *, site="A", random_state=None, image_shape=(512
     Raises
     ------
     InputError
-        If there is no such site, level, cause, shape or loss, or fewer than one patient or 32 pixels a side are
-        asked for.
+        If there is no such site, level, cause, shape or loss, the number of patients or a side of the picture is no
+        whole number, fewer than one patient or 32 pixels a side are asked for, or the seed is none.
 
     References
     ----------
@@ -109,13 +114,13 @@ def make_spines(n_patients=100, *, site="A", random_state=None, image_shape=(512
     >>> spines.fractures[["patient", "level", "shape", "grade"]].values.tolist()
     [['A00000', 'L1', 'wedge', 2], ['A00001', 'L1', 'wedge', 2]]
     """
-    settings = site_named(site)
-    _check(n_patients, image_shape, fractures)
-    entropy = int(check_random_state(random_state).randint(2**31 - 1))
+    n_patients, shape, settings = checked_number(n_patients), checked_shape(image_shape), site_named(site)
+    fractures = checked_fractures(fractures, tuple(_WEIGHTS), _CAUSES, _SHAPES)
+    entropy = drawn_entropy(random_state)
     patients = []
     for number in range(n_patients):
         rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(number,)))
-        patients.append(_patient(f"{site}{number:05d}", settings, image_shape, fractures, rng))
+        patients.append(_patient(f"{site}{number:05d}", settings, shape, fractures, rng))
     columns = ("patient", "ap", "lateral", "age", "sex", "weight", "height", "bmi")
     t_score = np.array([patient["t_score"] for patient in patients])
     return Bunch(
@@ -132,24 +137,6 @@ def make_spines(n_patients=100, *, site="A", random_state=None, image_shape=(512
             columns=["patient", "level", "cause", "shape", "loss", "before_mm", "grade"],
         ),
     )
-
-
-def _check(n_patients, image_shape, fractures):
-    """Refuse what cannot be simulated."""
-    if n_patients < 1 or min(image_shape) < 32:
-        raise InputError(
-            f"{n_patients} patients of {image_shape[0]} x {image_shape[1]} pixels were asked for; at least one patient "
-            "and 32 pixels a side are simulated",
-            code="simulation_size",
-        )
-    for level, (cause, shape, loss) in (fractures or {}).items():
-        if level not in _WEIGHTS or cause not in _CAUSES or shape not in _SHAPES or not 0 < loss <= 0.7:
-            raise InputError(
-                f"a fracture of {level!r}, {cause!r}, {shape!r}, {loss!r} was asked for; levels are "
-                f"{', '.join(_WEIGHTS)}, causes {', '.join(_CAUSES)}, shapes {', '.join(_SHAPES)}, and up to 0.7 of "
-                "the height is lost",
-                code="fracture",
-            )
 
 
 def _patient(name, site, shape, fractures, rng):
