@@ -1,6 +1,7 @@
 """Simulated radiographs written as DICOM: the same pixels come back, and the files are what they say they are."""
 
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
 
@@ -159,12 +160,21 @@ def test_identity_fills_the_attributes_asked_for(spines, tmp_path):
         ({"bits": 8}, "dicom_variant"),
         ({"identity": {"PatientNmae": "x"}}, "identity"),
         ({"identity": {"Rows": "7"}}, "identity"),
+        ({"identity": {7: "x"}}, "identity"),
+        ({"identity": {"PatientName": 5}}, "identity"),
+        ({"identity": {"PatientName": None}}, "identity"),
+        ({"identity": {"PatientBirthDate": "CANARY"}}, "identity"),
+        ({"identity": {"PatientSex": "canary"}}, "identity"),
+        ({"identity": {"PatientID": 65 * "CANARY"}}, "identity"),
+        ({"identity": ["CANARY"]}, "identity"),
     ],
 )
 def test_what_cannot_be_written_is_said(spines, wrong, code, tmp_path):
     with pytest.raises(InputError) as caught:
         write_dicom(spines, tmp_path, **wrong)
     assert caught.value.code == code
+    assert "canary" not in str(caught.value).lower()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("pixels", [[[0.5, 1.0]], [[-1.0, 1.0]], [[0.0, 4096.0]]])
@@ -179,3 +189,65 @@ def test_a_table_without_radiographs_is_refused(spines, tmp_path):
     spines = type(spines)(data=spines.data.drop(columns=["ap", "lateral"]))
     with pytest.raises(InputError, match="no column"):
         write_dicom(spines, tmp_path)
+
+
+@pytest.mark.parametrize("bunch", [None, make_spines, {"data": 5}])
+def test_what_is_no_simulation_is_refused(spines, bunch, tmp_path):
+    for wrong in (bunch, spines.data):
+        with pytest.raises(InputError, match="give what make_hips or make_spines returned"):
+            write_dicom(wrong, tmp_path)
+
+
+def one_hip(**columns):
+    hips = make_hips(1, random_state=0, image_shape=(32, 32))
+    hips.data = hips.data.assign(**columns)
+    return hips
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+def test_what_is_missing_of_a_patient_stays_empty(missing, tmp_path):
+    columns = {name: pd.Series([missing], dtype=object) for name in ("age", "sex", "patient")}
+    dataset = pydicom.dcmread(write_dicom(one_hip(**columns), tmp_path)["radiograph"][0])
+    assert "PatientAge" not in dataset
+    assert [dataset.PatientSex, dataset.PatientID] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("age", "found"),
+    [(-3, "-3"), (1000, "1000"), (float("inf"), "inf"), ("CANARY", "of type str"), ([7], "of type list")],
+)
+def test_an_age_that_is_no_number_of_years_is_refused(age, found, tmp_path):
+    with pytest.raises(InputError, match=f"row 0: the age is {found}; give years") as caught:
+        write_dicom(one_hip(age=pd.Series([age], dtype=object)), tmp_path)
+    assert caught.value.code == "age"
+
+
+@pytest.mark.parametrize("name", [0, "hip/left", "hip\\left", "hip\n", ("hip", "left")])
+def test_a_column_whose_name_no_file_can_have_is_refused(name, tmp_path):
+    hips = one_hip()
+    hips.data.columns = pd.Index([name if column == "radiograph" else column for column in hips.data], dtype=object)
+    with pytest.raises(InputError, match="rename it") as caught:
+        write_dicom(hips, tmp_path)
+    assert caught.value.code == "column_name"
+
+
+def test_columns_of_one_name_are_refused(spines, tmp_path):
+    twins = type(spines)(data=spines.data.rename(columns={"lateral": "ap"}))
+    with pytest.raises(InputError, match="several columns are named 'ap'"):
+        write_dicom(twins, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_without_its_path(tmp_path):
+    (tmp_path / "file").write_text("here")
+    (tmp_path / "taken" / "00000_radiograph.dcm").mkdir(parents=True)
+    wrong = {
+        tmp_path / "file": "the folder 'file' cannot be made",
+        tmp_path / "file" / "below": "the folder 'below' cannot be made",
+        tmp_path / "taken": "00000_radiograph.dcm cannot be written",
+        None: "the folder is of type NoneType; give a path",
+    }
+    for folder, reason in wrong.items():
+        with pytest.raises(InputError, match=reason) as caught:
+            write_dicom(one_hip(), folder)
+        assert caught.value.code == "folder"
+        assert str(tmp_path) not in str(caught.value)

@@ -1,12 +1,16 @@
 """Simulated radiographs as DICOM files, so that everything downstream is tested from files."""
 
+from collections.abc import Mapping
 from hashlib import sha256
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.radiograph import Radiograph
+from deepradiomics.simulation._arguments import said
 
 _DX_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
 _VIEWS = {"AP": ("AP", ["L", "F"]), "LAT": ("LL", ["A", "F"])}  # position, and where columns and rows lead to
@@ -31,8 +35,8 @@ def write_dicom(bunch, folder, *, photometric="MONOCHROME2", bits=12, with_spaci
     with_spacing : bool, default=True
         Whether to write PixelSpacing and ImagerPixelSpacing. The standard demands the latter; archives lack it.
     identity : dict of str to str, default=None
-        DICOM keywords and what to fill them with, such as ``{"PatientName": "MARKER^ONE"}``; None leaves the patient
-        anonymous.
+        DICOM keywords and what to fill them with, such as ``{"PatientName": "MARKER^ONE"}``; a date is
+        ``"19010203"``. None leaves the patient anonymous.
 
     Returns
     -------
@@ -42,8 +46,9 @@ def write_dicom(bunch, folder, *, photometric="MONOCHROME2", bits=12, with_spaci
     Raises
     ------
     InputError
-        If the photometric interpretation, the bits or a keyword of `identity` is unknown, a grey value is not whole
-        or does not fit in the bits, or no column holds radiographs.
+        If the photometric interpretation, the bits or a keyword of `identity` is unknown, a word is none that its
+        keyword can hold, a grey value is not whole or does not fit in the bits, an age is no number of years, no
+        column holds radiographs or one has a name that a file cannot have, or the folder cannot be written to.
 
     References
     ----------
@@ -68,25 +73,40 @@ def write_dicom(bunch, folder, *, photometric="MONOCHROME2", bits=12, with_spaci
             code="dicom_variant",
         )
     identity = _checked_identity(identity)
-    data, columns = bunch.data.copy(), _image_columns(bunch.data)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    table = _checked_table(bunch)
+    data, columns = table.copy(), _image_columns(table)
+    folder = _made(folder)
     for column in columns:
         data[column] = data[column].astype(object)
-    for place, row in enumerate(bunch.data.to_dict("records")):
+    for place, row in enumerate(table.to_dict("records")):
         study = sha256("".join(_digest(row[column]) for column in columns).encode()).hexdigest()
         for number, column in enumerate(columns, 1):
             if not isinstance(row[column], Radiograph):
                 continue
             dataset = _dataset(row[column], photometric, bits, f"{place}, column {column!r}")
-            _describe(dataset, row, number, (study, column, photometric, str(bits), str(with_spacing)))
+            _describe(dataset, row, place, number, (study, column, photometric, str(bits), str(with_spacing)))
             if with_spacing and row[column].spacing is not None:
                 dataset.PixelSpacing = dataset.ImagerPixelSpacing = [f"{mm:.12g}" for mm in row[column].spacing]
             dataset.update(identity)
             path = folder / f"{place:05d}_{column}.dcm"
-            dataset.save_as(path, enforce_file_format=True)
-            data.iat[place, data.columns.get_loc(column)] = str(path)
+            _save(dataset, path)
+            data.iloc[place, data.columns.get_loc(column)] = str(path)
     return data
+
+
+def _checked_table(bunch):
+    """Return the table of a simulation, each column of which has a name of its own."""
+    table = getattr(bunch, "data", None)
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(
+            f"a {type(bunch).__name__} without a DataFrame as its data was given; give what make_hips or make_spines "
+            "returned",
+            code="no_images",
+        )
+    twins = table.columns[table.columns.duplicated()]
+    if len(twins):
+        raise InputError(f"several columns are named {twins[0]!r}; give each a name of its own", code="column_name")
+    return table
 
 
 def _image_columns(data):
@@ -97,25 +117,83 @@ def _image_columns(data):
             f"no column of {', '.join(map(str, data))} holds radiographs; give what make_hips or make_spines returned",
             code="no_images",
         )
+    for name in columns:
+        # The name of the column is a part of the names of the files.
+        if not isinstance(name, str) or not name.isprintable() or set(name) & set("/\\"):
+            raise InputError(
+                f"a column of radiographs is named {name!r}; rename it to a text without slashes, which can stand in "
+                "the name of a file",
+                code="column_name",
+            )
     return columns
 
 
+def _made(folder):
+    """Return the folder as a path; it is there."""
+    try:
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except TypeError:
+        raise InputError(f"the folder is {said(folder)}; give a path", code="folder") from None
+    except OSError as error:
+        # The system's own message holds the whole path.
+        raise InputError(
+            f"the folder {folder.name!r} cannot be made ({type(error).__name__}); is there a file of that name, and "
+            "may you write there?",
+            code="folder",
+        ) from None
+    return folder
+
+
+def _save(dataset, path):
+    """Write one file."""
+    try:
+        dataset.save_as(path, enforce_file_format=True)
+    except OSError as error:
+        raise InputError(
+            f"{path.name} cannot be written ({type(error).__name__}); may you write to its folder, and is there space?",
+            code="folder",
+        ) from None
+
+
 def _checked_identity(identity):
-    """Turn keywords and words into a dataset of text attributes."""
+    """Turn keywords and words into a dataset of text attributes; messages hold no word, it may be a patient's."""
     from pydicom import Dataset
     from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+    if identity is not None and not isinstance(identity, Mapping):
+        raise InputError(
+            f"identity is a {type(identity).__name__}; give a dict of DICOM keywords and words, or None",
+            code="identity",
+        )
     dataset = Dataset()
     for keyword, word in (identity or {}).items():
-        tag = tag_for_keyword(keyword)
+        tag = tag_for_keyword(keyword) if isinstance(keyword, str) else None
         if tag is None or dictionary_VR(tag) not in _TEXT:
             raise InputError(
                 f"identity has {keyword!r}, which is no DICOM keyword of a text attribute; keywords such as "
                 "PatientName and InstitutionName are",
                 code="identity",
             )
-        setattr(dataset, keyword, word)
+        dataset.add(_element(tag, dictionary_VR(tag), keyword, word))
     return dataset
+
+
+def _element(tag, kind, keyword, word):
+    """Make one text attribute."""
+    from pydicom import DataElement, config
+
+    if not isinstance(word, str):
+        raise InputError(f"identity fills {keyword} with a {type(word).__name__}; give a str", code="identity")
+    try:
+        return DataElement(tag, kind, word, validation_mode=config.RAISE)
+    except ValueError:
+        raise InputError(
+            f"identity fills {keyword} with {len(word)} characters that an attribute of type {kind} cannot hold; a "
+            "date (DA) is eight digits such as 19010203, a code (CS) has up to 16 capitals, a name (LO) up to 64 "
+            "characters",
+            code="identity",
+        ) from None
 
 
 def _digest(radiograph):
@@ -165,16 +243,33 @@ def _dataset(radiograph, photometric, bits, place):
     return dataset
 
 
-def _describe(dataset, row, number, entropy):
+def _age(value, place):
+    """Return an age as DICOM writes it, or None where it is missing."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    if not isinstance(value, Real) or not 0 <= value < 999.5:
+        raise InputError(
+            f"row {place}: the age is {said(value)}; give years, a number from 0 to 999, or leave it empty", code="age"
+        )
+    return f"{round(value):03d}Y"
+
+
+def _word(row, column):
+    """Return a cell as text, empty where it is missing."""
+    value = row.get(column)
+    return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+
+
+def _describe(dataset, row, place, number, entropy):
     """Add what the file is about: patient, study, series, equipment and SOP common modules."""
     from pydicom.uid import generate_uid
 
     for keyword in ("PatientBirthDate", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName"):
         setattr(dataset, keyword, "")
-    dataset.PatientID, dataset.PatientName = str(row.get("patient", "")), "Anonymous"
-    dataset.PatientSex = str(row.get("sex", ""))
-    if "age" in row:
-        dataset.PatientAge = f"{round(row['age']):03d}Y"
+    dataset.PatientID, dataset.PatientName, dataset.PatientSex = _word(row, "patient"), "Anonymous", _word(row, "sex")
+    age = _age(row.get("age"), place)
+    if age is not None:
+        dataset.PatientAge = age
     dataset.Manufacturer, dataset.SoftwareVersions = "deepradiomics", "simulation"
     dataset.Modality, dataset.PresentationIntentType = "DX", "FOR PRESENTATION"
     dataset.StudyID, dataset.SeriesNumber, dataset.InstanceNumber = "", number, 1
