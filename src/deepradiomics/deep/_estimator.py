@@ -18,7 +18,7 @@ from torch import nn
 
 from deepradiomics.deep.alignment import aligned_views
 from deepradiomics.deep.columns import clinical_columns, image_columns
-from deepradiomics.deep.folds import check_groups, cross_fit_splits, validation_split
+from deepradiomics.deep.folds import check_groups, cross_fit_splits, patient_numbers, validation_split
 from deepradiomics.deep.networks import Architecture
 from deepradiomics.deep.rows import Patients, augmented_loader
 from deepradiomics.deep.scores import embed
@@ -213,8 +213,16 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
             prepared.keep(np.flatnonzero(usable), n_jobs=self.n_jobs)
         codes, targets = self._encoded(y, usable)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        groups = None if groups is None else np.asarray(groups)
-        return Patients(prepared, codes, groups, usable, seed, resolve_device(self.device), targets, clinical)
+        return Patients(
+            prepared,
+            codes,
+            patient_numbers(groups, len(usable)),
+            usable,
+            seed,
+            resolve_device(self.device),
+            targets,
+            clinical,
+        )
 
     def _fit_final(self, patients):
         self.architecture_ = Architecture(
@@ -254,14 +262,14 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
             validate = None
             if validation is not None:
                 validate = partial(self._judged_on, network, patients, validation, loss, centre, scale)
-            files = self._files(patients, train, validation)
+            files = self._files(network, patients, train, validation)
             history = self._run(network, batches, loss, validate, title, files)
         with torch.no_grad():
             network.head.weight.mul_(scale)
             network.head.bias.mul_(scale).add_(centre)
         return network, history
 
-    def _files(self, patients, train, validation):
+    def _files(self, network, patients, train, validation):
         """Files for the state of a training, named by all that decides its outcome; stage by stage."""
         if self.checkpoint is None:
             return [None, None]
@@ -269,6 +277,9 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
         aside = ("checkpoint", "cv", "device", "n_jobs", "verbose", "random_state")
         settings = {name: value for name, value in self.get_params(deep=False).items() if name not in aside}
         decisive.update(repr((settings, self.architecture_, patients.seed)).encode())
+        # The weights it starts from: a file of the same name may hold others by now.
+        for name, values in sorted(network.state_dict().items()):
+            decisive.update(name.encode() + values.cpu().numpy().tobytes())
         held_out = np.empty(0, int) if validation is None else validation
         for rows in (train, held_out):
             for values in (rows, patients.targets[rows], patients.clinical[rows]):
@@ -276,6 +287,8 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
             for images, present in patients.images.batches(rows, 64, n_jobs=self.n_jobs):
                 decisive.update(images.numpy().tobytes() + present.numpy().tobytes())
         folder = Path(self.checkpoint)
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"checkpoint {folder.name} is a file; give a folder", code="checkpoint")
         return [folder / f"{decisive.hexdigest()[:24]}-{stage}.safetensors" for stage in (1, 2)]
 
     def _run(self, network, batches, loss, validate, title, files):
@@ -318,8 +331,8 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
         value = float(loss((outputs, embedding.cpu()), torch.as_tensor(targets)))
         return {"validation_loss": value} | self._judged(outputs * scale + centre, targets)
 
-    def _seen(self, X):
-        """Check the input of transform; embeddings and clinical numbers of its rows."""
+    def _columns(self, X):
+        """Image columns, as lists, and clinical numbers of a table with the columns of fit."""
         images, clinical = clinical_columns(X, self.clinical)
         names, columns = image_columns(images)
         if len(names) != len(self._names):
@@ -327,10 +340,18 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
                 f"X has {len(names)} image columns, fit saw {len(self._names)}: {', '.join(self._names)}",
                 code="columns",
             )
-        _check_feature_names(self, X, reset=False)
+        try:
+            _check_feature_names(self, X, reset=False)
+        except ValueError as error:
+            raise InputError(str(error).strip(), code="columns") from None
+        return columns, clinical
+
+    def _seen(self, X):
+        """Check the input of transform; embeddings and clinical numbers of its rows."""
+        columns, clinical = self._columns(X)
         device = resolve_device(self.device)
         self.network_.to(device)
-        prepared = PreparedImages(columns, names, self.architecture_.image_size, cache=False)
+        prepared = PreparedImages(columns, self._names, self.architecture_.image_size, cache=False)
         rows = np.flatnonzero(prepared.present().any(axis=1))
         embeddings = np.full((len(prepared), self.architecture_.n_features), np.nan)
         if len(rows):

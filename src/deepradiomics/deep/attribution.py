@@ -7,7 +7,6 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
-from deepradiomics.deep.columns import clinical_columns, image_columns
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import PreparedImages, resolve_device
 
@@ -66,12 +65,12 @@ def grad_cam(extractor, X, *, label=None):
 
     Parameters
     ----------
-    extractor : DeepExtractor
+    extractor : DeepExtractor or DeepRegressor
         Fitted; any backbone with convolutions.
     X : DataFrame, Series, object array or list
         The image columns seen by fit; a map is made a view, so give few rows.
     label : object, default=None
-        The class, one of ``classes_``; None is the last one, the event of two classes.
+        The class, one of ``classes_``; None is the last one, the event of two classes, or the value of a regressor.
 
     Returns
     -------
@@ -106,16 +105,14 @@ def grad_cam(extractor, X, *, label=None):
     [(64, 64)]
     """
     check_is_fitted(extractor)
-    classes = extractor.classes_.tolist()
+    # A regressor has one output, its value.
+    classes = getattr(extractor, "classes_", np.array([None])).tolist()
     target = classes[-1] if label is None else label
     if target not in classes:
         raise InputError(f"there is no class {label!r}; the classes are {classes}", code="label")
-    pictures, clinical = clinical_columns(X, extractor.clinical)
-    names, columns = image_columns(pictures)
-    if len(names) != len(extractor._names):
-        raise InputError(f"X has {len(names)} image columns, fit saw {len(extractor._names)}", code="columns")
+    columns, clinical = extractor._columns(X)
     device = resolve_device(extractor.device)
-    images = PreparedImages(columns, names, extractor.architecture_.image_size, cache=False)
+    images = PreparedImages(columns, extractor._names, extractor.architecture_.image_size, cache=False)
     network = extractor.network_.to(device).eval()
     clinical = torch.as_tensor(clinical, dtype=torch.float32, device=device)
     code = classes.index(target)

@@ -25,7 +25,7 @@ def image_columns(X):
     Raises
     ------
     InputError
-        If there is no row or no column, or X is a numeric table.
+        If there is no row or no column, two columns have one name, or X is a numeric table.
 
     Examples
     --------
@@ -41,6 +41,9 @@ def image_columns(X):
         names, columns = [f"image{i}" for i in range(X.shape[1])], [list(X[:, i]) for i in range(X.shape[1])]
     else:
         names, columns = ["image"], [list(X)]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"X has two columns {twice[0]!r}; rename one", code="columns")
     if not columns or not columns[0]:
         raise InputError("X holds no image; give a data frame of image columns, one row a patient", code="no_images")
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "biufc":

@@ -1,6 +1,7 @@
 """Which rows train a network and which it must not see."""
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from deepradiomics.exceptions import InputError, LeakageError
@@ -35,41 +36,84 @@ def check_groups(cv, groups):
         )
 
 
-def cross_fit_splits(cv, codes, groups, usable, seed):
-    """Split rows so that each usable one is tested exactly once.
+def patient_numbers(groups, n_samples):
+    """Number the patients of some rows.
 
     Parameters
     ----------
-    cv : int, splitter or None
-        None is 5 folds.
-    codes : int array of shape (n_samples,)
-        Class of each row.
-    groups : array of shape (n_samples,) or None
+    groups : array-like of shape (n_samples,) or None
         Patients.
-    usable : bool array of shape (n_samples,)
-        Rows that have an image; the others are in no fold.
-    seed : int
-        Of the shuffle, where cv is a number.
+    n_samples : int
+        Rows there are.
 
     Returns
     -------
-    list of (train, test)
-        Sorted row numbers.
+    int array of shape (n_samples,) or None
+        The same number for rows of one patient; None without groups.
 
     Raises
     ------
     InputError
-        If a class is too small, a training part lacks a class, or a row is tested never or twice.
-    LeakageError
-        If a group is on both sides of a split.
+        If there is not one patient a row, or one is missing.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from deepradiomics.deep.folds import cross_fit_splits
-    >>> splits = cross_fit_splits(2, np.array([0, 1, 0, 1]), None, np.ones(4, dtype=bool), seed=0)
-    >>> [train.tolist() for train, _ in splits]
-    [[0, 3], [1, 2]]
+    >>> from deepradiomics.deep.folds import patient_numbers
+    >>> patient_numbers(["b", "a", "b"], 3)
+    array([0, 1, 0])
+    """
+    if groups is None:
+        return None
+    groups = np.asarray(groups)
+    if groups.shape != (n_samples,):
+        raise InputError(f"groups of shape {groups.shape} for {n_samples} rows; give one patient a row", code="length")
+    numbers = pd.factorize(groups)[0]
+    missing = np.flatnonzero(numbers < 0)
+    if len(missing):
+        raise InputError(
+            f"row {missing[0]} has no patient ({len(missing)} such rows); name the patient of each row, a made-up one "
+            "where unknown",
+            code="missing_patient",
+        )
+    return numbers
+
+
+def cross_fit_splits(cv, codes, groups, usable, seed):
+    """Split rows so that each usable one is tested exactly once.
+
+        Parameters
+        ----------
+        cv : int, splitter or None
+            None is 5 folds.
+        codes : int array of shape (n_samples,)
+            Class of each row.
+        groups : array of shape (n_samples,) or None
+            Patients.
+        usable : bool array of shape (n_samples,)
+            Rows that have an image; the others are in no fold.
+        seed : int
+            Of the shuffle, where cv is a number.
+
+        Returns
+        -------
+        list of (train, test)
+            Sorted row numbers.
+
+        Raises
+        ------
+        InputError
+            If a class is too small, a training part lacks a class, or a row is tested never or twice.
+        LeakageError
+            If a group is on both sides of a split.
+
+        Examples
+        --------
+        >>> import numpy as np
+    import pandas as pd
+        >>> from deepradiomics.deep.folds import cross_fit_splits
+        >>> splits = cross_fit_splits(2, np.array([0, 1, 0, 1]), None, np.ones(4, dtype=bool), seed=0)
+        >>> [train.tolist() for train, _ in splits]
+        [[0, 3], [1, 2]]
     """
     rows = np.flatnonzero(usable)
     splitter = _splitter(cv, codes[rows], groups, seed)
@@ -82,7 +126,8 @@ def cross_fit_splits(cv, codes, groups, usable, seed):
             continue
         _check_split(train, test, codes, groups)
         splits.append((train, test))
-    if not np.array_equal(np.sort(np.concatenate([test for _, test in splits])), rows):
+    tested = [test for _, test in splits] or [np.empty(0, int)]
+    if not np.array_equal(np.sort(np.concatenate(tested)), rows):
         raise InputError(
             f"cv={cv} does not test each row exactly once; give a splitter that partitions the rows, such as "
             "StratifiedKFold(5)",
@@ -94,36 +139,37 @@ def cross_fit_splits(cv, codes, groups, usable, seed):
 def validation_split(rows, codes, groups, fraction, seed):
     """Hold out a stratified share of the rows, whole groups where there are any.
 
-    Parameters
-    ----------
-    rows : int array of shape (n,)
-        Rows to split.
-    codes : int array of shape (n_samples,)
-        Class of each row.
-    groups : array of shape (n_samples,) or None
-        Patients.
-    fraction : float
-        Share to hold out; the nearest of 1/2, 1/3, 1/4 ... is taken.
-    seed : int
-        Of the shuffle.
+        Parameters
+        ----------
+        rows : int array of shape (n,)
+            Rows to split.
+        codes : int array of shape (n_samples,)
+            Class of each row.
+        groups : array of shape (n_samples,) or None
+            Patients.
+        fraction : float
+            Share to hold out; the nearest of 1/2, 1/3, 1/4 ... is taken.
+        seed : int
+            Of the shuffle.
 
-    Returns
-    -------
-    train, validation : int arrays
-        Sorted row numbers.
+        Returns
+        -------
+        train, validation : int arrays
+            Sorted row numbers.
 
-    Raises
-    ------
-    InputError
-        If a class is too small.
+        Raises
+        ------
+        InputError
+            If a class is too small.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.deep.folds import validation_split
-    >>> codes = np.repeat([0, 1], 10)
-    >>> [len(part) for part in validation_split(np.arange(20), codes, None, 0.2, seed=0)]
-    [16, 4]
+        Examples
+        --------
+        >>> import numpy as np
+    import pandas as pd
+        >>> from deepradiomics.deep.folds import validation_split
+        >>> codes = np.repeat([0, 1], 10)
+        >>> [len(part) for part in validation_split(np.arange(20), codes, None, 0.2, seed=0)]
+        [16, 4]
     """
     some_groups = None if groups is None else groups[rows]
     splitter = _splitter(max(2, round(1 / fraction)), codes[rows], some_groups, seed, what="validation_fraction")
@@ -149,7 +195,7 @@ def _splitter(cv, codes, groups, seed, *, what="cv"):
     if hasattr(cv, "split"):
         return cv
     if cv is not None and not isinstance(cv, int | np.integer):
-        return _Listed(cv)
+        return _Listed(list(cv))
     n_splits = 5 if cv is None else int(cv)
     counts = np.unique(codes, return_counts=True)[1]
     if counts.min() < n_splits:

@@ -32,8 +32,10 @@ def plot_history(history, ax=None):
     ax.plot(history["epoch"], history["loss"], label="training")
     if "validation_loss" in history:
         ax.plot(history["epoch"], history["validation_loss"], label="validation")
-        best = history.loc[history["validation_loss"].idxmin()]
-        ax.scatter(best["epoch"], best["validation_loss"], color="C1", zorder=3)
+        known = history.dropna(subset=["validation_loss"])
+        if len(known):
+            best = known.loc[known["validation_loss"].idxmin()]
+            ax.scatter(best["epoch"], best["validation_loss"], color="C1", zorder=3)
     ax.set(xlabel="epoch", ylabel="loss")
     ax.legend(loc="upper left")
     for column, label in (("validation_auc", "validation AUC"), ("validation_mae", "validation mean absolute error")):

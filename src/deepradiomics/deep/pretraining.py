@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from torch import nn
 
-from deepradiomics.deep.columns import image_columns
+from deepradiomics.deep.columns import clinical_columns, image_columns
 from deepradiomics.deep.networks import Architecture, backbone_of
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import (
@@ -37,7 +37,7 @@ def pretrain(images, extractor, path, *, epochs=100, batch_size=64, temperature=
     Parameters
     ----------
     images : DataFrame, Series, object array or list
-        Radiographs; of several columns all images are taken as they come.
+        Radiographs; of several columns all images are taken as they come, clinical columns of the extractor left out.
     extractor : DeepExtractor or DeepRegressor
         What is to be trained afterwards; its backbone, image size, augmentation, rates, device, random state and
         verbosity are used. It stays as it is.
@@ -46,7 +46,7 @@ def pretrain(images, extractor, path, *, epochs=100, batch_size=64, temperature=
     epochs : int, default=100
         Times to go through the images.
     batch_size : int, default=64
-        Radiographs a step, each of which appears twice; the more, the harder the task.
+        Radiographs a step, two at least, each of which appears twice; the more, the harder the task.
     temperature : float, default=0.1
         Of the contrastive loss.
 
@@ -58,8 +58,8 @@ def pretrain(images, extractor, path, *, epochs=100, batch_size=64, temperature=
     Raises
     ------
     InputError
-        If there are fewer than two images, an image cannot be used, augmentation is switched off, or there is no
-        folder for the file.
+        If there are fewer than two images, a number is out of its range, an image cannot be used, augmentation is
+        switched off, or there is no folder for the file.
     TrainingError
         If the loss stops being finite, or memory does not hold one image.
 
@@ -89,7 +89,12 @@ def pretrain(images, extractor, path, *, epochs=100, batch_size=64, temperature=
     """
     if not Path(path).parent.is_dir():
         raise InputError(f"there is no folder for {Path(path).name}; make it first", code="no_folder")
-    prepared = _pooled(images, extractor.image_size)
+    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 2)):
+        if not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{name} is {value!r}; give a whole number from {least} up", code=name)
+    if not temperature > 0:
+        raise InputError(f"temperature is {temperature!r}; give a number above 0", code="temperature")
+    prepared = _pooled(clinical_columns(images, extractor.clinical)[0], extractor.image_size)
     limits = _STRONG if extractor.augmentation is True else as_augmentation(extractor.augmentation)
     if limits is None:
         raise InputError("without augmentation there is nothing to learn; give augmentation=True", code="augmentation")

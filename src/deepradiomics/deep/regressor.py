@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
@@ -31,7 +32,7 @@ class DeepRegressor(RegressorMixin, _NetworkEstimator):
         True takes timm's weights (from the internet, once), a path those of a safetensors file, False none.
     clinical : list of str, default=None
         Columns of numbers (age, weight) that join the embedding before the last layer, standardised by the training
-        rows, an unknown one as their mean. `predict_proba` uses them, `transform` does not return them.
+        rows, an unknown one as their mean. `predict` uses them, `transform` does not return them.
     cv : int, splitter or None, default=None
         How `fit_transform` cross-fits. None is 5 folds; a number of folds is stratified and shuffled, and keeps
         groups together where ``groups`` are given. A splitter must test each row exactly once.
@@ -209,9 +210,11 @@ class DeepRegressor(RegressorMixin, _NetworkEstimator):
                 code="one_value",
             )
         self.mean_ = float(values[usable].mean())
-        thirds = np.quantile(values[usable], [1 / 3, 2 / 3])
-        # A value that many rows share may leave a third empty.
-        return np.unique(np.searchsorted(thirds, values), return_inverse=True)[1], values.astype(np.float32)
+        thirds = np.zeros(len(values), dtype=int)
+        # By rank: many rows may share a value, such as the end of a scale.
+        ranks = rankdata(values[usable], method="ordinal").astype(int) - 1
+        thirds[usable] = ranks * min(3, len(ranks)) // len(ranks)
+        return thirds, values.astype(np.float32)
 
     def _n_outputs(self):
         return 1
