@@ -1,6 +1,8 @@
 """The archive: shards, resuming, manifests of every kind, failures, settings."""
 
 import json
+import os
+import subprocess
 import sys
 from functools import partial
 
@@ -378,3 +380,52 @@ def test_settings_that_are_not_there(tmp_path):
     archive.extract(manifest(2), tmp_path, Sums())
     with pytest.raises(InputError, match="holds no settings 'zzz'"):
         archive.read_all(tmp_path, settings="zzz")
+
+
+def test_the_hash_of_a_function_is_the_same_in_every_process(tmp_path):
+    script = tmp_path / "task.py"
+    script.write_text(
+        "import pandas as pd, sys\n"
+        "from sklearn.preprocessing import FunctionTransformer\n"
+        "from deepradiomics import archive\n"
+        "def sided(X):\n"
+        "    kept = [side in {'left', 'right', 'both'} for side in X['side']]\n"
+        "    return pd.DataFrame({'kept': kept}, dtype=float)\n"
+        "table = pd.DataFrame({'image_id': ['a', 'b'], 'side': ['left', 'up']})\n"
+        "print(archive.extract(table, sys.argv[1], FunctionTransformer(sided)).n_computed)\n"
+    )
+    done = [
+        subprocess.run(
+            [sys.executable, script, tmp_path / "out"],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed in "123"
+    ]
+    assert done == ["2", "0", "0"]
+
+
+class Halved:
+    """A callable of the user's own, not a function."""
+
+    @staticmethod
+    def share():
+        return 0.5
+
+    def __call__(self, X):
+        return pd.DataFrame({"value": X["number"] * self.share()})
+
+    def apply(self, X):
+        return self(X)
+
+
+@pytest.mark.parametrize("make", [Halved, lambda: Halved().apply], ids=["object", "method"])
+def test_callables_of_the_users_own_are_looked_into(tmp_path, monkeypatch, make):
+    def done():
+        return archive.extract(manifest(4), tmp_path, FunctionTransformer(make())).folder.name
+
+    first = done()
+    monkeypatch.setattr(Halved, "share", staticmethod(lambda: 0.25))
+    assert done() != first

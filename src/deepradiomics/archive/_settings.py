@@ -16,7 +16,7 @@ from sklearn.utils import get_tags
 _FORMAT = 1
 _PACKAGES = ("deepradiomics", "numpy", "scipy", "scikit-learn", "numba", "PyWavelets", "pydicom", "SimpleITK")
 # Their versions are in the hash, so their code need not be.
-_VERSIONED = ("deepradiomics.", "sklearn.", "numpy", "scipy.", "xgboost.", "builtins", "pywt", "torch.")
+_VERSIONED = {"deepradiomics", "sklearn", "numpy", "scipy", "xgboost", "builtins", "pywt", "torch", "pandas"}
 # What a function may read from its module and never sees changed.
 _FIXED = (types.FunctionType, str, bytes, int, float, complex, tuple, frozenset, np.generic, np.ndarray)
 # They change how fast values come, and what is said meanwhile, but no value.
@@ -83,16 +83,28 @@ def _add(digest, value):
             _add_function(digest, function, set())
     elif isinstance(value, types.FunctionType):
         _add_function(digest, value, set())
-    elif isinstance(value, functools.partial):
-        _add(digest, [value.func, list(value.args), value.keywords])
     elif isinstance(value, dict):
         _add_pairs(digest, value)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            _add(digest, inner)
+    elif (inner := _inside(value)) is not None:
+        for one in inner:
+            _add(digest, one)
     else:
         digest.update(_bytes(value))
+        for function in _own_functions(type(value)):
+            _add_function(digest, function, set())
     digest.update(b">")
+
+
+def _inside(value):
+    """What a value is made of, or None."""
+    if isinstance(value, functools.partial):
+        return [value.func, value.args, value.keywords]
+    if isinstance(value, types.MethodType):
+        return [value.__func__, value.__self__]
+    if isinstance(value, set | frozenset):
+        # Their order differs from process to process.
+        return sorted(map(repr, value))
+    return value if isinstance(value, list | tuple) else None
 
 
 def _add_pairs(digest, pairs):
@@ -103,8 +115,15 @@ def _add_pairs(digest, pairs):
 
 def _own_functions(kind):
     """Functions of the classes that the user wrote: no version says when these change."""
-    own = [one for one in kind.__mro__ if not one.__module__.startswith(_VERSIONED)]
-    return [value for one in own for _, value in sorted(vars(one).items()) if isinstance(value, types.FunctionType)]
+    own = [one for one in kind.__mro__ if not _is_versioned(one)]
+    # Of a staticmethod, classmethod or property, the function inside.
+    values = [value for one in own for _, value in sorted(vars(one).items())]
+    inside = [getattr(value, "__func__", getattr(value, "fget", value)) for value in values]
+    return [value for value in inside if isinstance(value, types.FunctionType)]
+
+
+def _is_versioned(value):
+    return (value.__module__ or "").partition(".")[0] in _VERSIONED
 
 
 def _add_function(digest, function, seen):
@@ -127,7 +146,7 @@ def _add_function(digest, function, seen):
 
 def _add_read(digest, value, seen):
     if isinstance(value, types.FunctionType):
-        if not value.__module__.startswith(_VERSIONED):
+        if not _is_versioned(value):
             _add_function(digest, value, seen)
     elif not isinstance(value, types.ModuleType | type):
         _add(digest, value)
@@ -139,7 +158,7 @@ def _add_code(digest, code):
         if isinstance(constant, types.CodeType):
             _add_code(digest, constant)
         else:
-            digest.update(repr(constant).encode())
+            _add(digest, constant)
 
 
 def _state(estimator):
