@@ -90,3 +90,10 @@ def test_a_start_leaves_clinical_columns_aside(tmp_path):
 def test_a_history_with_holes_is_drawn():
     history = pd.DataFrame({"epoch": [1, 2], "loss": [0.7, 0.5], "validation_loss": [np.nan, np.nan]})
     assert len(plot_history(history).lines) == 2
+
+
+def test_nothing_cross_fitted_is_left_of_an_earlier_call():
+    network = DeepExtractor(cv=2, **SMALL | {"epochs": 1})
+    network.fit_transform(X, Y)
+    assert network.cross_fitted_proba_.shape == (16, 2)
+    assert not hasattr(network.fit(X[:12], Y[:12]), "cross_fitted_proba_")

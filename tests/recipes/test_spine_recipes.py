@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from deepradiomics import Box, compare_feature_sets
 from deepradiomics.exceptions import InputError
-from deepradiomics.recipes import lumbar_transfer2024, mao2022, vcfnet2022
+from deepradiomics.recipes import kim2022, lumbar_transfer2024, mao2022, vcfnet2022
 from deepradiomics.simulation import make_spines
 
 SPINES = make_spines(36, random_state=0, image_shape=(256, 192))
@@ -31,6 +31,12 @@ def test_mao_without_covariates_has_none():
     assert names == ["deep"]
     with pytest.raises(InputError, match="view is one of AP, LAT, both, not 'PA'"):
         mao2022("PA")
+    with pytest.raises(InputError, match=r"segmenters is \['AP'\]; give a dict with the keys \['ap'\]"):
+        mao2022("AP", segmenters={"AP": None})
+    with pytest.raises(InputError, match="covariates is 'False'"):
+        mao2022("AP", covariates="False")
+    with pytest.raises(InputError, match="faithful is 'False'"):
+        kim2022(faithful="False")
 
 
 def test_the_region_is_round_the_four_vertebrae():

@@ -11,14 +11,18 @@ import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from xgboost import XGBClassifier, XGBRegressor
+from xgboost import XGBClassifier, XGBRegressor, XGBRFClassifier
 
 import deepradiomics as dr
 from deepradiomics.exceptions import InputError
@@ -73,6 +77,15 @@ def models():
             X,
             "predict_proba",
         ),
+        "calibrated": (CalibratedClassifierCV(LogisticRegression(), cv=2).fit(X, Y), X, "predict_proba"),
+        "calibrated trees": (
+            CalibratedClassifierCV(XGBClassifier(n_estimators=3), method="isotonic", cv=2).fit(X, Y),
+            X,
+            "predict_proba",
+        ),
+        "perceptron": (MLPClassifier((4,), tol=0.1, random_state=0).fit(X, Y), X, "predict_proba"),
+        "best features": (make_pipeline(SelectKBest(f_classif, k=2), LogisticRegression()).fit(X, Y), X, "predict"),
+        "forest of XGBoost": (XGBRFClassifier(n_estimators=3, random_state=0).fit(X, Y), X, "predict_proba"),
         "combat": (ComBat().fit(X, site=site), X, "transform"),
     }
 
@@ -122,6 +135,14 @@ def test_what_cannot_be_saved_is_said(tmp_path):
     with pytest.raises(InputError, match=r"cannot be saved|would refuse"):
         dr.save(make_pipeline(FunctionTransformer(lambda table: table), LogisticRegression()).fit(X, Y), tmp_path / "f")
     assert not (tmp_path / "f").exists()
+    # Whoever saves has forged nothing.
+    with pytest.raises(InputError, match="a KNeighborsClassifier cannot be saved") as caught:
+        dr.save(KNeighborsClassifier().fit(X, Y), tmp_path / "f")
+    assert "not written by save" not in str(caught.value)
+    with pytest.raises(InputError, match="the model is a dict"):
+        dr.save({"a": 1}, tmp_path / "f")
+    with pytest.raises(InputError, match="the path is a int"):
+        dr.load(5)
     (tmp_path / "there").mkdir()
     with pytest.raises(InputError, match="there exists already"):
         dr.save(MODELS["pruner"][0], tmp_path / "there")

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as write_tensors
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -461,9 +462,17 @@ def test_a_tree_in_the_forest_of_others(tmp_path):
         dr.save(forest, tmp_path / "forest")
 
 
+def test_a_forged_tree_inside_a_calibrated_forest(tmp_path):
+    calibrated = CalibratedClassifierCV(RandomForestClassifier(2, random_state=0), cv=2).fit(X, Y)
+    forest = calibrated.calibrated_classifiers_[0].estimator
+    forest.estimators_[1] = DecisionTreeClassifier(random_state=0).fit(np.hstack([X[:, :1] * 0, X]), Y)
+    with pytest.raises(InputError, match="another number of columns than its forest"):
+        dr.save(calibrated, tmp_path / "forest")
+
+
 @pytest.mark.parametrize("kind", [GradientBoostingClassifier, HistGradientBoostingClassifier])
 def test_forests_that_do_not_check_their_rows(tmp_path, kind):
-    with pytest.raises(InputError, match="the model cannot be saved"):
+    with pytest.raises(InputError, match=f"a {kind.__name__} cannot be saved"):
         dr.save(
             kind(max_iter=2).fit(X, Y) if "Hist" in kind.__name__ else kind(n_estimators=2).fit(X, Y), tmp_path / "m"
         )

@@ -202,6 +202,9 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
 
     def _patients(self, X, y, groups):
         """Check the input of fit and set what is learned from it alone."""
+        # Of an earlier call.
+        for name in ("cross_fitted_proba_", "cross_fitted_prediction_"):
+            vars(self).pop(name, None)
         check_groups(self.cv, groups)
         images, clinical = clinical_columns(X, self.clinical)
         names, columns = image_columns(images)

@@ -4,6 +4,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+# No estimator itself, it holds those that were fitted in each fold.
+from sklearn.calibration import _CalibratedClassifier
+
 # What an estimator is given back by load: {kind of part: attribute}.
 KINDS = {"network": "network_", "trees": "_Booster", "history": "history_"}
 # Rows of patients, what the last table could not do, and what fit asked its callers for: never written.
@@ -19,7 +22,7 @@ def estimators_of(model):
     found, seen, waiting = [], set(), [model]
     while waiting:
         value = waiting.pop()
-        if isinstance(value, BaseEstimator | dict | list | tuple | np.ndarray):
+        if isinstance(value, BaseEstimator | _CalibratedClassifier | dict | list | tuple | np.ndarray):
             if id(value) in seen:
                 continue
             seen.add(id(value))
@@ -30,7 +33,7 @@ def estimators_of(model):
 
 def _inside(value):
     """Values that an estimator or container holds."""
-    if isinstance(value, BaseEstimator):
+    if isinstance(value, BaseEstimator | _CalibratedClassifier):
         return list(vars(value).values())
     if isinstance(value, np.ndarray):
         return value.ravel().tolist() if value.dtype == object else []

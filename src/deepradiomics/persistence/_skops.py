@@ -30,7 +30,11 @@ _TRUSTED = {
     "deepradiomics.selection.stability": ("StabilitySelector",),
     "deepradiomics.texture.extractor": ("TextureExtractor",),
     "numpy": ("dtype",),
+    "sklearn.calibration": ("_CalibratedClassifier", "_SigmoidCalibration"),
     "sklearn.compose._column_transformer": ("make_column_selector",),
+    # Functions of fit, which load does not call.
+    "sklearn.feature_selection._mutual_info": ("mutual_info_classif", "mutual_info_regression"),
+    "sklearn.feature_selection._univariate_selection": ("chi2", "f_classif", "f_regression"),
     "sklearn.metrics._scorer": ("_PassthroughScorer",),
     "sklearn.model_selection._split": (
         "GroupKFold",
@@ -39,10 +43,11 @@ _TRUSTED = {
         "StratifiedGroupKFold",
         "StratifiedKFold",
     ),
+    "sklearn.neural_network._stochastic_optimizers": ("AdamOptimizer", "SGDOptimizer"),
     # Their nodes are checked by _trees, so that no forged one is followed out of its array.
     "sklearn.tree._tree": ("Tree",),
     "sklearn.utils._bunch": ("Bunch",),
-    "xgboost.sklearn": ("XGBClassifier", "XGBRegressor"),
+    "xgboost.sklearn": ("XGBClassifier", "XGBRFClassifier", "XGBRFRegressor", "XGBRegressor"),
 }
 TRUSTED = frozenset(f"{module}.{name}" for module, names in _TRUSTED.items() for name in names)
 # They hand their rows to trees without a check of their own, so forged ones could read beyond them.

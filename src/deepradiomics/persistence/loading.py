@@ -1,6 +1,7 @@
 """load: a model from parts that hold no code, or a named error."""
 
 import json
+from os import PathLike
 from pathlib import Path
 
 import pandas as pd
@@ -52,6 +53,8 @@ def load(path):
     --------
     See `save`.
     """
+    if not isinstance(path, str | PathLike):
+        raise InputError(f"the path is a {type(path).__name__}; give a folder or zip file", code="path")
     path = Path(path)
     parts = read_parts(path)
     manifest = checked_manifest(parts, path.name)

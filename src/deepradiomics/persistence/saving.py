@@ -4,6 +4,8 @@ import json
 from copy import deepcopy
 from pathlib import Path
 
+from sklearn.base import BaseEstimator
+
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.persistence._estimators import KINDS, MARK, estimators_of, without_places
 from deepradiomics.persistence._files import write_parts
@@ -23,7 +25,8 @@ def save(model, path):
     Parameters
     ----------
     model : estimator
-        One of ours, of scikit-learn or of XGBoost, or a pipeline of them.
+        One of ours, of XGBoost, or of scikit-learn (but for nearest neighbours, its own boosting, isolation forests,
+        and `TunedThresholdClassifierCV`), or a pipeline of them.
     path : str or Path
         A new folder, or a file ending in ``.zip``.
 
@@ -45,8 +48,8 @@ def save(model, path):
 
     Left out, as rows of patients or places on a disk: ``failures_`` and what is cross-fitted, the ``repeats`` of
     `StabilitySelector`, the ``memory`` of a pipeline, the ``checkpoint`` of a network, and of files of pretrained
-    weights all but the name. An estimator that keeps rows by its nature (nearest neighbours, support vectors) is
-    written with them.
+    weights all but the name. An estimator that keeps rows by its nature (support vectors) is written with
+    them.
 
     Examples
     --------
@@ -61,6 +64,8 @@ def save(model, path):
     """
     from skops import io as skops
 
+    if not isinstance(model, BaseEstimator):
+        raise InputError(f"the model is a {type(model).__name__}; give a fitted estimator or pipeline", code="model")
     path = Path(path)
     if path.exists() or path.is_symlink():
         raise InputError(f"{path.name} exists already; remove it, or give another name", code="exists")
@@ -71,8 +76,9 @@ def save(model, path):
         check_forests(read_skops(parts[MODEL], "the model"), "the model")
     except (DeepRadiomicsError, *_UNWRITABLE) as error:
         raise InputError(
-            f"the model cannot be saved ({type(error).__name__}: {error}); load takes estimators of scikit-learn, "
-            "XGBoost and deepradiomics, without functions and objects of other libraries",
+            f"a {type(model).__name__} cannot be saved ({type(error).__name__}: {str(error).partition(';')[0]}); "
+            "docs/persistence.md lists what can: no functions or objects of your own or of other libraries, no nearest "
+            "neighbours, no boosting of scikit-learn (XGBoost's can)",
             code="not_saved",
         ) from error
     manifest = manifest_of(model, plain, parts)

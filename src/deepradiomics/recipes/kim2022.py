@@ -10,6 +10,7 @@ from xgboost import XGBClassifier
 
 from deepradiomics.clinical import clinical_encoder
 from deepradiomics.deep import DeepExtractor
+from deepradiomics.exceptions import InputError
 from deepradiomics.regions import FemurRegions
 from deepradiomics.texture import TextureExtractor
 
@@ -51,7 +52,13 @@ def kim2022(segmenter=None, *, faithful=False, mask=None, epochs=20, image_size=
     -------
     sklearn.pipeline.Pipeline
         Steps ``regions``, ``blocks`` (``texture``, ``deep``, ``clinical``) and ``classifier``. X has the columns
-        ``radiograph``, ``age``, ``sex`` and ``weight``.
+        ``radiograph``, ``age``, ``sex`` and ``weight``; y is 0 and 1, as lasso and trees need it
+        (:func:`deepradiomics.compare_feature_sets` sees to that).
+
+    Raises
+    ------
+    InputError
+        If ``faithful`` is no bool.
 
     Notes
     -----
@@ -77,6 +84,8 @@ def kim2022(segmenter=None, *, faithful=False, mask=None, epochs=20, image_size=
     >>> [name for name, _ in kim2022(mask="mask", random_state=0).steps]
     ['regions', 'blocks', 'classifier']
     """
+    if not isinstance(faithful, bool):
+        raise InputError(f"faithful is {faithful!r}; give True or False", code="faithful")
     extractor = TextureExtractor(_IMAGE_TYPES, _FEATURE_CLASSES, bin_count=32, n_jobs=n_jobs)
     if faithful:
         extractor = TextureExtractor(

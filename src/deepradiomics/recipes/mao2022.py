@@ -60,7 +60,7 @@ def mao2022(
     Raises
     ------
     InputError
-        If the view is none of these.
+        If the view is none of these, covariates is no bool, or a segmenter is for another column.
 
     Notes
     -----
@@ -79,10 +79,16 @@ def mao2022(
     >>> [name for name, _ in mao2022("AP", random_state=0).steps]
     ['ap', 'blocks', 'classifier']
     """
-    if view not in _VIEWS:
+    if not isinstance(view, str) or view not in _VIEWS:
         raise InputError(f"view is one of {', '.join(_VIEWS)}, not {view!r}", code="view")
+    if not isinstance(covariates, bool):
+        raise InputError(f"covariates is {covariates!r}; give True or False", code="covariates")
     columns = _VIEWS[view]
-    regions = [(column, _spine(column, (segmenters or {}).get(column))) for column in columns]
+    segmenters = {} if segmenters is None else segmenters
+    if not isinstance(segmenters, dict) or set(segmenters) - set(columns):
+        named = sorted(map(str, segmenters)) if isinstance(segmenters, dict) else type(segmenters).__name__
+        raise InputError(f"segmenters is {named}; give a dict with the keys {columns}", code="segmenters")
+    regions = [(column, _spine(column, segmenters.get(column))) for column in columns]
     network = DeepExtractor(
         backbone,
         shared_weights=False,
