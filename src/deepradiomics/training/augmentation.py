@@ -5,8 +5,11 @@ Geometry can be applied to an image and its mask alike.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -41,7 +44,7 @@ class Augmentation:
     Raises
     ------
     InputError
-        If a number is negative or not finite, or exposure, scale or erasing is not below 1.
+        If a value is no number, negative or not finite, exposure, scale or erasing is not below 1, or flip is not bool.
 
     Examples
     --------
@@ -61,10 +64,15 @@ class Augmentation:
     flip: bool = False
 
     def __post_init__(self):
-        for name in self.__dataclass_fields__:
+        if not isinstance(self.flip, bool | np.bool_):
+            raise InputError(
+                f"augmentation flip is {self.flip!r}; give True, which flips half of the images, or False",
+                code="augmentation",
+            )
+        for name in (name for name in self.__dataclass_fields__ if name != "flip"):
             value = getattr(self, name)
             limit = 1 if name in ("exposure", "scale", "erasing") else math.inf
-            if not 0 <= value < limit and name != "flip":
+            if not isinstance(value, Real) or not 0 <= value < limit:
                 raise InputError(
                     f"augmentation {name} is {value!r}; give a number from 0 (off) and below {limit}",
                     code="augmentation",
@@ -87,7 +95,7 @@ def as_augmentation(setting):
     Raises
     ------
     InputError
-        If the dict names a change that does not exist.
+        If it is no bool or dict, or the dict names a change that does not exist.
 
     Examples
     --------
@@ -97,8 +105,13 @@ def as_augmentation(setting):
     >>> as_augmentation(False) is None
     True
     """
-    if isinstance(setting, bool):
+    if isinstance(setting, bool | np.bool_):
         return Augmentation() if setting else None
+    if not isinstance(setting, Mapping):
+        raise InputError(
+            f"augmentation is a {type(setting).__name__}; give True, False or a dict such as {{'rotation': 3}}",
+            code="augmentation",
+        )
     unknown = set(setting) - set(Augmentation.__dataclass_fields__)
     if unknown:
         raise InputError(

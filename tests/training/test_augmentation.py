@@ -1,0 +1,45 @@
+"""Settings of the augmentation: what is no number, no switch or no change is named."""
+
+import numpy as np
+import pytest
+import torch
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.training import Augmentation, as_augmentation, augment
+
+
+@pytest.mark.parametrize("flip", [0.5, 1, "yes", None, np.nan])
+def test_flip_is_a_switch_and_no_probability(flip):
+    with pytest.raises(InputError, match=r"flip is .*; give True, which flips half of the images, or False") as caught:
+        Augmentation(flip=flip)
+    assert caught.value.code == "augmentation"
+
+
+@pytest.mark.parametrize("flip", [True, np.True_])
+def test_flip_mirrors_half_of_the_images(flip):
+    still = dict.fromkeys(("exposure", "gamma", "noise", "blur", "rotation", "shift", "scale", "erasing"), 0)
+    images = torch.linspace(0.1, 0.9, 8).expand(400, 1, 8, 8)
+    flipped = augment(images, Augmentation(**still, flip=flip), torch.Generator().manual_seed(0))
+    mirrored = (flipped[:, 0, 0, 0] > flipped[:, 0, 0, -1]).float().mean()
+    assert 0.4 < mirrored < 0.6
+    assert torch.allclose(flipped.sort(dim=-1).values, images, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ({"rotation": "x"}, "rotation is 'x'; give a number"),
+        ({"noise": None}, "noise is None; give a number"),
+        ({"blur": float("nan")}, "blur is nan; give a number"),
+        ({"scale": 1.0}, "scale is 1.0; give a number from 0 .* below 1"),
+        ({"shift": -0.1}, "shift is -0.1"),
+        ({"rotations": 3}, "knows no 'rotations'"),
+        ("strong", "augmentation is a str; give True, False or a dict"),
+        (None, "augmentation is a NoneType"),
+        (3, "augmentation is a int"),
+    ],
+)
+def test_what_is_no_augmentation_is_named(setting, reason):
+    with pytest.raises(InputError, match=reason) as caught:
+        as_augmentation(setting)
+    assert caught.value.code == "augmentation"
