@@ -53,6 +53,14 @@ def test_other_values_are_refused(labels):
         clean_up(labels, 2)
 
 
+@pytest.mark.parametrize("n_classes", [300, 256, -1, 1.5, "2", None])
+def test_a_number_of_classes_that_a_label_map_cannot_hold_is_refused(n_classes):
+    with pytest.raises(InputError, match=r"n_classes is .*; give a whole number from 0 to 255") as caught:
+        clean_up(np.zeros((2, 2), int), n_classes)
+    assert caught.value.code == "classes"
+    assert clean_up(np.array([[255, 0]]), 255).tolist() == [[255, 0]]
+
+
 def test_confidence_is_the_mean_inside_each_class():
     probabilities = np.array([[[0.1, 0.5, 0.9]], [[0.7, 0.3, 0.1]], [[0.2, 0.2, 0.0]]])
     found = mean_confidence(probabilities, np.array([[1, 1, 0]]))

@@ -89,9 +89,18 @@ def test_masks_that_do_not_fit_are_named(measure):
         measure(np.ones((2, 2), dtype=int), np.ones((2, 2), dtype=bool))
 
 
-def test_a_bad_spacing_is_named():
-    with pytest.raises(InputError, match="two positive numbers"):
-        surface_distance(np.ones((2, 2), dtype=bool), np.ones((2, 2), dtype=bool), (1, 0))
+@pytest.mark.parametrize("spacing", [(1, 0), (1, 1, 1), "ab", (1, "x"), None, {"row": 1}, (1, np.inf)])
+def test_a_bad_spacing_is_named(spacing):
+    with pytest.raises(InputError, match="two positive numbers") as caught:
+        surface_distance(np.ones((2, 2), dtype=bool), np.ones((2, 2), dtype=bool), spacing)
+    assert caught.value.code == "spacing"
+
+
+@pytest.mark.parametrize("pair", [((0, 0, 1, 1), Box(0, 0, 1, 1)), (Box(0, 0, 1, 1), None)])
+def test_what_is_no_box_is_named(pair):
+    with pytest.raises(InputError, match=r"a (tuple|NoneType) was given; give two boxes") as caught:
+        overlap_ratio(*pair)
+    assert caught.value.code == "not_a_box"
 
 
 @settings(max_examples=60, deadline=None)

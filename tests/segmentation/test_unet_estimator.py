@@ -1,8 +1,11 @@
 """UNetSegmenter as an estimator: what fit, predict and score promise, on images that take a second to learn."""
 
+import json
 import pickle
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import SimpleITK as sitk
 import torch
@@ -243,17 +246,39 @@ def one_pair(**change):
         ({"masks": [np.full((48, 40), 0.5)] * 2}, {}, "mask 0: a mask is"),
         ({"images": ["nowhere.png"] * 2}, {}, "image 0: "),
         ({"images": [np.full((48, 40), np.nan)] * 2}, {}, "image 0: "),
+        ({"images": np.eye(9)}, {}, r"images are an array of shape \(9, 9\); give a sequence"),
+        ({"masks": "mask.png"}, {}, "masks are of type str; give a sequence"),
         ({"groups": [1]}, {"validation_fraction": 0.5}, "2 images and 1 groups"),
+        ({"groups": [1, 2, 3]}, {}, "2 images and 3 groups"),
+        ({"groups": [[1], [2]]}, {}, r"2 images and groups of shape \(2, 1\)"),
+        ({"groups": [[1], [2, 3]]}, {}, "a group is no number or text"),
+        ({"groups": ["CANARY", None]}, {"validation_fraction": 0.5}, "group of image 1 is missing"),
+        ({"groups": [np.nan, 7.0]}, {"validation_fraction": 0.5}, "group of image 0 is missing"),
+        ({}, {"validation_fraction": 0.9}, "0.9 of 2 images leaves none to train on; give at most 0.5"),
         ({}, {"image_size": 36}, "multiple of 8"),
         ({}, {"encoder": "resnet19"}, "resnet19"),
         ({}, {"encoder": "tu-nothing"}, "tu-nothing"),
+        ({}, {"classes": ()}, "classes holds 0 names"),
+        ({}, {"classes": ("left bar", "left bar")}, "2 names, 1 of them different"),
+        ({}, {"classes": ("left bar", 2)}, "classes holds 2 of type int"),
+        ({}, {"decoder_channels": (0, 8)}, r"decoder_channels is \(0, 8\)"),
+        ({}, {"decoder_channels": ()}, r"decoder_channels is \(\)"),
+        ({}, {"decoder_channels": (8.0, 8)}, r"decoder_channels is \(8.0, 8\)"),
         ({}, {"mirror_classes": (("left bar", "middle bar"),)}, "middle bar"),
+        ({}, {"mirror_classes": ("left bar",)}, "holds 'left bar'; give pairs"),
+        ({}, {"mirror_classes": (("left bar", "right bar", "left bar"),)}, "give pairs"),
+        ({}, {"mirror_classes": (("left bar", 2),)}, "give pairs"),
+        ({}, {"mirror_classes": (("left bar", "right bar"), ("right bar", "left bar"))}, "name each once"),
+        ({}, {"augmentation": {"flip": True}}, "give mirror_classes"),
+        ({}, {"augmentation": {"flip": 0.5}}, "flip is 0.5; give True"),
+        ({}, {"augmentation": {"rotation": "x"}}, "rotation is 'x'"),
         ({}, {"test_time_mirroring": True}, "needs mirror_classes"),
     ],
 )
 def test_what_cannot_be_used_is_named(change, settings, reason):
-    with pytest.raises(InputError, match=reason):
+    with pytest.raises(InputError, match=reason) as caught:
         UNetSegmenter(**SMALL | settings).fit(**one_pair(**change))
+    assert "CANARY" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -262,3 +287,115 @@ def test_what_cannot_be_used_is_named(change, settings, reason):
 def test_settings_out_of_range_are_refused(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
         UNetSegmenter(**SMALL | setting).fit(*bars(2, seed=0))
+
+
+def test_patients_of_any_name_stay_together(data):
+    images, masks = data
+    histories = []
+    for names in (np.arange(12) // 3, [f"p{number // 3}" for number in range(12)]):
+        segmenter = UNetSegmenter(**SMALL | {"epochs": 1}, validation_fraction=0.3)
+        histories.append(segmenter.fit(images, masks, names).history_)
+    assert histories[0].equals(histories[1])
+    mixed = ["a", 1, 2.5, "b"] * 3  # no order among them
+    assert len(segmenter.fit(images, masks, mixed).history_) == 1
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+def test_an_image_that_is_missing_has_no_score(fitted, missing):
+    images, masks = bars(2, seed=0)
+    with pytest.raises(InputError, match="image 1 is missing; leave it and its mask out") as caught:
+        fitted.score([images[0], missing], masks)
+    assert caught.value.code == "image_missing"
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_with_confidence"])
+@pytest.mark.parametrize(
+    ("images", "found"),
+    [
+        (np.eye(9), r"an array of shape \(9, 9\)"),
+        (np.array([["a.png"]], dtype=object), r"an array of shape \(1, 1\)"),
+        (np.float64(3), r"an array of shape \(\)"),
+        ("CANARY/a.png", "of type str"),
+        (Path("CANARY/a.png"), "of type .*Path"),
+        (Radiograph(np.eye(9)), "of type Radiograph"),
+        (pd.DataFrame({"CANARY": [None]}), "of type DataFrame"),
+        ({"CANARY": None}, "of type dict"),
+        (None, "of type NoneType"),
+        (7, "of type int"),
+    ],
+)
+def test_what_is_no_sequence_of_images_is_refused(fitted, method, images, found):
+    with pytest.raises(InputError, match=f"the images are {found}; give a sequence") as caught:
+        getattr(fitted, method)(images)
+    assert caught.value.code == "not_a_sequence"
+    assert "CANARY" not in str(caught.value)
+
+
+def test_any_sequence_of_images_is_taken(fitted):
+    images, _ = bars(3, seed=5)
+    expected = fitted.predict(images)
+    column = pd.Series(images, index=[4, 2, 0])
+    for given in (tuple(images), np.stack(images), column, iter(images), column.to_numpy()):
+        assert np.array_equal(fitted.predict(given), expected)
+    assert fitted.predict([]) == []
+
+
+def rewritten(path, text, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    save_file(load_file(path), tmp_path / "CANARY.safetensors", {"unet_segmenter": text})
+    return tmp_path / "CANARY.safetensors"
+
+
+GOOD = {
+    "classes": ["left bar", "right bar"],
+    "encoder": "tu-resnet10t",
+    "decoder_channels": [32, 16, 8],
+    "image_size": 32,
+    "mirror_classes": [["left bar", "right bar"]],
+    "test_time_mirroring": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "no JSON"),
+        (100_000 * "[", "no JSON"),
+        ("[]", "gives a list"),
+        ("{}", r"gives \[\]; this version"),
+        (json.dumps(GOOD | {"attention": True}), "'attention'.*; this version"),
+        (json.dumps(GOOD | {"classes": "left bar"}), "classes is a str"),
+        (json.dumps(GOOD | {"classes": [1, 2]}), "classes holds 1"),
+        (json.dumps(GOOD | {"classes": ["one"]}), "mirror_classes names"),
+        (json.dumps(GOOD | {"encoder": "tu-nothing"}), "tu-nothing"),
+        (json.dumps(GOOD | {"encoder": "tu-hf-hub:some/where"}), "looked up in the internet"),
+        (json.dumps(GOOD | {"decoder_channels": [32, -1]}), "decoder_channels"),
+        (json.dumps(GOOD | {"decoder_channels": [32, None, 8]}), "decoder_channels"),
+        (json.dumps(GOOD | {"decoder_channels": [60_000, 16, 8]}), "60000 channels"),
+        (json.dumps(GOOD | {"decoder_channels": [32, 16, 16]}), "has shape|lacks"),
+        (json.dumps(GOOD | {"image_size": "32"}), "image_size is a str"),
+        (json.dumps(GOOD | {"image_size": 33}), "image_size is 33"),
+        (json.dumps(GOOD | {"mirror_classes": [1]}), "holds 1; give pairs"),
+        (json.dumps(GOOD | {"mirror_classes": None, "test_time_mirroring": True}), "needs mirror_classes"),
+        (json.dumps(GOOD | {"test_time_mirroring": "no"}), "test_time_mirroring is a str"),
+    ],
+)
+def test_a_file_that_describes_no_network_of_ours_is_refused(fitted, text, reason, tmp_path):
+    fitted.save_weights(tmp_path / "good.safetensors")
+    with pytest.raises(InputError, match=reason) as caught:
+        UNetSegmenter.from_weights(rewritten(tmp_path / "good.safetensors", text, tmp_path))
+    assert caught.value.code in ("weights", "encoder")
+    assert str(tmp_path) not in str(caught.value)
+    again = UNetSegmenter.from_weights(rewritten(tmp_path / "good.safetensors", json.dumps(GOOD), tmp_path))
+    assert again.classes_ == SMALL["classes"]
+
+
+def test_settings_of_numpy_are_written_and_wrong_ones_are_not(data, tmp_path):
+    settings = SMALL | {"epochs": 1, "image_size": np.int64(32), "decoder_channels": (np.int64(16), np.int32(8))}
+    segmenter = UNetSegmenter(**settings).fit(*data)
+    segmenter.save_weights(tmp_path / "bars.safetensors")
+    assert UNetSegmenter.from_weights(tmp_path / "bars.safetensors").decoder_channels == (16, 8)
+    with pytest.raises(InputError, match="needs mirror_classes"):
+        segmenter.set_params(test_time_mirroring=True).save_weights(tmp_path / "wrong.safetensors")
+    assert not (tmp_path / "wrong.safetensors").exists()

@@ -3,10 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch.nn import functional
 
-from deepradiomics.exceptions import InputError
 from deepradiomics.preprocessing import letterbox
 
 
@@ -46,17 +44,3 @@ def unframe(probabilities, frame):
     """Bring probabilities (channels, side, side) back to the image's own size: float32 (channels, H, W)."""
     inner = probabilities[(slice(None), *frame.picture)]
     return functional.interpolate(inner[None], size=frame.shape, mode="bilinear", align_corners=False)[0]
-
-
-def swapped(pairs, classes):
-    """Return the code that each class (and background, 0) has in a mirrored image, as int64 tensor."""
-    unknown = {name for pair in pairs for name in pair} - set(classes)
-    if unknown:
-        raise InputError(
-            f"mirror_classes names {sorted(unknown)}, the classes are {list(classes)}", code="mirror_classes"
-        )
-    codes = {name: code for code, name in enumerate(classes, start=1)}
-    order = torch.arange(len(classes) + 1)
-    for one, other in pairs:
-        order[codes[one]], order[codes[other]] = codes[other], codes[one]
-    return order

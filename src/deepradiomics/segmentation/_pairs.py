@@ -1,12 +1,16 @@
 """Images and label maps on their way into training: read, checked, framed, split, augmented and validated."""
 
+import os
+from collections.abc import Iterable, Mapping, Set, Sized
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
+from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.segmentation._frames import frame_image, frame_labels
 from deepradiomics.segmentation.overlap import dice
@@ -27,13 +31,12 @@ class Pairs:
 
 def read_pairs(images, masks, n_classes, side):
     """Read and frame all pairs: float16 and uint8 tensors of shape (n, side, side)."""
-    masks = same_length(images, masks)
     framed = torch.empty((len(images), side, side), dtype=torch.float16)
     labels = torch.empty((len(images), side, side), dtype=torch.uint8)
     for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
         frame = read_frame(image, side, number)
         if frame is None:
-            raise InputError(f"image {number} is missing; leave it and its mask out", code="image_missing")
+            raise _missing(number)
         framed[number] = torch.from_numpy(frame.pixels)
         labels[number] = torch.from_numpy(frame_labels(read_labels(mask, frame.shape, n_classes, number), frame))
     return framed, labels
@@ -119,25 +122,96 @@ def read_labels(mask, shape, n_classes, number):
     return labels
 
 
-def same_length(images, masks):
-    """Return the masks if there are as many as images."""
+def as_sequence(values, what):
+    """Return a sequence of images or masks, which has a length; one of them alone, and a table, are refused."""
+    alone = isinstance(values, str | bytes | os.PathLike | Radiograph)
+    many = isinstance(values, Iterable) or hasattr(values, "__getitem__")
+    if alone or not many or isinstance(values, Mapping | Set | pd.DataFrame):
+        raise InputError(
+            f"the {what}s are of type {type(values).__name__}; give a sequence, such as a list or a column of a table, "
+            f"[{what}] for one alone",
+            code="not_a_sequence",
+        )
+    # An image, or a table of one column, has two axes; stacked images have three.
+    if getattr(values, "ndim", 1) in (0, 2):
+        raise InputError(
+            f"the {what}s are an array of shape {tuple(values.shape)}; give a sequence of arrays of shape (rows, "
+            f"columns), [{what}] for one alone",
+            code="not_a_sequence",
+        )
+    return values if isinstance(values, Sized) else list(values)
+
+
+def paired(images, masks):
+    """Return images and masks as two sequences of one length, which is not 0."""
+    images, masks = as_sequence(images, "image"), as_sequence(masks, "mask")
     if len(images) != len(masks) or not len(images):
         raise InputError(
             f"there are {len(images)} images and {len(masks)} masks; give one mask for each image, at least one",
             code="masks_length",
         )
-    return masks
+    return images, masks
+
+
+def mean_dice(outlines, masks, n_classes):
+    """Mean Dice over all pairs of outline and class of which the class is in the true or in the predicted map."""
+    each = []
+    for number, (found, mask) in enumerate(zip(outlines, masks, strict=True)):
+        if found is None:
+            raise _missing(number)
+        truth = read_labels(mask, found.shape, n_classes, number)
+        present = set(np.unique(found)) | set(np.unique(truth))
+        each += [dice(found == code, truth == code) for code in sorted(present - {0})]
+    if not each:
+        raise InputError("no image holds a class, so there is nothing to score", code="no_classes")
+    return float(np.mean(each))
 
 
 def split(n, groups, fraction, seed):
     """Rows for training and for validation, whole groups on one side."""
     rows = np.arange(n)
+    codes = None if groups is None else _codes(groups, n)
     if not fraction:
         return rows, rows[:0]
-    if groups is not None and len(groups) != n:
-        raise InputError(f"there are {n} images and {len(groups)} groups; give one group for each", code="groups")
-    if (n if groups is None else len(np.unique(np.asarray(groups)))) < 2:
+    n_units = n if codes is None else int(codes.max()) + 1
+    if n_units < 2:
         raise InputError("a validation part needs two images of different patients at least", code="groups")
-    splitter = ShuffleSplit if groups is None else GroupShuffleSplit
-    train, validation = next(splitter(1, test_size=fraction, random_state=seed).split(rows, groups=groups))
+    if np.ceil(fraction * n_units) >= n_units:
+        raise InputError(
+            f"a validation_fraction of {fraction} of {n_units} {'images' if codes is None else 'patients'} leaves none "
+            f"to train on; give at most {np.floor(1000 * (n_units - 1) / n_units) / 1000}",
+            code="validation_fraction",
+        )
+    splitter = ShuffleSplit if codes is None else GroupShuffleSplit
+    train, validation = next(splitter(1, test_size=fraction, random_state=seed).split(rows, groups=codes))
     return rows[train], rows[validation]
+
+
+def _codes(groups, n):
+    """Return the number of each image's group among the sorted groups, (n,); messages hold no group, a patient."""
+    try:
+        values = np.asarray(groups, dtype=object)
+    except ValueError:  # columns of several lengths
+        values = np.empty((0, 0))
+    if values.shape != (n,):
+        found = f"{len(values)} groups" if values.ndim == 1 else f"groups of shape {values.shape}"
+        raise InputError(f"there are {n} images and {found}; give one group for each", code="groups")
+    try:
+        codes = pd.factorize(values, sort=True)[0]
+    except TypeError:
+        raise InputError(
+            "a group is no number or text, such as a list; give one for each image", code="groups"
+        ) from None
+    missing = np.flatnonzero(codes < 0)
+    if len(missing):
+        raise InputError(
+            f"the group of image {missing[0]} is missing ({len(missing)} such images); name its patient, or leave the "
+            "image out",
+            code="groups",
+        )
+    return codes
+
+
+def _missing(number):
+    """Return the error of an image that is not there."""
+    return InputError(f"image {number} is missing; leave it and its mask out", code="image_missing")

@@ -1,6 +1,7 @@
 """What the network of UNetSegmenter is built from."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from deepradiomics.exceptions import InputError
 
@@ -16,14 +17,14 @@ class UNetArchitecture:
     n_outputs : int
         Classes and background.
     decoder_channels : tuple of ints
-        Channels of the decoder, from the coarsest step to the finest.
+        Channels of the decoder, from the coarsest step to the finest; 1 or more of each.
     image_size : int
         Side of the square frame in pixels, a multiple of ``2 ** len(decoder_channels)``.
 
     Raises
     ------
     InputError
-        If the side of the frame is not such a multiple.
+        If the side of the frame is not such a multiple, or a number is not whole and positive.
 
     Examples
     --------
@@ -39,6 +40,13 @@ class UNetArchitecture:
     image_size: int
 
     def __post_init__(self):
+        channels = self.decoder_channels if isinstance(self.decoder_channels, tuple | list) else ()
+        if not channels or not all(isinstance(n, Integral) and n > 0 for n in (self.image_size, *channels)):
+            raise InputError(
+                f"decoder_channels is {self.decoder_channels!r}, image_size {self.image_size!r}; give whole numbers of "
+                "at least 1, one for each step of the decoder",
+                code="decoder_channels",
+            )
         step = 2 ** len(self.decoder_channels)
         if self.image_size % step:
             raise InputError(

@@ -1,5 +1,7 @@
 """What is done to a label map after the network: one piece a class, no holes, and how sure it was."""
 
+from numbers import Integral
+
 import numpy as np
 from scipy import ndimage
 
@@ -14,7 +16,7 @@ def clean_up(labels, n_classes):
     labels : integer array of shape (H, W)
         0 for background, 1 to ``n_classes`` for the classes.
     n_classes : int
-        Number of classes without the background.
+        Number of classes without the background, 255 at most.
 
     Returns
     -------
@@ -26,7 +28,8 @@ def clean_up(labels, n_classes):
     Raises
     ------
     InputError
-        If the labels are not whole numbers from 0 to ``n_classes`` in two dimensions.
+        If the labels are not whole numbers from 0 to ``n_classes`` in two dimensions, or ``n_classes`` is not a whole
+        number from 0 to 255.
 
     Examples
     --------
@@ -43,8 +46,17 @@ def clean_up(labels, n_classes):
             f"a label map holds whole numbers in two dimensions, not {labels.dtype} of shape {labels.shape}",
             code="mask_values",
         )
+    if not isinstance(n_classes, Integral) or not 0 <= n_classes <= 255:
+        raise InputError(
+            f"n_classes is {n_classes!r}; give a whole number from 0 to 255, which is what a label map of uint8 holds",
+            code="classes",
+        )
     if labels.size and not 0 <= labels.min() <= labels.max() <= n_classes:
-        raise InputError(f"the label {labels.max()} is beyond the {n_classes} classes", code="mask_values")
+        raise InputError(
+            f"labels from {labels.min()} to {labels.max()} were found; give 0 for background and 1 to {n_classes} for "
+            "the classes",
+            code="mask_values",
+        )
     cleaned = np.zeros(labels.shape, dtype=np.uint8)
     pieces = {code: _largest(labels == code) for code in range(1, n_classes + 1)}
     for code, piece in pieces.items():

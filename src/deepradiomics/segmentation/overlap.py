@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from deepradiomics.box import Box
 from deepradiomics.exceptions import InputError
 
 
@@ -133,9 +134,7 @@ def surface_distance(a, b, spacing):
     SurfaceDistance(average=1.0, hausdorff95=1.0)
     """
     a, b = _masks(a, b)
-    spacing = np.asarray(spacing, dtype=float)
-    if spacing.shape != (2,) or not (np.isfinite(spacing) & (spacing > 0)).all():
-        raise InputError(f"spacing is (row, column) in mm, two positive numbers, not {spacing}", code="spacing")
+    spacing = _checked_spacing(spacing)
     if not (a.any() and b.any()):
         gap = 0.0 if a.any() == b.any() else np.inf
         return SurfaceDistance(gap, gap)
@@ -161,6 +160,11 @@ def overlap_ratio(box_a, box_b):
     float
         Between 0 (apart) and 1 (equal).
 
+    Raises
+    ------
+    InputError
+        If one of them is no `Box`.
+
     Notes
     -----
     The areas are those of the rectangles themselves, to a fraction of a pixel. Mao et al. report an overlap ratio of
@@ -178,6 +182,12 @@ def overlap_ratio(box_a, box_b):
     >>> round(overlap_ratio(Box(0, 0, 10, 10), Box(0, 5, 10, 10)), 4)  # 50 of 150
     0.3333
     """
+    for box in (box_a, box_b):
+        if not isinstance(box, Box):
+            raise InputError(
+                f"a {type(box).__name__} was given; give two boxes, such as Box(top, left, height, width)",
+                code="not_a_box",
+            )
     common = _area(_clipped(box_a.corners, box_b.corners))
     return common / (box_a.height * box_a.width + box_b.height * box_b.width - common)
 
@@ -194,6 +204,17 @@ def _masks(a, b):
             f"the masks are {a.dtype} and {b.dtype}; give bool, such as labels == 1 of a label map", code="mask_values"
         )
     return a, b
+
+
+def _checked_spacing(spacing):
+    """Return the spacing as two positive floats."""
+    try:
+        values = np.asarray(spacing, dtype=float)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (2,) or not (np.isfinite(values) & (values > 0)).all():
+        raise InputError(f"spacing is (row, column) in mm, two positive numbers, not {spacing!r}", code="spacing")
+    return values
 
 
 def _outline(mask):

@@ -1,6 +1,5 @@
 """UNetSegmenter: a U-Net as an estimator that outlines bones."""
 
-import json
 from copy import deepcopy
 from dataclasses import replace
 from numbers import Integral, Real
@@ -14,26 +13,31 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.segmentation._frames import swapped, unframe
+from deepradiomics.segmentation._frames import unframe
 from deepradiomics.segmentation._pairs import (
     Pairs,
+    as_sequence,
     dice_and_cross_entropy,
     loader,
+    mean_dice,
+    paired,
     read_frame,
-    read_labels,
     read_pairs,
-    same_length,
     split,
     validator,
 )
-from deepradiomics.segmentation._settings import read_settings
+from deepradiomics.segmentation._settings import (
+    checked_classes,
+    limits_of,
+    mirrored_codes,
+    read_settings,
+    written_settings,
+)
 from deepradiomics.segmentation.architecture import UNetArchitecture
 from deepradiomics.segmentation.cleanup import clean_up, mean_confidence
-from deepradiomics.segmentation.overlap import dice
 from deepradiomics.training import (
     Batches,
     Schedule,
-    as_augmentation,
     fit_network,
     load_weights,
     resolve_device,
@@ -72,7 +76,8 @@ class UNetSegmenter(BaseEstimator):
     weight_decay : float, default=1e-2
         Of AdamW.
     augmentation : bool or dict, default=True
-        True for the defaults of `deepradiomics.training.Augmentation`, some of its fields, or False for none.
+        True for the defaults of `deepradiomics.training.Augmentation`, some of its fields but ``flip``, or False for
+        none.
     mirror_classes : tuple of pairs of str, default=None
         Allows mirrored images in training, half of them, and names the classes that change places then:
         ``(("left femur", "right femur"),)``. An empty tuple mirrors without a change; None never mirrors.
@@ -242,10 +247,9 @@ class UNetSegmenter(BaseEstimator):
         Raises
         ------
         InputError
-            If the file is missing, of another format, or not one of a segmenter.
+            If the file is missing, damaged, of another format, or not one of a segmenter of this version.
         """
-        settings = read_settings(path)
-        segmenter = cls(**settings)
+        segmenter = cls(**read_settings(path))
         segmenter._set_network(load_weights(segmenter._architecture().build(), path))
         return segmenter
 
@@ -263,18 +267,12 @@ class UNetSegmenter(BaseEstimator):
         ------
         NotFittedError
             If there is no network yet.
+        InputError
+            If there is no such folder, or ``mirror_classes`` no longer fits to the classes.
         """
         check_is_fitted(self)
-        settings = {
-            "classes": self.classes_,
-            "encoder": self.architecture_.encoder,
-            "decoder_channels": self.architecture_.decoder_channels,
-            "image_size": self.architecture_.image_size,
-            "mirror_classes": self.mirror_classes,
-            "test_time_mirroring": self.test_time_mirroring,
-        }
         network = deepcopy(self.network_).cpu()
-        save_weights(network.half() if half else network, path, {"unet_segmenter": json.dumps(settings)})
+        save_weights(network.half() if half else network, path, written_settings(self))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, images, masks, groups=None):
@@ -288,7 +286,7 @@ class UNetSegmenter(BaseEstimator):
             One label map an image, of its size: 0 for background, then ``classes`` in order. A file is a PNG, TIFF,
             NIfTI or whatever else `read_radiograph` reads.
         groups : array-like of shape (n,), default=None
-            Patients, which the validation part takes whole.
+            Patients, which the validation part takes whole; none may be missing.
 
         Returns
         -------
@@ -303,11 +301,13 @@ class UNetSegmenter(BaseEstimator):
             If the loss stops being finite, or memory does not hold one image.
         """
         architecture = self._architecture()
-        limits, mirror = as_augmentation(self.augmentation), self._mirrored_codes()
+        limits = limits_of(self.augmentation)
+        mirror = mirrored_codes(self.mirror_classes, self.classes, needed=self.test_time_mirroring)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        framed, labels = read_pairs(images, masks, len(self.classes), self.image_size)
-        parts = split(len(framed), groups, self.validation_fraction, seed)
-        pairs = Pairs(framed, labels, *parts, seed, resolve_device(self.device))
+        images, masks = paired(images, masks)
+        parts = split(len(images), groups, self.validation_fraction, seed)
+        framed = read_pairs(images, masks, len(self.classes), self.image_size)
+        pairs = Pairs(*framed, *parts, seed, resolve_device(self.device))
         with seeded(pairs.seed, pairs.device):
             network = self._start(architecture).to(pairs.device, memory_format=torch.channels_last)
             loss = dice_and_cross_entropy()
@@ -372,6 +372,7 @@ class UNetSegmenter(BaseEstimator):
             If an image cannot be read or used; the message says which.
         """
         check_is_fitted(self)
+        images = as_sequence(images, "image")
         masks, confidence = [], np.full((len(images), len(self.classes_)), np.nan)
         for number, probabilities in enumerate(self._probabilities(images)):
             if probabilities is None:
@@ -419,16 +420,11 @@ class UNetSegmenter(BaseEstimator):
         Raises
         ------
         InputError
-            If an image or mask cannot be read or used, or no class is anywhere.
+            If an image or mask is missing or cannot be read or used, or no class is anywhere.
         """
-        each = []
-        for number, (found, mask) in enumerate(zip(self.predict(images), same_length(images, masks), strict=True)):
-            truth = read_labels(mask, found.shape, len(self.classes_), number)
-            present = set(np.unique(found)) | set(np.unique(truth))
-            each += [dice(found == code, truth == code) for code in sorted(present - {0})]
-        if not each:
-            raise InputError("no image holds a class, so there is nothing to score", code="no_classes")
-        return float(np.mean(each))
+        check_is_fitted(self)
+        images, masks = paired(images, masks)
+        return mean_dice(self.predict(images), masks, len(self.classes_))
 
     def __getstate__(self):
         # The network is kept as arrays on the CPU: a pickle made on a GPU opens anywhere.
@@ -449,7 +445,8 @@ class UNetSegmenter(BaseEstimator):
             self.network_ = network.to(memory_format=torch.channels_last).eval()
 
     def _architecture(self):
-        return UNetArchitecture(self.encoder, len(self.classes) + 1, tuple(self.decoder_channels), self.image_size)
+        n_outputs = len(checked_classes(self.classes)) + 1
+        return UNetArchitecture(self.encoder, n_outputs, tuple(self.decoder_channels), self.image_size)
 
     def _set_network(self, network):
         """Set everything that prediction needs."""
@@ -468,25 +465,15 @@ class UNetSegmenter(BaseEstimator):
             )
         return self.network_
 
-    def _mirrored_codes(self):
-        """Return the code of each class in a mirrored image, or None where mirroring is not allowed."""
-        if self.mirror_classes is None:
-            if self.test_time_mirroring:
-                raise InputError(
-                    "test_time_mirroring needs mirror_classes: the pairs of classes that change places in a mirrored "
-                    "image, or () if none does",
-                    code="mirror_classes",
-                )
-            return None
-        return swapped(self.mirror_classes, self.classes)
-
     def _probabilities(self, images):
         """Yield the probabilities (n_classes + 1, H, W) of one image after the other."""
         check_is_fitted(self)
-        mirror = self._mirrored_codes() if self.test_time_mirroring else None
+        mirror = None
+        if self.test_time_mirroring:
+            mirror = mirrored_codes(self.mirror_classes, self.classes_, needed=True)
         device = resolve_device(self.device)
         self.network_.to(device)
-        for number, image in enumerate(images):
+        for number, image in enumerate(as_sequence(images, "image")):
             frame = read_frame(image, self.architecture_.image_size, number)
             if frame is None:
                 yield None
