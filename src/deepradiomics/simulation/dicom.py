@@ -99,7 +99,7 @@ def _checked_table(bunch):
     table = getattr(bunch, "data", None)
     if not isinstance(table, pd.DataFrame):
         raise InputError(
-            f"a {type(bunch).__name__} without a DataFrame as its data was given; give what make_hips or make_spines "
+            f"a {type(bunch).__name__} was given, whose data is no DataFrame; give what make_hips or make_spines "
             "returned",
             code="no_images",
         )
