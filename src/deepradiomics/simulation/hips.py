@@ -31,7 +31,7 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
         Seed.
     image_shape : tuple of two ints, default=(512, 512)
         Rows and columns, at most twice as many rows as columns. The field of view is 369 mm x 369 mm at site A or
-        just holds it, so smaller pictures have larger pixels, and both femora are in every picture.
+        just holds it, so smaller pictures have larger pixels and no shape cuts a femur off.
 
     Returns
     -------
