@@ -2,6 +2,7 @@
 
 import json
 import re
+from configparser import ConfigParser
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -54,3 +55,11 @@ def test_every_page_is_reached_from_the_first():
     index = (ROOT / "docs/index.md").read_text()
     trees = "\n".join(re.findall(r"^```{toctree}\n(.*?)^```", index, re.DOTALL | re.MULTILINE))
     assert pages - {"index"} <= set(re.findall(r"(?:<|^)([\w/]+)>?$", trees, re.MULTILINE))
+
+
+def test_the_picture_of_the_layers_is_that_of_the_rule():
+    rule = ConfigParser()
+    rule.read(ROOT / "setup.cfg")
+    lines = rule["importlinter:contract:layers"]["layers"]
+    drawn = re.findall(r"<text[^>]*>([^<]+)</text>", (ROOT / "docs/_static/layers.svg").read_text())
+    assert drawn == re.findall(r"deepradiomics\.(\w+)", lines), "run python docs/draw_layers.py"
