@@ -6,6 +6,8 @@ import pytest
 from sklearn.compose import ColumnTransformer
 
 from deepradiomics import clinical_encoder
+from deepradiomics.clinical import check_numbers
+from deepradiomics.exceptions import InputError
 
 PATIENTS = pd.DataFrame(
     {
@@ -45,3 +47,41 @@ def test_an_empty_column_is_zero():
 def test_as_a_block():
     block = ColumnTransformer([("clinical", clinical_encoder(), ["age", "sex", "weight"])]).fit(PATIENTS)
     assert list(block.get_feature_names_out()) == [f"clinical__{name}" for name in ("age", "weight", "sex_F", "sex_M")]
+
+
+@pytest.mark.parametrize("word", ["SECRET", "72y", "61,5", "<50"])
+def test_a_word_among_numbers_is_named_by_row_and_column(word):
+    table = pd.DataFrame({"sex": ["F", "M", "F", "M"], "age": ["61", None, word, "70"]})
+    with pytest.raises(InputError, match=r"^row 2, column 'age' ") as caught:
+        check_numbers(table, ["sex", "age"])
+    assert word not in str(caught.value)
+    check_numbers(table, ["sex"])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [61, None, 70.5],
+        ["61", None, "70.5"],
+        ["F", "M", None],
+        ["1", "a", "b"],
+        [None, None, None],
+        [True, False, None],
+        pd.Series(["1", "2", "x"], dtype="category"),
+        pd.array([1, None, 3], dtype="Int64"),
+    ],
+)
+def test_columns_of_numbers_and_columns_of_words_pass(cells):
+    check_numbers(pd.DataFrame({"covariate": cells}), ["covariate"])
+
+
+def test_what_was_a_number_in_training_must_be_one():
+    table = pd.DataFrame({"age": ["old"]})
+    check_numbers(table, ["age"])
+    with pytest.raises(InputError, match="row 0, column 'age' holds no number"):
+        check_numbers(table, ["age"], numeric={"age"})
+
+
+def test_an_infinite_number_is_named():
+    with pytest.raises(InputError, match="row 1, column 'age' is infinite"):
+        check_numbers(pd.DataFrame({"age": [60, np.inf]}), ["age"])

@@ -1,9 +1,13 @@
 """Clinical covariates as numbers: one transformer for age, sex, weight and the like."""
 
+import numpy as np
+import pandas as pd
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from deepradiomics.exceptions import InputError
 
 
 def clinical_encoder():
@@ -46,3 +50,61 @@ def clinical_encoder():
         ],
         verbose_feature_names_out=False,
     )
+
+
+def check_numbers(table, columns, *, numeric=()):
+    """Refuse words in columns of numbers, and numbers that are not finite.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row a patient.
+    columns : list of str
+        Columns to check: one whose cells are numbers for the most part is a column of numbers, and an infinite number
+        is refused anywhere. Empty cells are allowed.
+    numeric : collection of str, default=()
+        Those among the columns in which each cell must be a number, such as those that were numbers in training.
+
+    Raises
+    ------
+    InputError
+        Names row and column, and not the cell, which belongs to a patient.
+
+    Notes
+    -----
+    One word, such as "unknown", makes a whole column text when a table is read, and :func:`clinical_encoder` takes text
+    for categories: each age would be a category of its own, and an age that was not seen in training would count as
+    nothing. Text in which all cells are numbers passes, as do columns of the dtype ``category``. A number with a
+    decimal comma is not read as one and counts as a word.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.clinical import check_numbers
+    >>> table = pd.DataFrame({"age": ["61", "70", "unknown", None], "sex": ["F", "M", "F", "F"]})
+    >>> check_numbers(table, ["sex"])
+    >>> check_numbers(table, ["age", "sex"])
+    Traceback (most recent call last):
+    ...
+    deepradiomics.exceptions.InputError: row 2, column 'age' holds no number (1 such rows) in a column of numbers; ...
+    """
+    for name in columns:
+        cells = table[name]
+        if isinstance(cells.dtype, pd.CategoricalDtype):
+            continue
+        known = cells.notna().to_numpy()
+        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        words = known & np.isnan(numbers)
+        meant = pd.to_numeric(cells.astype(str).str.replace(",", "."), errors="coerce").notna().to_numpy() & known
+        if words.any() and (name in numeric or 2 * meant.sum() > known.sum()):
+            raise InputError(
+                f"row {words.argmax()}, column {name!r} holds no number ({words.sum()} such rows) in a column of "
+                "numbers; leave the cell empty where it is unknown, write a point before decimals, or write words in "
+                "all rows if these are categories",
+                code="word_among_numbers",
+            )
+        if np.isinf(numbers).any():
+            raise InputError(
+                f"row {np.isinf(numbers).argmax()}, column {name!r} is infinite; give a number, or an empty cell",
+                code="not_finite",
+            )
