@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 from deepradiomics.cli import _cohorts, _regions
+from deepradiomics.cli._checks import check_counts
+from deepradiomics.exceptions import DeepRadiomicsError
 
 _BAD_INPUT = 2
 _COHORT = (
@@ -24,7 +26,7 @@ def main(arguments=None):
     Returns
     -------
     int
-        0 when all went well, 1 when some regions failed under ``--on-error nan``, 2 on bad input or usage.
+        0 when all went well, 1 when some regions failed and were left empty, 2 on bad input or usage.
 
     Examples
     --------
@@ -32,16 +34,29 @@ def main(arguments=None):
     >>> main(["extract", "nothing.csv", "--output", "features.csv"])
     2
     """
-    from deepradiomics.exceptions import DeepRadiomicsError
-
     options = _parser().parse_args(arguments)
     try:
+        check_counts(options)
         return options.run(options)
-    except DeepRadiomicsError as error:
+    except (DeepRadiomicsError, OSError, ValueError) as error:
         if options.debug:
             raise
-        print(f"deepradiomics: {error}", file=sys.stderr)
+        print(f"deepradiomics: {' '.join(_said(error).split())}", file=sys.stderr)
         return _BAD_INPUT
+
+
+def _said(error):
+    """What an error says to the user; the words of other libraries may hold cells of patients or whole paths."""
+    from sklearn.utils._param_validation import InvalidParameterError
+
+    if isinstance(error, DeepRadiomicsError | InvalidParameterError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"a file cannot be read or written ({error.strerror or type(error).__name__}); --debug shows which"
+    return (
+        f"the table or a setting does not suit the model ({type(error).__name__}); deepradiomics --debug ... shows "
+        "why, and may show cells of the table"
+    )
 
 
 def _parser():
@@ -65,11 +80,18 @@ def _add_extract(commands):
         "reads it; relative paths start from its folder.",
     )
     extract.add_argument("table", type=Path, help="CSV with the columns Image, Mask, Label")
-    extract.add_argument("--output", "-o", type=Path, required=True, help="file to write, .csv or .parquet")
+    extract.add_argument(
+        "--output", "-o", type=Path, required=True, help="file to write, .csv or .parquet; replaced if it is there"
+    )
     extract.add_argument("--param", "-p", type=Path, help="pyradiomics parameter file, unchanged")
     extract.add_argument("--jobs", "-j", type=int, default=1, help="threads; processes with --resume")
     extract.add_argument("--engine", choices=["native", "pyradiomics"], default="native")
-    extract.add_argument("--on-error", choices=["raise", "nan"], default="raise")
+    extract.add_argument(
+        "--on-error",
+        choices=["raise", "nan"],
+        default="raise",
+        help="what happens to a file that cannot be read or a region that cannot be measured",
+    )
     extract.add_argument(
         "--resume",
         action="store_true",
@@ -91,6 +113,9 @@ def _add_segment(commands):
         "--model",
         default="femur",
         help="femur, lumbar-ap, lumbar-lateral (all trained on simulated radiographs), or a saved segmenter",
+    )
+    segment.add_argument(
+        "--overwrite", action="store_true", help="replace label maps that are there; else they are refused"
     )
     segment.set_defaults(run=_cohorts.segment)
 
@@ -129,7 +154,7 @@ def _add_predict(commands):
     predict = commands.add_parser("predict", help="apply a trained model to a table", description=_COHORT)
     predict.add_argument("table", type=Path, help="CSV or parquet with the columns that the model was trained on")
     predict.add_argument("--model", "-m", type=Path, required=True, help="what train has written")
-    predict.add_argument("--output", "-o", type=Path, help="CSV to write; stdout without it")
+    predict.add_argument("--output", "-o", type=Path, help="CSV to write, replaced if it is there; stdout without it")
     predict.set_defaults(run=_cohorts.predict)
 
 

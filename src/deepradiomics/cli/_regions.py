@@ -3,27 +3,21 @@
 import sys
 from pathlib import Path
 
+from deepradiomics.cli._checks import check_file
+from deepradiomics.cli._tables import codes_in, read_table
+from deepradiomics.exceptions import DeepRadiomicsError, InputError
+
 
 def extract(options):
     """Read the table, measure, write the table with the features behind."""
     import pandas as pd
 
-    from deepradiomics.exceptions import InputError
-
     if options.output.suffix not in (".csv", ".parquet"):
         raise InputError(f"{options.output.name} ends in neither .csv nor .parquet", code="output")
-    try:
-        table = pd.read_csv(options.table, dtype={"Image": str, "Mask": str})
-    except (OSError, ValueError) as error:
-        raise InputError(f"{options.table.name} cannot be read ({type(error).__name__})", code="table") from error
-    missing = {"Image", "Mask"} - set(table.columns)
-    if missing or table.empty:
-        raise InputError(
-            f"{options.table.name} has {len(table)} rows and lacks {sorted(missing) or 'nothing'}; it needs rows with "
-            "the columns Image and Mask",
-            code="columns",
-        )
+    check_file(options.output, options.table, options.param)
+    table = _table(options.table)
     extractor = _texture(options)
+    _check_free(table, extractor, options.table.name)
     measured = _resumed if options.resume else _measured
     features, failures = measured(table, extractor, options)
     found = pd.concat([table, features], axis=1)
@@ -31,14 +25,51 @@ def extract(options):
         found.to_csv(options.output, index=False)
     else:
         found.to_parquet(options.output, index=False)
-    for row, reason in failures:
+    for row, reason in sorted(failures):
         print(f"deepradiomics: row {row}: {reason}", file=sys.stderr)
     print(f"{len(found)} regions, {features.shape[1]} features, {len(failures)} failed: {options.output.name}")
     return 1 if failures else 0
 
 
+def _table(path):
+    """Read the table of regions; each row has an image, a mask and a label that can be one."""
+    table = read_table(path, text=["Image", "Mask", *codes_in(path)])
+    missing = {"Image", "Mask"} - set(table.columns)
+    if missing or table.empty:
+        raise InputError(
+            f"{path.name} has {len(table)} rows and lacks {sorted(missing) or 'nothing'}; it needs rows with "
+            "the columns Image and Mask",
+            code="columns",
+        )
+    for name in ("Image", "Mask"):
+        if table[name].isna().any():
+            row = int(table[name].isna().to_numpy().argmax())
+            raise InputError(f"row {row}, column {name!r} is empty; give a path, or leave the row out", code="no_file")
+    _labels(table)
+    return table
+
+
+def _labels(table):
+    """Label of each row: a whole number, or None for all of the mask."""
+    import pandas as pd
+
+    if "Label" not in table:
+        return [None] * len(table)
+    numbers = pd.to_numeric(table["Label"], errors="coerce").astype(float)
+    wrong = (table["Label"].notna() & (numbers % 1 != 0)).to_numpy()
+    if wrong.any():
+        raise InputError(
+            f"row {int(wrong.argmax())}, column 'Label' is not a whole number; give the number of the region in its "
+            "mask, or leave the cell empty to take all of it",
+            code="label",
+        )
+    return [None if number != number else int(number) for number in numbers]
+
+
 def _texture(options):
-    """Build the extractor that the options describe."""
+    """Build the extractor that the options describe, its settings checked."""
+    import pandas as pd
+
     from deepradiomics.texture import TextureExtractor
 
     settings = {"engine": options.engine, "on_error": options.on_error, "n_jobs": options.jobs, "verbose": True}
@@ -49,17 +80,29 @@ def _texture(options):
         extractor = TextureExtractor.from_params(options.param, **settings)
     else:
         extractor = TextureExtractor(**settings)
-    return extractor.set_output(transform="pandas")
+    return extractor.set_output(transform="pandas").fit(pd.DataFrame({"region": []}, dtype=object))
+
+
+def _check_free(table, extractor, name):
+    """Refuse a table that has columns of the features already, such as the output of an earlier run."""
+    features = {feature.removeprefix("region__") for feature in extractor.get_feature_names_out()}
+    twice = [column for column in table if column in features]
+    if twice:
+        raise InputError(
+            f"{name} has a column {twice[0]!r} already ({len(twice)} such columns); drop them, or give the table as it "
+            "was before it was measured",
+            code="column_twice",
+        )
 
 
 def _measured(table, extractor, options):
     """Measure all regions at once; features, and rows that failed with the reason."""
     import pandas as pd
 
-    regions = pd.DataFrame({"region": _regions(table, options.table.parent)}, dtype=object)
-    features = extractor.transform(regions)
+    found, unread = _regions(table, options.table.parent, options.on_error)
+    features = extractor.transform(pd.DataFrame({"region": found}, dtype=object))
     failures = [(failure.row, failure.reason) for failure in extractor.failures_.itertuples()]
-    return features.rename(columns=lambda name: name.removeprefix("region__")), failures
+    return features.rename(columns=lambda name: name.removeprefix("region__")), unread + failures
 
 
 def _resumed(table, extractor, options):
@@ -83,6 +126,8 @@ def _resumed(table, extractor, options):
     )
     found = archive.read_all(parts, settings=done.folder.name).set_index("row").reindex(rows).reset_index(drop=True)
     failures = archive.failures(parts, settings=done.folder.name)
+    # The archive keeps the rows that the table had in an earlier run.
+    failures = failures[failures["row"].isin(rows)]
     failed = [(int(row.removeprefix("row")), code) for row, code in zip(failures["row"], failures["code"], strict=True)]
     return found.rename(columns=lambda name: name.removeprefix("region__")), failed
 
@@ -91,20 +136,22 @@ def _region_table(table, folder):
     """Read the regions of some rows into one column."""
     import pandas as pd
 
-    return pd.DataFrame({"region": pd.Series(_regions(table, Path(folder)), dtype=object, index=table.index)})
+    regions, _ = _regions(table, Path(folder), "raise")
+    return pd.DataFrame({"region": pd.Series(regions, dtype=object, index=table.index)})
 
 
-def _regions(table, folder):
-    """Radiograph and mask of each row."""
-    from deepradiomics.exceptions import DeepRadiomicsError
+def _regions(table, folder, on_error):
+    """Radiograph and mask of each row, and the rows that cannot be read with the reason."""
     from deepradiomics.reading import read_radiograph
 
-    labels = table["Label"] if "Label" in table else [None] * len(table)
-    regions = []
-    for row, (image, mask, label) in enumerate(zip(table["Image"], table["Mask"], labels, strict=True)):
+    regions, unread = [], []
+    for row, (image, mask, label) in enumerate(zip(table["Image"], table["Mask"], _labels(table), strict=True)):
         try:
-            wanted = None if label is None or label != label else int(label)
-            regions.append(read_radiograph(folder / image, mask=folder / mask, label=wanted))
+            region = read_radiograph(folder / image, mask=folder / mask, label=label)
         except DeepRadiomicsError as error:
-            raise error.at(f"row {row}") from error
-    return regions
+            if on_error == "raise":
+                raise error.at(f"row {row}") from error
+            region = None
+            unread.append((row, str(error)))
+        regions.append(region)
+    return regions, unread
