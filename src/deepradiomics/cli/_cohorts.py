@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
+from deepradiomics.cli._checks import check_file, check_folder, check_new
+from deepradiomics.cli._tables import names_in, read_cohort
+from deepradiomics.exceptions import InputError, require
+
 
 def segment(options):
     """Write the label maps."""
-    from deepradiomics.exceptions import InputError
-
     names = [f"{path.stem}_mask.png" for path in options.images]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise InputError(f"two images would be written to {sorted(twice)[0]}; rename one", code="output")
+    _check_maps(options, names)
     from PIL import Image
 
     segmenter = _segmenter(options.model)
@@ -26,8 +26,24 @@ def segment(options):
     return 0
 
 
+def _check_maps(options, names):
+    """Refuse images that are not there, and label maps that are: somebody may have corrected them by hand."""
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise InputError(f"two images would be written to {sorted(twice)[0]}; rename one", code="output")
+    missing = [path.name for path in options.images if not path.is_file()]
+    if missing:
+        raise InputError(f"there is no image {missing[0]} ({len(missing)} missing)", code="no_file")
+    check_folder(options.output)
+    there = [name for name in names if (options.output / name).exists() or (options.output / name).is_symlink()]
+    if there and not options.overwrite:
+        raise InputError(
+            f"{there[0]} exists already ({len(there)} such label maps); give another folder, or --overwrite",
+            code="exists",
+        )
+
+
 def _segmenter(name):
-    from deepradiomics.exceptions import InputError
     from deepradiomics.persistence import load
     from deepradiomics.segmentation import UNetSegmenter
 
@@ -44,18 +60,24 @@ def train(options):
     import numpy as np
 
     from deepradiomics.evaluation.fitting import group_routing, with_groups
+    from deepradiomics.evaluation.folds import patient_groups
     from deepradiomics.persistence import save
 
-    X, y = _cohort(options.table, options.label)
-    classes, codes = np.unique(y, return_inverse=True)
-    if classes.dtype.kind not in "bui":
-        y = codes
-    groups = X["patient"].to_numpy() if "patient" in X else None
-    model = _recipe(options, X)
+    check_new(options.output)
+    model = _recipe(options)
+    X, y = read_cohort(options.table, model, options.label)
+    classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if counts.min() < 2:
+        raise InputError(
+            f"column {options.label!r} of {options.table.name} holds {len(classes)} different values in {len(y)} rows, "
+            "one of them in a single row; a diagnosis has several rows of each class",
+            code="labels",
+        )
+    groups = patient_groups(X)
     with group_routing(model, groups):
         model = with_groups(model, groups)
         takes = groups is not None and model.get_metadata_routing().consumes("fit", ["groups"])
-        model.fit(X, y, **({"groups": groups} if takes else {}))
+        model.fit(X, codes, **({"groups": groups} if takes else {}))
     failed = _say_failures(model)
     save(model, options.output)
     meanings = ", ".join(f"{code} = {name}" for code, name in zip(model.classes_, classes, strict=True))
@@ -69,8 +91,15 @@ def predict(options):
 
     from deepradiomics.persistence import load
 
+    if options.output is not None:
+        check_file(options.output, options.table, options.model)
     model = load(options.model)
-    X, _ = _cohort(options.table)
+    if not hasattr(model, "predict_proba"):
+        raise InputError(
+            f"{options.model.name} holds a {type(model).__name__}, which gives no probabilities; give what train wrote",
+            code="model",
+        )
+    X, _ = read_cohort(options.table, model)
     columns = [f"probability_{label}" for label in model.classes_]
     found = pd.DataFrame(model.predict_proba(X), columns=columns)
     found.insert(0, "row", range(len(found)))
@@ -84,11 +113,14 @@ def predict(options):
 
 def _say_failures(model):
     """Name the rows that a step could not do, on stderr; the exit code."""
+    from deepradiomics.archive._settings import estimators_in
+
     failed = 0
-    for step in (model, *model.get_params().values()):
+    for step in estimators_in(model):
         failures = getattr(step, "failures_", None)
-        for failure in () if failures is None else failures.itertuples():
-            print(f"deepradiomics: row {failure.row}: {failure.reason}", file=sys.stderr)
+        for failure in () if failures is None else failures.to_dict("records"):
+            column = f", column {failure['column']!r}" if "column" in failure else ""
+            print(f"deepradiomics: row {failure['row']}{column}: {failure['reason']}", file=sys.stderr)
             failed = 1
     return failed
 
@@ -103,14 +135,18 @@ def _compared(options):
     """Run the comparison or take it from its finished folds; the comparison and the table it was made on."""
     from deepradiomics.evaluation import compare_feature_sets
 
-    X, y = _cohort(options.table, options.label)
+    check_folder(options.output)
+    model = _recipe(options)
+    X, y = _two_classes(options.table, model, options.label)
     external = {}
-    for given in options.external:
-        name, table = _pair(given)
-        external[name] = _cohort(Path(table), options.label)
+    for name, table in map(_pair, options.external):
+        if name in external:
+            raise InputError(f"--external names {name!r} twice; give each cohort a name of its own", code="setting")
+        external[name] = _two_classes(Path(table), model, options.label)
+    _check_subgroups(options, X)
     options.output.mkdir(parents=True, exist_ok=True)
     comparison = compare_feature_sets(
-        _recipe(options, X),
+        model,
         X,
         y,
         cv=options.folds,
@@ -127,66 +163,67 @@ def _compared(options):
     return comparison, X
 
 
-def report(options):
-    """Compare and write the page."""
-    from deepradiomics.exceptions import InputError
+def _two_classes(path, model, label):
+    """Read a cohort whose labels are of two classes; what they are called belongs to the patients."""
+    X, y = read_cohort(path, model, label)
+    n_classes = len(set(y.tolist()))
+    if n_classes != 2:
+        raise InputError(
+            f"column {label!r} of {path.name} holds {n_classes} classes; a comparison needs 2", code="two_classes"
+        )
+    return X, y
 
-    comparison, X = _compared(options)
-    missing = [name for name in options.subgroups if name not in X]
+
+def _check_subgroups(options, table):
+    missing = [name for name in options.subgroups if name not in table]
     if missing:
         raise InputError(f"{options.table.name} has no column {missing[0]!r} to divide patients by", code="columns")
+
+
+def report(options):
+    """Compare and write the page."""
+    require("jinja2", "report")
+    comparison, X = _compared(options)
     subgroups = {name: X[name] for name in options.subgroups}
     page = comparison.to_html(options.output / "report.html", title=options.recipe, subgroups=subgroups or None)
     print(f"\nreport: {page.name}")
     return 0
 
 
-def _cohort(path, label=None):
-    """Read a table of patients; paths in it start from its folder. The table without the label, and the labels."""
-    import pandas as pd
-
-    from deepradiomics.exceptions import InputError
-
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path.name} cannot be read ({type(error).__name__})", code="table") from None
-    if label is not None and (label not in table or table[label].isna().any()):
-        what = "has rows without a value in" if label in table else "has no"
-        raise InputError(f"{path.name} {what} the column {label!r}", code="columns")
-    for name in table.select_dtypes(exclude="number"):
-        files = [None if pd.isna(cell) else path.parent / str(cell) for cell in table[name]]
-        if any(file is not None and file.is_file() for file in files):
-            table[name] = pd.Series([None if file is None else str(file) for file in files], dtype=object)
-    return (table, None) if label is None else (table.drop(columns=label), table[label].to_numpy())
-
-
-def _recipe(options, table):
-    """Build the recipe; the weights of the package stand in for masks that the table does not have."""
+def _recipe(options):
+    """Build the recipe and check its settings; the weights of the package stand in for masks that the table lacks."""
     from difflib import get_close_matches
     from inspect import signature
 
     from deepradiomics import recipes
-    from deepradiomics.exceptions import InputError
 
     if options.recipe not in recipes.__all__:
         raise InputError(
             f"there is no recipe {options.recipe!r}; there are {', '.join(recipes.__all__)}", code="recipe"
         )
     build = getattr(recipes, options.recipe)
-    given = {name: _value(text) for name, text in map(_pair, options.set)}
+    given = {name: _value(name, text) for name, text in map(_pair, options.set)}
     known = list(signature(build).parameters)
     for name in given:
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known)}"
             raise InputError(f"{options.recipe} has no argument {name!r}{hint}", code="setting")
-    model = build(**_outlines(options.recipe, table, given) | {"random_state": options.seed} | given)
+    outlines = _outlines(options.recipe, names_in(options.table), given)
+    model = build(**outlines | {"random_state": options.seed} | given)
     if options.on_error == "empty":
         # A missing region is a None among regions and a NaN among numbers.
         words = {name: "none" if "regions" in type(step).__module__ else "nan" for name, step in _steps(model)}
         model.set_params(**{f"{name}__on_error": word for name, word in words.items()})
+    _check_settings(model)
     return model
+
+
+def _check_settings(model):
+    """Check the parameters of all steps now: fit checks those of a step when it gets there."""
+    for step in (model, *model.get_params().values()):
+        if hasattr(step, "_parameter_constraints"):
+            step._validate_params()
 
 
 def _steps(model):
@@ -214,19 +251,24 @@ def _outlines(recipe, table, given):
 
 
 def _pair(text):
-    from deepradiomics.exceptions import InputError
-
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise InputError(f"{text!r} is not of the form NAME=VALUE", code="setting")
     return name, value
 
 
-def _value(text):
+def _value(name, text):
     """A number, true, false or null where the text is one, else the text."""
     import json
 
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError:
-        return text
+        value = text
+    if isinstance(value, list | dict) or (name.startswith("segmenter") and value is not None):
+        raise InputError(
+            f"--set {name}: {text!r} is no number, word, true, false or null that it takes; give what is more than "
+            "that in Python",
+            code="setting",
+        )
+    return value

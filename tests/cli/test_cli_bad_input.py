@@ -1,0 +1,337 @@
+"""Mistakes of users: exit code 2 and one line, before any work, without a cell of a patient; what is there is kept."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import deepradiomics as dr
+from deepradiomics.cli import main
+
+PARAMETERS = "imageType: {Original: {}}\nfeatureClass: {firstorder: [Mean]}\nsetting: {binCount: 16}\n"
+MEAN = "original_firstorder_Mean"
+# 20 patients whose images are not there: what is refused is refused before one is opened.
+COHORT = pd.DataFrame(
+    {
+        "patient": [f"P{row:04d}" for row in range(20)],
+        "radiograph": [f"{row:04d}" for row in range(20)],
+        "mask": [f"{row:04d}_mask" for row in range(20)],
+        "age": np.arange(51, 71).astype(str),
+        "sex": ["F", "M"] * 10,
+        "weight": np.linspace(50, 90, 20).round(1),
+        "label": [1, 1, 2, 2] * 5,
+    }
+)
+
+
+def refused(words, capsys):
+    """What a command says that ends with exit code 2: one line, no traceback."""
+    assert main([str(word) for word in words]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("deepradiomics: ")
+    assert said.err.count("\n") == 1
+    assert "Traceback" not in said.err
+    return said.err
+
+
+@pytest.fixture
+def cases(tmp_path):
+    """A table of six images with masks, and a parameter file."""
+    rng = np.random.default_rng(0)
+    for row in range(6):
+        Image.fromarray(rng.integers(0, 255, (24, 24)).astype(np.uint8)).save(tmp_path / f"i{row}.png")
+        Image.fromarray(np.full((24, 24), 255, np.uint8)).save(tmp_path / f"m{row}.png")
+    (tmp_path / "p.yaml").write_text(PARAMETERS)
+    table = pd.DataFrame({"Image": [f"i{row}.png" for row in range(6)], "Mask": [f"m{row}.png" for row in range(6)]})
+    table.to_csv(tmp_path / "cases.csv", index=False)
+    return tmp_path
+
+
+def extract(folder, *words, table="cases.csv", output="out.csv"):
+    return ["extract", str(folder / table), "-p", str(folder / "p.yaml"), "-o", str(folder / output), *words]
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    COHORT.to_csv(tmp_path / "cohort.csv", index=False)
+    return tmp_path
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model of age and sex."""
+    blocks = ColumnTransformer([("clinical", dr.clinical_encoder(), ["age", "sex"])])
+    table = COHORT.astype({"age": int})
+    return dr.save(make_pipeline(blocks, LogisticRegression()).fit(table, table["label"]), tmp_path / "model.zip")
+
+
+def test_failures_of_rows_that_are_gone_are_not_reported(cases, capsys):
+    table = pd.read_csv(cases / "cases.csv")
+    table.loc[5, "Image"] = "missing.png"
+    table.to_csv(cases / "cases.csv", index=False)
+    assert main(extract(cases, "--resume")) == 1
+    assert "row 5: no_file" in capsys.readouterr().err
+    table.iloc[:5].to_csv(cases / "cases.csv", index=False)
+    assert main(extract(cases, "--resume")) == 0
+    said = capsys.readouterr()
+    assert "row" not in said.err
+    assert "5 regions, 1 features, 0 failed" in said.out
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+@pytest.mark.parametrize(
+    ("column", "cell"), [("Label", "abc"), ("Label", "inf"), ("Label", "1.5"), ("Image", ""), ("Mask", "")]
+)
+def test_cells_of_regions_are_checked_first(cases, capsys, column, cell, resume):
+    table = pd.read_csv(cases / "cases.csv", dtype=str).assign(Label="1")
+    table.loc[2, column] = cell
+    table.to_csv(cases / "cases.csv", index=False)
+    said = refused(extract(cases, *resume), capsys)
+    assert f"row 2, column {column!r}" in said
+    assert not cell or cell not in said
+    assert not (cases / "out.csv").exists()
+
+
+def test_regions_without_a_label_are_the_whole_mask(cases):
+    pd.read_csv(cases / "cases.csv").assign(Label=[1, None, 1, "1.0", 255, None]).to_csv(cases / "cases.csv")
+    for row in (0, 2, 3):
+        Image.fromarray(np.ones((24, 24), np.uint8)).save(cases / f"m{row}.png")
+    assert main(extract(cases)) == 0
+    assert pd.read_csv(cases / "out.csv")[MEAN].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [("nowhere/out.csv", "no folder nowhere"), ("folder.csv", "is a folder"), ("cases.csv", "is an input")],
+)
+def test_outputs_of_extract_that_cannot_be_written(cases, capsys, output, message):
+    (cases / "folder.csv").mkdir()
+    (cases / "i0.png").unlink()
+    before = (cases / "cases.csv").read_bytes()
+    assert message in refused(extract(cases, output=output), capsys)
+    assert (cases / "cases.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("output", ["again.csv", "again.parquet"])
+def test_a_table_that_was_measured_already(cases, capsys, output):
+    assert main(extract(cases)) == 0
+    capsys.readouterr()
+    assert f"column {MEAN!r} already" in refused(extract(cases, table="out.csv", output=output), capsys)
+    assert not (cases / output).exists()
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_a_file_that_cannot_be_read_is_left_empty(cases, capsys, resume):
+    (cases / "i2.png").unlink()
+    (cases / "m4.png").write_bytes(b"nothing")
+    assert main(extract(cases, "--on-error", "nan", *resume)) == 1
+    said = capsys.readouterr().err
+    assert said.index("row 2: ") < said.index("row 4: ")
+    assert pd.read_csv(cases / "out.csv")[MEAN].isna().tolist() == [False, False, True, False, True, False]
+
+
+def test_names_of_digits_pass_through_extract(cases):
+    for row in range(6):
+        (cases / f"i{row}.png").rename(cases / f"000{row}")
+    table = pd.DataFrame({"Case": [f"{row:03d}" for row in range(6)], "Site": range(6)})
+    table = table.assign(Image=[f"000{row}" for row in range(6)], Mask=[f"m{row}.png" for row in range(6)])
+    table.to_csv(cases / "cases.csv", index=False)
+    assert main(extract(cases, output="out.parquet")) == 0
+    found = pd.read_parquet(cases / "out.parquet")
+    assert found["Case"].tolist() == table["Case"].tolist()
+    assert found["Site"].tolist() == list(range(6))
+    assert found[MEAN].notna().all()
+
+
+def test_rows_with_more_cells_than_the_header(cases, capsys):
+    (cases / "cases.csv").write_text("Image,Mask\ni0.png,m0.png,1\n")
+    assert "more cells than its header" in refused(extract(cases), capsys)
+
+
+def test_settings_of_extract(cases, capsys):
+    (cases / "i0.png").unlink()
+    assert "--jobs is 0" in refused(extract(cases, "--jobs", "0"), capsys)
+    (cases / "p.yaml").write_text("setting: {binWidth: abc}\n")
+    said = refused(extract(cases), capsys)
+    assert "bin_width" in said
+    assert "'abc'" in said
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "cell", "message"),
+    [
+        ("age", 3, "old", "row 3, column 'age' holds no number"),
+        ("age", 3, "61,5", "row 3, column 'age' holds no number"),
+        ("weight", 4, "inf", "row 4, column 'weight' is infinite"),
+        ("label", 5, "", "row 5, column 'label'"),
+        ("patient", 6, "", "row 6 has no patient"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_cells_of_patients_are_checked_first(cohort, capsys, command, column, row, cell, message):
+    table = COHORT.astype(str)
+    table.loc[row, column] = cell
+    table.to_csv(cohort / "cohort.csv", index=False)
+    said = refused([command, cohort / "cohort.csv", "--label", "label", "-o", cohort / "out"], capsys)
+    assert message in said
+    assert not cell or cell not in said.split()
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_tables_of_patients_are_checked_first(cohort, capsys, command):
+    words = [command, cohort / "cohort.csv", "--label", "label", "-o", cohort / "out"]
+    for table, message in (
+        (COHORT.drop(columns="sex"), "no column 'sex'"),
+        (COHORT.drop(columns="radiograph"), "no column 'radiograph'"),
+        (COHORT.iloc[:0], "has no rows"),
+        (COHORT.assign(label=1), "holds 1 "),
+        (COHORT.assign(label=COHORT["patient"]), "holds 20 "),
+        (COHORT.assign(label=-1.5 + COHORT["label"]), "holds 2 different values"),
+    ):
+        table.to_csv(cohort / "cohort.csv", index=False)
+        said = refused(words, capsys)
+        assert message in said
+        assert "P0" not in said
+
+
+def test_a_class_of_one_row_is_not_learned(cohort, capsys):
+    COHORT.assign(label=["yes", *["no"] * 19]).to_csv(cohort / "cohort.csv", index=False)
+    words = ["train", cohort / "cohort.csv", "--label", "label", "-o", cohort / "m.zip"]
+    assert "in a single row" in refused(words, capsys)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("epochs=abc", "'epochs'"),
+        ("image_size=-1", "'image_size'"),
+        ("segmenter=femur", "segmenter"),
+        ("mask=[1]", "mask"),
+        ("mask=outline", "no column 'outline'"),
+        ("random_state=x", "'random_state'"),
+    ],
+)
+def test_settings_of_a_recipe_are_checked_first(cohort, capsys, given, message):
+    words = ["train", cohort / "cohort.csv", "--label", "label", "-o", cohort / "m.zip", "--set", given]
+    assert message in refused(words, capsys)
+
+
+def test_outputs_of_models_that_cannot_be_written(cohort, model, capsys):
+    (cohort / "file").write_text("kept")
+    table = cohort / "cohort.csv"
+    for words, message in (
+        (["train", table, "--label", "label", "-o", cohort / "file"], "file exists already"),
+        (["train", table, "--label", "label", "-o", cohort / "file/m.zip"], "file is a file"),
+        (["compare", table, "--label", "label", "-o", cohort / "file"], "file is a file"),
+        (["report", table, "--label", "label", "-o", cohort / "file"], "file is a file"),
+        (["segment", __file__, "-o", cohort / "file"], "file is a file"),
+        (["predict", table, "-m", model, "-o", cohort / "nowhere/p.csv"], "no folder nowhere"),
+        (["predict", table, "-m", model, "-o", table], "is an input"),
+        (["predict", table, "-m", model, "-o", model], "is an input"),
+    ):
+        assert message in refused(words, capsys)
+    assert (cohort / "file").read_text() == "kept"
+
+
+def test_words_of_a_comparison(cohort, capsys):
+    words = ["report", cohort / "cohort.csv", "--label", "label", "-o", cohort / "out"]
+    twice = ["--external", f"B={cohort / 'cohort.csv'}", "--external", f"B={cohort / 'cohort.csv'}"]
+    for given, message in (
+        (["--folds", "1"], "--folds is 1"),
+        (["--repeats", "0"], "--repeats is 0"),
+        (["--jobs", "0"], "--jobs is 0"),
+        (["--seed", "-1"], "--seed is -1"),
+        (["--subgroups", "race"], "no column 'race'"),
+        (twice, "names 'B' twice"),
+    ):
+        assert message in refused([*words, *given], capsys)
+    COHORT.assign(label=[1, 2, 3, 3] * 5).to_csv(cohort / "cohort.csv", index=False)
+    assert "holds 3 classes" in refused(words, capsys)
+
+
+def test_tables_for_prediction(cohort, model, capsys):
+    words = ["predict", cohort / "cohort.csv", "-m", model]
+    for table, message in (
+        (COHORT.drop(columns="sex"), "no column 'sex'"),
+        (COHORT.iloc[:0], "has no rows"),
+        (COHORT.assign(age=["SECRET", *COHORT["age"][1:]]), "row 0, column 'age'"),
+        (COHORT.assign(age="SECRET").iloc[:1], "row 0, column 'age'"),
+    ):
+        table.to_csv(cohort / "cohort.csv", index=False)
+        said = refused(words, capsys)
+        assert message in said
+        assert "SECRET" not in said
+    COHORT.to_csv(cohort / "cohort.csv", index=False)
+    assert main([str(word) for word in words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "row,probability_1,probability_2"
+    found = np.loadtxt(lines, delimiter=",", skiprows=1)
+    np.testing.assert_allclose(found[:, 1:], dr.load(model).predict_proba(COHORT.astype({"age": int})), rtol=1e-12)
+
+
+def test_regions_that_are_left_empty_are_named(cases, capsys):
+    table = pd.DataFrame({"hip": [str(cases / f"i{row}.png") for row in range(6)]})
+    texture = dr.TextureExtractor(feature_classes={"firstorder": ["Mean"]}, on_error="nan")
+    blocks = ColumnTransformer([("texture", make_pipeline(texture, SimpleImputer()), ["hip"])])
+    dr.save(make_pipeline(blocks, LogisticRegression()).fit(table, [0, 1] * 3), cases / "m.zip")
+    table.to_csv(cases / "t.csv", index=False)
+    words = ["predict", str(cases / "t.csv"), "-m", str(cases / "m.zip")]
+    assert main(words) == 0
+    Image.fromarray(np.ones((24, 24), np.uint8)).save(cases / "i3.png")
+    capsys.readouterr()
+    assert main(words) == 1
+    said = capsys.readouterr()
+    assert "row 3, column 'hip': " in said.err
+    assert len(said.out.splitlines()) == 7
+
+
+def test_what_other_libraries_refuse_is_a_line_without_their_words(cohort, capsys):
+    table = COHORT.astype({"age": int})[["age", "weight"]]
+    plain = make_pipeline(StandardScaler(), LogisticRegression()).fit(table, COHORT["label"])
+    dr.save(plain, cohort / "plain.zip")
+    table.astype(str).assign(age=["SECRET", *table["age"][1:]]).to_csv(cohort / "cohort.csv", index=False)
+    words = ["predict", cohort / "cohort.csv", "-m", cohort / "plain.zip"]
+    said = refused(words, capsys)
+    assert "ValueError" in said
+    assert "SECRET" not in said
+    with pytest.raises(ValueError, match="SECRET"):
+        main(["--debug", *map(str, words)])
+    dr.save(StandardScaler().fit(table), cohort / "scaler.zip")
+    words[-1] = cohort / "scaler.zip"
+    assert "holds a StandardScaler" in refused(words, capsys)
+
+
+def test_pictures_with_names_of_digits_and_labels_of_any_number(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for row in range(12):
+        Image.fromarray(rng.integers(0, 255, (32, 32)).astype(np.uint8)).save(tmp_path / f"{row:04d}", format="PNG")
+    names = [f"{row:04d}" for row in range(12)]
+    table = pd.DataFrame({"patient": names, "vertebra": names, "kind": [1, 2] * 6})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    words = [str(tmp_path / "t.csv"), "--label", "kind", "--recipe", "vcfnet2022", "-o", str(tmp_path / "m.zip")]
+    words += ["--set", "epochs=1", "--set", "image_size=32", "--set", "pretrained=false"]
+    assert main(["train", *words]) == 0
+    assert "12 rows, classes 0 = 1, 1 = 2" in capsys.readouterr().out
+    assert main(["predict", str(tmp_path / "t.csv"), "-m", str(tmp_path / "m.zip")]) == 0
+    paths = table.assign(vertebra=[str(tmp_path / name) for name in names])
+    expected = dr.load(tmp_path / "m.zip").predict_proba(paths)
+    found = np.loadtxt(capsys.readouterr().out.splitlines(), delimiter=",", skiprows=1)
+    np.testing.assert_allclose(found[:, 1:], expected, rtol=1e-6)
+
+
+def test_label_maps_are_not_overwritten(tmp_path, capsys):
+    image, mask = tmp_path / "hip.png", tmp_path / "hip_mask.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)).save(image)
+    mask.write_bytes(b"by hand")
+    words = ["segment", image, "-o", tmp_path]
+    assert "hip_mask.png exists already" in refused(words, capsys)
+    assert mask.read_bytes() == b"by hand"
+    assert "no image missing.png" in refused(["segment", image, tmp_path / "missing.png", "-o", tmp_path], capsys)
+    assert main([*map(str, words), "--overwrite"]) == 0
+    assert np.asarray(Image.open(mask)).shape == (64, 64)
