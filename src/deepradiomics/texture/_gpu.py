@@ -36,6 +36,37 @@ def glcm(levels, pad, heights, widths, n_levels, offsets):
     return counts[:, :, 1:, 1:].double()
 
 
+def pair_sums(counts, totals):
+    """Sum matrices (n, d, L, L) of pairs into what their features are made of: `glcm.PairSums`' fields, in order."""
+    eps, size = 2.0**-52, counts.shape[-1]
+    p = counts / torch.where(totals > 0, totals, 1.0)[:, :, None, None]
+    px, py = p.sum(dim=3), p.sum(dim=2)
+    levels = torch.arange(1.0, size + 1, dtype=p.dtype, device=p.device)
+    from_x, from_y = levels - (px @ levels)[..., None], levels - (py @ levels)[..., None]
+    covariance = ((p @ from_y[..., None])[..., 0] * from_x).sum(dim=-1)
+    signed = _antidiagonal_sums(p.flip(-1))
+    difference = signed[..., size - 1 :].clone()
+    difference[..., 1:] += signed[..., : size - 1].flip(-1)
+    scaled = (
+        torch.rsqrt(torch.where(px > 0, px, 1.0))[..., :, None]
+        * torch.rsqrt(torch.where(py > 0, py, 1.0))[..., None, :]
+    )
+    correlation = p * scaled
+    entropy, energy = -(p * torch.log2(p + eps)).sum(dim=(2, 3)), (p * p).sum(dim=(2, 3))
+    rarity, symmetric = (correlation * scaled).sum(dim=(2, 3)), bool((counts == counts.transpose(2, 3)).all())
+    total, largest = _antidiagonal_sums(p), p.amax(dim=(2, 3))
+    return px, py, total, difference, covariance, entropy, energy, largest, rarity, correlation, symmetric
+
+
+def _antidiagonal_sums(p):
+    """Sum over i + j = k: (n, d, L, L) -> (n, d, 2L - 1), by shifting each row one further to the right."""
+    n, directions, size, _ = p.shape
+    wide = torch.zeros((n, directions, size, 2 * size), dtype=p.dtype, device=p.device)
+    wide[..., :size] = p
+    skewed = wide.reshape(n, directions, -1)[..., : size * (2 * size - 1)]
+    return skewed.reshape(n, directions, size, 2 * size - 1).sum(dim=2)
+
+
 def glrlm(levels, pad, heights, widths, n_levels, directions, lone):
     """Count runs: (n, n_directions, L, longest run); lines of one pixel alone make a direction with ``lone`` only."""
     runs = [_runs(_lines(levels, *step)) for step in directions.tolist()]

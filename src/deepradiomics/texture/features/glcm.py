@@ -1,7 +1,11 @@
 """Features of the grey level co-occurrence matrix."""
 
+from typing import NamedTuple
+
 import numpy as np
 from array_api_compat import array_namespace, device
+
+from deepradiomics.texture.matrices import kernels
 
 
 def glcm_features(counts, n_levels, n_present):
@@ -34,16 +38,30 @@ def glcm_features(counts, n_levels, n_present):
     >>> float(found["Contrast"][0]), float(found["JointEnergy"][0])
     (0.5, 0.375)
     """
-    xp = array_namespace(counts)
     totals = counts.sum(axis=(2, 3))
     valid = totals > 0
-    p = counts / xp.where(valid, totals, 1.0)[:, :, None, None]
-    features = _cluster_and_moments(p) | _differences(p, n_levels) | _information(p)
-    features["MaximumProbability"] = xp.max(p, axis=(2, 3))
-    features["JointEnergy"] = (p * p).sum(axis=(2, 3))
+    sums = PairSums(*kernels(counts).pair_sums(counts, totals))
+    features = _cluster_and_moments(sums) | _differences(sums, n_levels) | _information(sums)
+    features |= {"MaximumProbability": sums.largest, "JointEnergy": sums.energy}
     averaged = {name: _over_directions(value, valid) for name, value in features.items()}
-    averaged["MCC"] = _maximal_correlation(p, valid, n_present)
+    averaged["MCC"] = _maximal_correlation(sums, valid, n_present)
     return {name: averaged[name] for name in _ORDER}
+
+
+class PairSums(NamedTuple):
+    """What the features of co-occurrence matrices p are made of, by region and direction (n, d)."""
+
+    px: object  # marginals (n, d, L)
+    py: object
+    total: object  # p summed over i + j (n, d, 2L - 1)
+    difference: object  # p summed over |i - j| (n, d, L)
+    covariance: object
+    entropy: object  # of p, in bit
+    energy: object  # sum of squares
+    largest: object
+    rarity: object  # sum of p / (px py)
+    correlation: object  # p / sqrt(px py) (n, d, L, L)
+    symmetric: bool  # whether all p are
 
 
 _ORDER = (
@@ -91,27 +109,23 @@ def _range(first, last, like):
     return array_namespace(like).arange(float(first), float(last), dtype=like.dtype, device=device(like))
 
 
-def _cluster_and_moments(p):
+def _cluster_and_moments(sums):
     """Features of i + j and of the two marginals."""
-    xp, size = array_namespace(p), p.shape[-1]
-    i = _range(1, size + 1, p)
-    px, py = p.sum(axis=3), p.sum(axis=2)
+    px, py, total = sums.px, sums.py, sums.total
+    xp, size = array_namespace(px), px.shape[-1]
+    i = _range(1, size + 1, px)
     ux, uy = px @ i, py @ i
-    from_x, from_y = i - ux[..., None], i - uy[..., None]
-    vx, vy = (px * from_x**2).sum(axis=-1), (py * from_y**2).sum(axis=-1)
-    weighted = (p @ from_y[..., None])[..., 0]
+    vx, vy = ((own * (i - mean[..., None]) ** 2).sum(axis=-1) for own, mean in ((px, ux), (py, uy)))
     deviations = xp.sqrt(vx) * xp.sqrt(vy)
-    correlation = (weighted * from_x).sum(axis=-1) / (deviations + np.spacing(1))
-    total = _antidiagonal_sums(p)
-    k = _range(2, 2 * size + 1, p)
+    k = _range(2, 2 * size + 1, px)
     from_centre = k - (ux + uy)[..., None]
     square = from_centre * from_centre
     return {
-        "Autocorrelation": ((p @ i) * i).sum(axis=-1),
+        "Autocorrelation": sums.covariance + ux * uy,
         "ClusterProminence": (total * square * square).sum(axis=-1),
         "ClusterShade": (total * square * from_centre).sum(axis=-1),
         "ClusterTendency": (total * square).sum(axis=-1),
-        "Correlation": xp.where(deviations == 0, 1.0, correlation),
+        "Correlation": xp.where(deviations == 0, 1.0, sums.covariance / (deviations + np.spacing(1))),
         "JointAverage": ux,
         "SumAverage": total @ k,
         "SumEntropy": _entropy(total),
@@ -119,15 +133,13 @@ def _cluster_and_moments(p):
     }
 
 
-def _differences(p, n_levels):
+def _differences(sums, n_levels):
     """Features of |i - j|."""
-    xp, size = array_namespace(p), p.shape[-1]
-    signed = _antidiagonal_sums(xp.flip(p, axis=-1))
-    difference = xp.asarray(signed[..., size - 1 :], copy=True)
-    difference[..., 1:] += xp.flip(signed[..., : size - 1], axis=-1)
-    k = _range(0, size, p)
+    difference = sums.difference
+    xp = array_namespace(difference)
+    k = _range(0, difference.shape[-1], difference)
     average = difference @ k
-    largest = xp.astype(n_levels[:, None], p.dtype)
+    largest = xp.astype(n_levels[:, None], difference.dtype)
     # 1 / (1 + k^2 / N^2) and 1 / (1 + k / N), whose N differs between regions.
     idmn = (difference / (1 + (k / largest) ** 2)[:, None, :]).sum(axis=-1)
     idn = (difference / (1 + k / largest)[:, None, :]).sum(axis=-1)
@@ -144,47 +156,42 @@ def _differences(p, n_levels):
     }
 
 
-def _information(p):
-    """Joint entropy and the informational measures of correlation."""
-    xp, eps = array_namespace(p), np.spacing(1)
-    px, py = p.sum(axis=3), p.sum(axis=2)
-    hx, hy = _entropy(px), _entropy(py)
-    hxy = _entropy(p.reshape(*p.shape[:2], -1))
-    product = px[..., :, None] * py[..., None, :]
-    logarithm = xp.log2(product + eps)
-    hxy1, hxy2 = -(p * logarithm).sum(axis=(2, 3)), -(product * logarithm).sum(axis=(2, 3))
+def _information(sums):
+    """Joint entropy and the informational measures of correlation.
+
+    Where a = px py > 0, log2(a + eps) is log2(px) + log2(py) + eps / (a ln 2), with an error that has no effect on the
+    sums; so the two entropies of the product are sums over the marginals, with the share of eps that pyradiomics has.
+    """
+    xp = array_namespace(sums.px)
+    hx, hy = _entropy(sums.px), _entropy(sums.py)
+    plain = sum(-(own * xp.log2(xp.where(own > 0, own, 1.0))).sum(axis=-1) for own in (sums.px, sums.py))
+    n_cells = xp.astype(sums.px > 0, plain.dtype).sum(axis=-1) * xp.astype(sums.py > 0, plain.dtype).sum(axis=-1)
+    share = np.spacing(1) / np.log(2)
+    # A single cell has no information, not even that of a rounding.
+    alone = n_cells == 1
+    hxy1 = xp.where(alone, sums.entropy, plain - share * sums.rarity)
+    hxy2 = xp.where(alone, sums.entropy, plain - share * n_cells)
     larger = xp.maximum(hx, hy)
-    gain = 1 - xp.exp(-2 * (hxy2 - hxy))
+    gain = 1 - xp.exp(-2 * (hxy2 - sums.entropy))
     return {
-        "Imc1": xp.where(larger == 0, 0.0, (hxy - hxy1) / xp.where(larger == 0, 1.0, larger)),
+        "Imc1": xp.where(larger == 0, 0.0, (sums.entropy - hxy1) / xp.where(larger == 0, 1.0, larger)),
         # Where rounding makes the gain negative there is no root, and the direction does not count.
         "Imc2": xp.sqrt(xp.where(gain < 0, xp.nan, gain)),
-        "JointEntropy": hxy,
+        "JointEntropy": sums.entropy,
     }
 
 
-def _maximal_correlation(p, valid, n_present):
+def _maximal_correlation(sums, valid, n_present):
     """Second largest singular value of p / sqrt(px py), averaged; 1 where there is one grey level only.
 
     Its square is the second eigenvalue of Haralick's Q, which is not symmetric.
     """
-    xp = array_namespace(p)
-    px, py = p.sum(axis=3), p.sum(axis=2)
-    if p.shape[-1] < 2:
-        return xp.ones_like(px[:, 0, 0])
-    scale = xp.sqrt(px[..., :, None] * py[..., None, :])
-    b = p / xp.where(scale == 0, 1.0, scale)
-    if xp.all(p == p.swapaxes(2, 3)):
+    b = sums.correlation
+    xp = array_namespace(b)
+    if b.shape[-1] < 2:
+        return xp.ones_like(sums.px[:, 0, 0])
+    if sums.symmetric:
         second = xp.sort(xp.abs(xp.linalg.eigvalsh(b)), axis=-1)[..., -2]
     else:
         second = xp.linalg.svdvals(b)[..., 1]
     return xp.where(n_present < 2, 1.0, _over_directions(second, valid))
-
-
-def _antidiagonal_sums(p):
-    """Sum over i + j = k: (n, d, L, L) -> (n, d, 2L - 1), by shifting each row one further to the right."""
-    n, directions, size, _ = p.shape
-    wide = array_namespace(p).zeros((n, directions, size, 2 * size), dtype=p.dtype, device=device(p))
-    wide[..., :size] = p
-    skewed = wide.reshape(n, directions, -1)[..., : size * (2 * size - 1)]
-    return skewed.reshape(n, directions, size, 2 * size - 1).sum(axis=2)
