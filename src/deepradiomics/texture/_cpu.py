@@ -41,50 +41,115 @@ def _central_sums(values, mean, sums):
     sums[0], sums[1], sums[2], sums[3] = second, third, fourth, absolute
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "nnan"})
 def _sums(values):
-    """Sum, and sum of squares."""
+    """Sum, sum of squares, smallest and largest."""
     total = squares = 0.0
+    smallest = largest = values[0]
     for value in values:
         total += value
         squares += value * value
-    return total, squares
+        smallest = min(smallest, value)
+        largest = max(largest, value)
+    return total, squares, smallest, largest
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _inner_deviation(values, low, high):
+    """Mean absolute deviation of the values from low to high, from their own mean; NaN where there is none."""
+    total, n = 0.0, 0
+    for value in values:
+        inside = (value >= low) & (value <= high)
+        total += value * inside
+        n += inside
+    if n == 0:
+        return np.nan
+    mean, away = total / n, 0.0
+    for value in values:
+        away += abs(value - mean) * ((value >= low) & (value <= high))
+    return away / n
 
 
 @njit(cache=True, nogil=True)
-def _percentile(values, percent):
-    """Linear interpolation between values that rise, as numpy.percentile does: its lerp is exact at both ends."""
-    position = (values.size - 1) * (percent / 100)
-    below = int(np.floor(position))
-    share, low, high = position - below, values[below], values[min(below + 1, values.size - 1)]
-    return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
+def _select(values, low, high, k):
+    """Bring the values between low and high (inclusive) so far into order that the k-th stands in its place."""
+    while low < high:
+        span = high - low + 1
+        # The middle one of three, one of them from anywhere, so that no order of the pixels makes this slow.
+        a, b, c = values[low + span // 2], values[high], values[low + (k * 7919 + high * 104729) % span]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            return
 
 
 @njit(cache=True, nogil=True)
-def _statistics(values, found):
-    """Fill found with what first-order features are made of, in the order of `firstorder.STATISTICS`; values rise."""
+def _percentiles(values, levels, starts, percents, found):
+    """Linear interpolation between neighbours in size, as numpy.percentile does: its lerp is exact at both ends.
+
+    Levels rise with the values, and ``starts[k]`` values lie at levels up to k, so the neighbours are looked for among
+    the values of one level or two.
+    """
+    n, n_kept = values.size, 0
+    place = np.full(starts.size, -1)
+    step = np.zeros(starts.size, np.int64)
+    for percent in percents:
+        below = int(np.floor((n - 1) * (percent / 100)))
+        for wanted in (below, min(below + 1, n - 1)):
+            level = np.searchsorted(starts, wanted, side="right")
+            if step[level] == 0:
+                place[level], step[level] = n_kept, 1
+                n_kept += starts[level] - starts[level - 1]
+    # Values of other levels all go to one cell behind the rest, which costs less than to ask.
+    kept, filled = np.empty(n_kept + 1), np.where(step > 0, place, n_kept)
+    for k in range(n):
+        kept[filled[levels[k]]] = values[k]
+        filled[levels[k]] += step[levels[k]]
+    for k in range(percents.size):
+        below = int(np.floor((n - 1) * (percents[k] / 100)))
+        level, above = np.searchsorted(starts, np.array([below, min(below + 1, n - 1)]), side="right")
+        wanted = place[level] + below - starts[level - 1]
+        _select(kept, place[level], filled[level] - 1, wanted)
+        low = high = kept[wanted]
+        if below + 1 < n:
+            first = wanted + 1 if above == level else place[above]
+            high = kept[first : filled[above]].min()
+        share = (n - 1) * (percents[k] / 100) - below
+        found[k] = high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
+
+
+@njit(cache=True, nogil=True)
+def _statistics(values, levels, starts, found):
+    """Fill found with what first-order features are made of, in the order of `firstorder.STATISTICS`."""
     n = values.size
-    total, squares = _sums(values)
-    mean = total / n if values[0] < values[-1] else values[0]
+    total, squares, smallest, largest = _sums(values)
+    mean = total / n if smallest < largest else smallest
     sums = np.empty(4)
     _central_sums(values, mean, sums)
-    found[0], found[1], found[2], found[3], found[4] = n, values[0], values[-1], mean, squares
+    found[0], found[1], found[2], found[3], found[4] = n, smallest, largest, mean, squares
     found[5], found[6], found[7], found[8] = sums[0] / n, sums[1] / n, sums[2] / n, sums[3] / n
-    for k, percent in enumerate((10, 25, 50, 75, 90)):
-        found[9 + k] = _percentile(values, percent)
-    first, last = np.searchsorted(values, found[9]), np.searchsorted(values, found[13], side="right")
-    found[14] = np.nan
-    if last > first:
-        inner = values[first:last]
-        _central_sums(inner, _sums(inner)[0] / inner.size, sums)
-        found[14] = sums[3] / inner.size
+    _percentiles(values, levels, starts, np.array([10.0, 25.0, 50.0, 75.0, 90.0]), found[9:14])
+    found[14] = _inner_deviation(values, found[9], found[13])
 
 
-def grey_statistics(values):
-    """Measure the grey values of each region, which rise: (n, 15)."""
+def grey_statistics(values, levels):
+    """Measure the grey values of each region, whose levels rise with them: (n, 15)."""
     found = np.empty((len(values), 15))
-    for own, row in zip(values, found, strict=True):
-        _statistics(own, row)
+    for own, own_levels, row in zip(values, levels, found, strict=True):
+        _statistics(own, own_levels, np.cumsum(np.bincount(own_levels)), row)
     return found
 
 

@@ -218,13 +218,16 @@ def ngtdm(levels, n_levels, *, distances=(1,), lone=True, shapes=None):
     return kernels(padded.levels).ngtdm(*padded, all_directions(distances), lone)
 
 
-def grey_statistics(values):
+def grey_statistics(values, levels=None):
     """Measure the grey values of each region, from which first-order features follow.
 
     Parameters
     ----------
     values : list of float64 arrays of shape (P,)
-        Grey values of each region in rising order.
+        Grey values of each region.
+    levels : list of int32 arrays of shape (P,), default=None
+        Their levels, 1 and more, no smaller for a larger value: what is looked for by size is found faster. None takes
+        one level for all.
 
     Returns
     -------
@@ -238,7 +241,9 @@ def grey_statistics(values):
     >>> grey_statistics([np.array([1.0, 2.0, 6.0])])[0, :5].tolist()
     [3.0, 1.0, 6.0, 3.0, 41.0]
     """
-    return kernels(values[0]).grey_statistics(values)
+    if levels is None:
+        levels = [array_namespace(own).ones_like(own, dtype=array_namespace(own).int32) for own in values]
+    return kernels(values[0]).grey_statistics(values, levels)
 
 
 def pair_directions(distances):

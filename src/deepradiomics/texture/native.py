@@ -225,9 +225,9 @@ class _Binned(NamedTuple):
 
 def _binned(image, mask, spacing, binning):
     levels, n_levels = discretize(image, mask, **binning)
-    values = np.sort(np.asarray(image)[mask].astype(np.float64))
-    counts = np.bincount(levels.ravel(), minlength=n_levels + 1)[1:]
-    return _Binned(levels, n_levels, counts, matrices.grey_statistics([values])[0], spacing)
+    values, inside = np.asarray(image)[mask].astype(np.float64), levels[mask]
+    counts = np.bincount(inside, minlength=n_levels + 1)[1:]
+    return _Binned(levels, n_levels, counts, matrices.grey_statistics([values], [inside])[0], spacing)
 
 
 def _stacked(regions):
