@@ -48,7 +48,11 @@ def bin_edges(smallest, largest, *, bin_count=None, bin_width=None, from_minimum
     if bin_count is not None and bin_width is not None:
         raise InputError("give a bin count or a bin width, not both", code="binning")
     if bin_count is not None:
-        edges = np.histogram_bin_edges(np.array([smallest, largest]), bin_count)
+        # As numpy.histogram_bin_edges: a flat region lies in the middle of its bins, edges have the values' precision.
+        low, high = (smallest - 0.5, largest + 0.5) if smallest == largest else (smallest, largest)
+        edges = np.linspace(
+            low, high, bin_count + 1, dtype=np.result_type(np.asarray(low), np.asarray(high), np.float16)
+        )
         edges[-1] += 1
         return edges
     width = DEFAULT_BIN_WIDTH if bin_width is None else float(bin_width)
@@ -98,12 +102,41 @@ def discretize(pixels, mask, *, bin_count=None, bin_width=None, from_minimum=Fal
     >>> levels.tolist(), n_levels
     ([[1, 2], [4, 0]], 4)
     """
-    from deepradiomics.texture import _cpu
-
     # Edges are cut in the precision of the image, as numpy does for pyradiomics: ITK's filters return 32 bits.
     inside = np.asarray(pixels)[mask]
     edges = bin_edges(inside.min(), inside.max(), bin_count=bin_count, bin_width=bin_width, from_minimum=from_minimum)
-    edges = edges.astype(np.float64)
+    return number_bins(pixels, mask, edges)
+
+
+def number_bins(pixels, mask, edges):
+    """Number the bin of each pixel of a region.
+
+    Parameters
+    ----------
+    pixels : float array of shape (H, W)
+        Grey values, finite inside the mask.
+    mask : bool array of shape (H, W)
+        The region, with at least one pixel.
+    edges : float array of shape (n_bins + 1,)
+        Rising edges at equal distances, as of `bin_edges`.
+
+    Returns
+    -------
+    levels : int32 array of shape (H, W)
+        1 to n_levels inside the mask, 0 outside.
+    n_levels : int
+        The largest level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.texture.discretization import number_bins
+    >>> number_bins(np.array([[3.0, 4.5]]), np.array([[True, True]]), np.array([3.0, 4.0, 5.0]))[0].tolist()
+    [[1, 2]]
+    """
+    from deepradiomics.texture import _cpu
+
+    edges = np.asarray(edges, dtype=np.float64)
     pixels, mask = np.ascontiguousarray(pixels, dtype=np.float64), np.ascontiguousarray(mask, dtype=bool)
     levels = np.zeros(mask.shape, dtype=np.int32)
     # The last edge may be moved; the first two tell the step.

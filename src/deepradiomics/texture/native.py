@@ -14,7 +14,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from deepradiomics.exceptions import InputError
 from deepradiomics.texture import matrices
 from deepradiomics.texture.catalogue import FEATURES
-from deepradiomics.texture.discretization import bin_edges, discretize
+from deepradiomics.texture.discretization import bin_edges, number_bins
 from deepradiomics.texture.features.firstorder import firstorder
 from deepradiomics.texture.features.glcm import glcm_features
 from deepradiomics.texture.features.gldm import gldm_features
@@ -224,8 +224,9 @@ class _Binned(NamedTuple):
 
 
 def _binned(image, mask, spacing, binning):
-    levels, n_levels = discretize(image, mask, **binning)
-    values, inside = np.asarray(image)[mask].astype(np.float64), levels[mask]
+    values = np.asarray(image)[mask]
+    levels, n_levels = number_bins(image, mask, bin_edges(values.min(), values.max(), **binning))
+    values, inside = values.astype(np.float64, copy=False), levels[mask]
     counts = np.bincount(inside, minlength=n_levels + 1)[1:]
     return _Binned(levels, n_levels, counts, matrices.grey_statistics([values], [inside])[0], spacing)
 
