@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from deepradiomics.exceptions import InputError
+from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import matrices
+from deepradiomics.texture.discretization import bin_edges, number_bins
+from deepradiomics.texture.matrices import grey_statistics
 
 LEVELS = hnp.arrays(
     np.int64, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=8), elements=st.integers(0, 4)
@@ -125,3 +127,52 @@ def test_a_padded_batch_equals_its_regions_one_by_one():
 def test_what_are_no_levels_is_said(levels, count):
     with pytest.raises(InputError, match=r"levels (are whole numbers|reach from)"):
         count(levels, 4)
+
+
+@settings(deadline=None)
+@given(
+    hnp.arrays(
+        np.float64,
+        st.integers(1, 300),
+        elements=st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6, allow_subnormal=False)),
+    ),
+    st.integers(1, 12),
+)
+def test_statistics_of_values_in_any_order(values, bin_count):
+    edges = bin_edges(values.min(), values.max(), bin_count=bin_count)
+    levels, _ = number_bins(values[None], np.ones((1, values.size), dtype=bool), edges)
+    percentiles = np.percentile(values, [10, 25, 50, 75, 90])
+    for found in (grey_statistics([values], [levels[0]])[0], grey_statistics([values])[0]):
+        assert found[:3].tolist() == [values.size, values.min(), values.max()]
+        assert np.array_equal(found[9:14], percentiles)
+        inner = values[(values >= percentiles[0]) & (values <= percentiles[4])]
+        robust = np.abs(inner - inner.mean()).mean() if inner.size else np.nan
+        np.testing.assert_allclose(found[14], robust, rtol=1e-9, atol=1e-9 * np.abs(values).max())
+
+
+@pytest.mark.parametrize("order", [np.sort, lambda values: np.sort(values)[::-1], lambda values: values])
+def test_no_order_of_the_pixels_makes_percentiles_slow(order):
+    """A million pixels of one level: were the time to grow with the square, this would not end."""
+    values = order(np.random.default_rng(0).normal(size=1_000_000))
+    assert np.array_equal(grey_statistics([values])[0, 9:14], np.percentile(values, [10, 25, 50, 75, 90]))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 500), st.floats(-1e9, 1e9), st.floats(0, 1e9), st.sampled_from([np.float32, np.float64]))
+def test_edges_are_those_of_numpy(bin_count, low, span, kind):
+    ends = np.array([low, low + span], dtype=kind)
+    try:
+        wanted = np.histogram_bin_edges(ends, bin_count)
+    except ValueError:
+        with pytest.raises(RegionError, match="too near each other"):
+            bin_edges(*ends, bin_count=bin_count)
+        return
+    wanted[-1] += 1
+    found = bin_edges(*ends, bin_count=bin_count)
+    assert found.dtype == wanted.dtype
+    assert np.array_equal(found, wanted)
+
+
+def test_edges_of_plain_numbers_are_exact():
+    assert bin_edges(0.1, 0.3, bin_count=4).dtype == np.float64
+    assert bin_edges(1, 3, bin_count=4).dtype == np.float64

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deepradiomics.exceptions import InputError
+from deepradiomics.exceptions import InputError, RegionError
 
 # pyradiomics' bin width where neither a width nor a count is given.
 DEFAULT_BIN_WIDTH = 25.0
@@ -32,6 +32,8 @@ def bin_edges(smallest, largest, *, bin_count=None, bin_width=None, from_minimum
     ------
     InputError
         If both a count and a width are given.
+    RegionError
+        If the values lie too near each other for so many bins.
 
     References
     ----------
@@ -53,6 +55,12 @@ def bin_edges(smallest, largest, *, bin_count=None, bin_width=None, from_minimum
         edges = np.linspace(
             low, high, bin_count + 1, dtype=np.result_type(np.asarray(low), np.asarray(high), np.float16)
         )
+        if not (edges[1:] > edges[:-1]).all():
+            raise RegionError(
+                f"grey values from {smallest} to {largest} lie too near each other for {bin_count} bins in their "
+                "precision; use fewer bins, or subtract their mean first",
+                code="too_many_bins",
+            )
         edges[-1] += 1
         return edges
     width = DEFAULT_BIN_WIDTH if bin_width is None else float(bin_width)
