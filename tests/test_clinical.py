@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 
-from deepradiomics import clinical_encoder
+from deepradiomics import clinical_encoder, load, save
 from deepradiomics.clinical import check_numbers
 from deepradiomics.exceptions import InputError
 
@@ -85,3 +85,17 @@ def test_what_was_a_number_in_training_must_be_one():
 def test_an_infinite_number_is_named():
     with pytest.raises(InputError, match="row 1, column 'age' is infinite"):
         check_numbers(pd.DataFrame({"age": [60, np.inf]}), ["age"])
+
+
+def test_the_encoder_refuses_a_word_among_numbers(tmp_path):
+    table = PATIENTS.assign(age=["61", "old", "70", None])
+    with pytest.raises(InputError, match="row 1, column 'age'"):
+        clinical_encoder().fit(table)
+    ages = [str(age) for age in range(60, 72)]
+    with pytest.raises(InputError, match="column 'age' holds numbers as text, 12 different ones"):
+        clinical_encoder().fit(pd.DataFrame({"age": ages}))
+    assert clinical_encoder().fit(pd.DataFrame({"hospital": pd.Categorical(ages)})).n_features_in_ == 1
+    assert clinical_encoder().fit(pd.DataFrame({"menopause": ["0", "1"] * 8})).n_features_in_ == 1
+    fitted = clinical_encoder().fit(PATIENTS)
+    again = load(save(fitted, tmp_path / "m.zip"))
+    np.testing.assert_array_equal(again.transform(PATIENTS), fitted.transform(PATIENTS))

@@ -9,6 +9,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deepradiomics.exceptions import InputError
 
+# Codes of sex, menopause or smoking are a handful; more different numbers are a measurement.
+_MOST_CODES = 10
+
 
 def clinical_encoder():
     """Build the transformer that turns clinical columns into numbers.
@@ -27,7 +30,8 @@ def clinical_encoder():
     Everything is learned from the rows given to ``fit``: medians, means, deviations and categories. A missing category
     is a category of its own where ``fit`` saw one missing. A category that ``fit`` did not see, missing or not, gives 0
     in every column of its covariate: it counts as none of the known ones. A numeric column that is empty in the rows
-    given to ``fit`` becomes 0. Numbers stored as text are categories: convert them first.
+    given to ``fit`` becomes 0. Numbers stored as text are categories; ``fit`` raises an `InputError` where there are
+    more than ten of them, and where most of the cells of a column are numbers and some are words.
 
     Examples
     --------
@@ -46,10 +50,50 @@ def clinical_encoder():
     return ColumnTransformer(
         [
             ("numeric", numeric, make_column_selector(dtype_include=["number", "bool"])),
-            ("categorical", categorical, make_column_selector(dtype_exclude=["number", "bool"])),
+            ("categorical", categorical, words_in),
         ],
         verbose_feature_names_out=False,
     )
+
+
+def words_in(table):
+    """Choose the columns of words: what the encoder turns into categories.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row a patient.
+
+    Returns
+    -------
+    list of str
+        Columns that are neither numbers nor booleans.
+
+    Raises
+    ------
+    InputError
+        If one is a column of numbers with words in it, a number is infinite, or a column holds more different numbers
+        as text than there are codes of anything.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.clinical import words_in
+    >>> words_in(pd.DataFrame({"age": [60, 70], "sex": ["F", "M"]}))
+    ['sex']
+    """
+    check_numbers(table, list(table.columns))
+    words = make_column_selector(dtype_exclude=["number", "bool"])(table)
+    for name in words:
+        n_different = table[name].nunique()
+        coded = n_different <= _MOST_CODES or isinstance(table[name].dtype, pd.CategoricalDtype)
+        if not coded and pd.to_numeric(table[name], errors="coerce").notna().equals(table[name].notna()):
+            raise InputError(
+                f"column {name!r} holds numbers as text, {n_different} different ones; convert it with "
+                "pandas.to_numeric, or to the dtype 'category' where the numbers are codes",
+                code="numbers_as_text",
+            )
+    return words
 
 
 def check_numbers(table, columns, *, numeric=()):

@@ -227,7 +227,7 @@ def _pair_sums(counts, totals, px, py, total, difference, scalars, correlation):
 
 
 def pair_sums(counts, totals):
-    """Sum matrices (n, d, L, L) of pairs into what their features are made of: `glcm.PairSums`' fields, in order."""
+    """Sum matrices (n, d, L, L) of pairs into what their features are made of: `glcm._PairSums`' fields, in order."""
     n, directions, size, _ = counts.shape
     px, py, difference = np.zeros((3, n, directions, size))
     total, scalars, correlation = (

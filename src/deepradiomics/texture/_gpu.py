@@ -37,7 +37,7 @@ def glcm(levels, pad, heights, widths, n_levels, offsets):
 
 
 def pair_sums(counts, totals):
-    """Sum matrices (n, d, L, L) of pairs into what their features are made of: `glcm.PairSums`' fields, in order."""
+    """Sum matrices (n, d, L, L) of pairs into what their features are made of: `glcm._PairSums`' fields, in order."""
     eps, size = 2.0**-52, counts.shape[-1]
     p = counts / torch.where(totals > 0, totals, 1.0)[:, :, None, None]
     px, py = p.sum(dim=3), p.sum(dim=2)

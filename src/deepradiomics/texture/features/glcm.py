@@ -40,7 +40,7 @@ def glcm_features(counts, n_levels, n_present):
     """
     totals = counts.sum(axis=(2, 3))
     valid = totals > 0
-    sums = PairSums(*kernels(counts).pair_sums(counts, totals))
+    sums = _PairSums(*kernels(counts).pair_sums(counts, totals))
     features = _cluster_and_moments(sums) | _differences(sums, n_levels) | _information(sums)
     features |= {"MaximumProbability": sums.largest, "JointEnergy": sums.energy}
     averaged = {name: _over_directions(value, valid) for name, value in features.items()}
@@ -48,7 +48,7 @@ def glcm_features(counts, n_levels, n_present):
     return {name: averaged[name] for name in _ORDER}
 
 
-class PairSums(NamedTuple):
+class _PairSums(NamedTuple):
     """What the features of co-occurrence matrices p are made of, by region and direction (n, d)."""
 
     px: object  # marginals (n, d, L)
