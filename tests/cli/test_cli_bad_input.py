@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 import deepradiomics as dr
 from deepradiomics.cli import main
+from deepradiomics.cli._cohorts import _value
 
 PARAMETERS = "imageType: {Original: {}}\nfeatureClass: {firstorder: [Mean]}\nsetting: {binCount: 16}\n"
 MEAN = "original_firstorder_Mean"
@@ -335,3 +336,10 @@ def test_label_maps_are_not_overwritten(tmp_path, capsys):
     assert "no image missing.png" in refused(["segment", image, tmp_path / "missing.png", "-o", tmp_path], capsys)
     assert main([*map(str, words), "--overwrite"]) == 0
     assert np.asarray(Image.open(mask)).shape == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("False", False), ("true", True), ("None", None), ("0.5", 0.5), ("AP", "AP")]
+)
+def test_words_of_python_and_of_json_mean_the_same(text, value):
+    assert _value("faithful", text) is value or _value("faithful", text) == value

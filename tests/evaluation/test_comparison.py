@@ -7,12 +7,13 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectFromModel, SelectKBest
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LassoCV, LogisticRegression, LogisticRegressionCV, RidgeClassifier
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 
-from deepradiomics import compare_feature_sets, late_fusion
+from deepradiomics import TextureExtractor, compare_feature_sets, late_fusion
 from deepradiomics.clinical import clinical_encoder
 from deepradiomics.evaluation import compare_models, delong_test, roc_auc_ci
 from deepradiomics.exceptions import InputError, LeakageError
@@ -414,3 +415,27 @@ def test_models_on_plain_matrices_and_refusals():
 
 
 RNG_X = np.random.default_rng(0).normal(size=(60, 3))
+
+
+def test_what_was_left_empty_is_listed(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    images = [rng.normal(size=(12, 12)) for _ in y]
+    images[3] = np.zeros((12, 12))
+    X = pd.DataFrame({"hip": pd.Series(images, dtype=object), "age": rng.normal(y)})
+    other = X.assign(hip=pd.Series([rng.normal(size=(12, 12)) for _ in y[:39]] + [images[3] + 1], dtype=object))
+    texture = make_pipeline(
+        TextureExtractor(feature_classes={"firstorder": ["Mean"]}, min_levels=2, on_error="nan"), SimpleImputer()
+    )
+    blocks = ColumnTransformer([("texture", texture, ["hip"]), ("clinical", StandardScaler(), ["age"])])
+    pipeline = make_pipeline(blocks, LogisticRegression())
+    comparison = compare_feature_sets(pipeline, X, y, cv=2, external={"B": (other, y)}, random_state=0)
+    failures = comparison.settings["failures"]
+    assert failures[["cohort", "row", "item", "code"]].to_numpy().tolist() == [
+        ["internal", 3, "hip", "too_few_levels"],
+        ["B", 39, "hip", "too_few_levels"],
+    ]
+    page = comparison.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "1 in internal (too few levels); 1 in B (too few levels)" in page
+    both = compare_models({"a": pipeline, "b": clone(pipeline)}, X, y, cv=2, random_state=0)
+    assert len(both.settings["failures"]) == 1

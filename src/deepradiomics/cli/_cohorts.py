@@ -125,10 +125,16 @@ def _say_failures(model):
     return failed
 
 
+def _say_failures_of(comparison):
+    """Name the rows that were left empty in a comparison, on stderr; the exit code."""
+    for row in comparison.settings["failures"].itertuples():
+        print(f"deepradiomics: {row.cohort}, row {row.row}, {row.item}: {row.reason}", file=sys.stderr)
+    return int(len(comparison.settings["failures"]) > 0)
+
+
 def compare(options):
     """Compare feature sets; write table, tests and predictions."""
-    _compared(options)
-    return 0
+    return _say_failures_of(_compared(options)[0])
 
 
 def _compared(options):
@@ -187,7 +193,7 @@ def report(options):
     subgroups = {name: X[name] for name in options.subgroups}
     page = comparison.to_html(options.output / "report.html", title=options.recipe, subgroups=subgroups or None)
     print(f"\nreport: {page.name}")
-    return 0
+    return _say_failures_of(comparison)
 
 
 def _recipe(options):
@@ -261,8 +267,10 @@ def _value(name, text):
     """A number, true, false or null where the text is one, else the text."""
     import json
 
+    # Python's words for the same.
+    words = {"True": "true", "False": "false", "None": "null"}
     try:
-        value = json.loads(text)
+        value = json.loads(words.get(text, text))
     except json.JSONDecodeError:
         value = text
     if isinstance(value, list | dict) or (name.startswith("segmenter") and value is not None):

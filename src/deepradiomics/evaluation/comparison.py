@@ -107,6 +107,9 @@ def compare_feature_sets(  # noqa: PLR0913
     **Thresholds** are Youden's, on training rows only: in each fold on scores of 3 folds within its training part, for
     external cohorts on the out-of-fold scores of X.
 
+    **Failures.** What a region or texture step could not do and left empty, where its ``on_error`` allows that, is
+    listed in ``settings["failures"]`` (``row``, ``item``, ``code``, ``reason``, ``cohort``) and in the report.
+
     **Nothing selected.** Where no feature of a set survived selection, the set predicts the share of events in the
     training part, for every row; ``n_features`` shows 0.
 
@@ -145,7 +148,8 @@ def compare_feature_sets(  # noqa: PLR0913
     sets = resolve_feature_sets(feature_sets, parts.blocks)
     task = _task(X, y, groups, (cv, n_repeats), external, random_state)
     settings = {"model": repr(model), "feature_sets": sets, "random_state": random_state}
-    return _comparison(task, _fit_all(parts, sets, task, n_jobs, checkpoint), settings)
+    fits, failures = _fit_all(parts, sets, task, n_jobs, checkpoint)
+    return _comparison(task, fits, settings | {"failures": failures})
 
 
 # As above, and no shorter for being about models.
@@ -225,10 +229,13 @@ def compare_models(  # noqa: PLR0913
         )
     task = _task(X, y, groups, (cv, n_repeats), external, random_state)
     parts = {name: _whole(model) for name, model in models.items()}
-    fits = [_fit_all(part, {name: part.blocks}, task, n_jobs, checkpoint) for name, part in parts.items()]
+    found = [_fit_all(part, {name: part.blocks}, task, n_jobs, checkpoint) for name, part in parts.items()]
+    fits, failures = zip(*found, strict=True)
     joined = [[result for fit in fold for result in fit] for fold in zip(*fits, strict=True)]
     sets = {name: part.blocks for name, part in parts.items()}
-    return _comparison(task, joined, {"model": repr(models), "feature_sets": sets, "random_state": random_state})
+    settings = {"model": repr(models), "feature_sets": sets, "random_state": random_state}
+    # A step that several models share failed once.
+    return _comparison(task, joined, settings | {"failures": pd.concat(failures).drop_duplicates(ignore_index=True)})
 
 
 @dataclass(frozen=True)
@@ -406,11 +413,11 @@ def _check_other_patients(name, X, table):
 
 
 def _fit_all(parts, sets, task, n_jobs, checkpoint):
-    """Fit each fold, and once more all rows if there are external cohorts; return a list of SetResult for each."""
+    """Fit each fold, and once more all rows if there are external cohorts; lists of SetResult, and what failed."""
     _check_model(parts, task)
     n_fits = len(task.splits) + bool(task.cohorts)
     with tqdm(total=n_fits, desc="what needs no fit", unit="fit") as bar:
-        front, (X, *others) = compute_once(parts.front, [task.X, *(cohort.X for cohort in task.cohorts)])
+        front, (X, *others), failures = compute_once(parts.front, [task.X, *(cohort.X for cohort in task.cohorts)])
         parts = ModelParts(front, parts.tail)
         bar.set_description("comparing")
         jobs = [(train, [_safe_indexing(X, test)]) for train, test in task.splits]
@@ -421,7 +428,8 @@ def _fit_all(parts, sets, task, n_jobs, checkpoint):
         for fit in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
             fits.append(fit)
             bar.update()
-    return fits
+    names = [INTERNAL, *(cohort.name for cohort in task.cohorts)]
+    return fits, failures.assign(cohort=[names[number] for number in failures.pop("table")])
 
 
 def _rows(task, X, rows):

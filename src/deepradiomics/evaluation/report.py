@@ -22,7 +22,7 @@ from deepradiomics.exceptions import InputError, require
 
 _PACKAGES = ("deepradiomics", "scikit-learn", "numpy", "scipy", "pandas", "xgboost", "torch")
 _TEMPLATE = "report.html.jinja"
-_SETTINGS = ("feature_sets", "folds", "n_repeats", "groups", "near_duplicates", "random_state", "model")
+_SETTINGS = ("feature_sets", "folds", "n_repeats", "groups", "near_duplicates", "failures", "random_state", "model")
 
 
 def write_report(comparison, path, *, title, subgroups=None, excluded=None, figures=None, images=None):
@@ -90,6 +90,7 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None, figu
         associated=_associated(parts),
         told_apart=_told_apart(parts),
         near_duplicates=_near_duplicates(comparison.settings["near_duplicates"]),
+        failures=_failures(comparison.settings["failures"]),
         figures=drawn + [(caption, _data_uri(figure)) for caption, figure in (figures or {}).items()],
         worst=worst,
         versions=_versions(),
@@ -164,6 +165,12 @@ def _near_duplicates(pairs):
         for pair in pairs.sort_values("likeness", ascending=False, kind="stable").head(5).itertuples()
     ]
     return {"n": len(pairs), "named": named}
+
+
+def _failures(failures):
+    """How many regions were left empty in each cohort, and why."""
+    counts = failures.groupby(["cohort", "code"], sort=False).size()
+    return [f"{n} in {cohort} ({code.replace('_', ' ')})" for (cohort, code), n in counts.items()]
 
 
 def _worst_cases(comparison, images):

@@ -14,6 +14,8 @@ from sklearn.utils.metaestimators import available_if
 
 from deepradiomics.exceptions import InputError
 
+_FAILURE = ["table", "row", "item", "code", "reason"]
+
 
 @dataclass(frozen=True)
 class ModelParts:
@@ -134,6 +136,9 @@ def compute_once(front, tables):
         What is left to fit, in which stored results stand for the computed steps.
     tables : list of DataFrames or arrays
         The tables it takes, row for row.
+    failures : DataFrame of shape (n_failures, 5)
+        What the steps could not do and left empty: ``table`` (its number), ``row``, ``item`` (column or region),
+        ``code`` and ``reason``.
 
     Notes
     -----
@@ -149,19 +154,19 @@ def compute_once(front, tables):
     >>> from deepradiomics.evaluation.stateless import compute_once
     >>> texture = make_pipeline(FunctionTransformer(np.sqrt), StandardScaler())
     >>> front = make_pipeline(ColumnTransformer([("texture", texture, [0])]))
-    >>> rest, (table,) = compute_once(front, [np.array([[1.0], [9.0]])])
+    >>> rest, (table,), failures = compute_once(front, [np.array([[1.0], [9.0]])])
     >>> rest.fit_transform(table).ravel().tolist()
     [-1.0, 1.0]
     """
-    steps, leading = list(front.steps), []
+    steps, leading, failures = list(front.steps), [], []
     while len(steps) > 1 and is_stateless(steps[0][1]):
         leading.append(steps.pop(0))
     if leading:
-        _, tables = _run(Pipeline(leading), tables)
+        _, tables = _run(Pipeline(leading), tables, failures)
     if len(steps) > 1:
-        return Pipeline(steps), list(tables)
-    blocks, tables = _compute_heads(steps[0][1], list(tables))
-    return Pipeline([(steps[0][0], blocks)]), tables
+        return Pipeline(steps), list(tables), pd.DataFrame(failures, columns=_FAILURE)
+    blocks, tables = _compute_heads(steps[0][1], list(tables), failures)
+    return Pipeline([(steps[0][0], blocks)]), tables, pd.DataFrame(failures, columns=_FAILURE)
 
 
 def columns_read(front, table):
@@ -240,14 +245,23 @@ class _Stored(BaseEstimator, TransformerMixin):
         return np.asarray(self.names, dtype=object)
 
 
-def _run(steps, tables):
+def _run(steps, tables, failures):
     """Fit a stateless pipeline on the first table and transform each; return it and the results."""
-    fitted = clone(steps)
-    first = fitted.fit_transform(tables[0])
-    return fitted, [first, *(fitted.transform(table) for table in tables[1:])]
+    fitted, found = clone(steps), []
+    for number, table in enumerate(tables):
+        found.append(fitted.transform(table) if found else fitted.fit_transform(table))
+        failures += [(number, *failure) for step in fitted.get_params().values() for failure in _failed(step)]
+    return fitted, found
 
 
-def _compute_heads(blocks, tables):
+def _failed(step):
+    """What a step wrote down in its last call: (row, item, code, reason)."""
+    found = getattr(step, "failures_", None)
+    rows = found.to_dict("records") if isinstance(found, pd.DataFrame) else []
+    return [(row["row"], row.get("column", row.get("region")), row["code"], row["reason"]) for row in rows]
+
+
+def _compute_heads(blocks, tables, failures):
     """Compute the stateless head of each block; return the blocks that are left and the tables they take."""
     row_number = tables[0].shape[1]
     transformers, read, replaced = [], set(), set()
@@ -255,7 +269,7 @@ def _compute_heads(blocks, tables):
         columns = columns(tables[0]) if callable(columns) else columns
         where = _positions(columns, tables[0])
         head, rest = _head_and_rest(transformer)
-        stored = _stored(head, tables, columns) if head and where else None
+        stored = _stored(head, tables, columns, failures) if head and where else None
         if stored is None:
             read.update(where)
             transformers.append((name, transformer, columns))
@@ -285,9 +299,10 @@ def _head_and_rest(transformer):
     return [step for step in head if not _is(step, "passthrough") and step is not None], steps
 
 
-def _stored(head, tables, columns):
+def _stored(head, tables, columns, failures):
     """Run a head on its columns; None where its output is of a kind that is not stored, such as a sparse matrix."""
-    fitted, parts = _run(make_pipeline(*head), [_safe_indexing(table, columns, axis=1) for table in tables])
+    parts = [_safe_indexing(table, columns, axis=1) for table in tables]
+    fitted, parts = _run(make_pipeline(*head), parts, failures)
     if all(isinstance(part, pd.DataFrame) for part in parts):
         return _Stored(pd.concat(parts, ignore_index=True), list(parts[0].columns))
     if all(isinstance(part, np.ndarray) and part.ndim == 2 for part in parts):
