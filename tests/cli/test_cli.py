@@ -46,8 +46,12 @@ def study(tmp_path):
     return tmp_path
 
 
-def test_a_users_table_and_parameters_give_pyradiomics_own_numbers(study, capsys):
+@pytest.mark.parametrize("labelled", [True, False], ids=["labels of the table", "label of the file"])
+def test_a_users_table_and_parameters_give_pyradiomics_own_numbers(study, capsys, labelled):
     pytest.importorskip("radiomics")
+    if not labelled:
+        pd.read_csv(study / "cases.csv").drop(columns="Label").to_csv(study / "cases.csv", index=False)
+        (study / "Params.yaml").write_text(PARAMETERS + "  label: 2\n")
     assert (
         main(["extract", str(study / "cases.csv"), "-p", str(study / "Params.yaml"), "-o", str(study / "ours.csv")])
         == 0

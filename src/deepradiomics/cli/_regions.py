@@ -19,7 +19,7 @@ def extract(options):
     extractor = _texture(options)
     _check_free(table, extractor, options.table.name)
     measured = _resumed if options.resume else _measured
-    features, failures = measured(table, extractor, options)
+    features, failures = measured(_labelled(table, options.param), extractor, options)
     found = pd.concat([table, features], axis=1)
     if options.output.suffix == ".csv":
         found.to_csv(options.output, index=False)
@@ -49,6 +49,17 @@ def _table(path):
     return table
 
 
+def _labelled(table, param):
+    """The table with the label of the parameter file in rows that have none of their own, as in pyradiomics."""
+    from deepradiomics.texture.pyradiomics import read_label
+
+    label = None if param is None else read_label(param)
+    if label is None:
+        return table
+    own = table["Label"] if "Label" in table else table["Image"].map(lambda _: None)
+    return table.assign(Label=own.astype(object).where(own.notna(), label))
+
+
 def _labels(table):
     """Label of each row: a whole number, or None for all of the mask."""
     import pandas as pd
@@ -71,13 +82,14 @@ def _texture(options):
     import pandas as pd
 
     from deepradiomics.texture import TextureExtractor
+    from deepradiomics.texture.pyradiomics import read_parameters
 
     settings = {"engine": options.engine, "on_error": options.on_error, "n_jobs": options.jobs, "verbose": True}
     if options.resume:
         # The archive has workers, a progress bar and a table of failures of its own.
         settings |= {"on_error": "nan", "n_jobs": 1, "verbose": False}
     if options.param is not None:
-        extractor = TextureExtractor.from_params(options.param, **settings)
+        extractor = TextureExtractor(**(read_parameters(options.param) | settings))
     else:
         extractor = TextureExtractor(**settings)
     return extractor.set_output(transform="pandas").fit(pd.DataFrame({"region": []}, dtype=object))

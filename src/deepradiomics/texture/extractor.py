@@ -17,7 +17,7 @@ from deepradiomics.reading import as_radiograph, read_radiograph
 from deepradiomics.texture.measurement import measure_all
 from deepradiomics.texture.plan import feature_names, make_plan
 from deepradiomics.texture.preparation import INTERPOLATORS, MAX_LEVELS
-from deepradiomics.texture.pyradiomics import read_parameters
+from deepradiomics.texture.pyradiomics import read_label, read_parameters
 
 
 class TextureExtractor(TransformerMixin, BaseEstimator):
@@ -261,7 +261,8 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If the file cannot be read, has an unknown key, or sets both the bin width and the bin count.
+            If the file cannot be read, has an unknown key, sets both the bin width and the bin count, or asks for a
+            label other than 1, which is chosen when a mask is read.
 
         Examples
         --------
@@ -274,6 +275,13 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         ...     TextureExtractor.from_params(path, n_jobs=2).bin_count
         16
         """
+        label = read_label(path)
+        if label not in (None, 1):
+            raise InputError(
+                f"setting label is {label}, masks are boolean here; choose the label when the mask is read: "
+                "read_radiograph(image, mask=mask, label=...)",
+                code="label",
+            )
         return cls(**(read_parameters(path) | settings))
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -93,12 +93,13 @@ def read_parameters(path):
     ------
     InputError
         If the file cannot be read, has an unknown key (the message names the nearest known one), sets both the bin
-        width and the bin count, or asks for what a plane image does not have (LBP3D, a label other than 1).
+        width and the bin count, or asks for what a plane image does not have (LBP3D).
 
     Notes
     -----
     The class ``shape`` is left out, as pyradiomics does on a two-dimensional image; settings for volumes and voxel
-    maps (``force2D``, ``correctMask``, ``voxelSetting`` ...) are accepted and have no effect. Of
+    maps (``force2D``, ``correctMask``, ``voxelSetting`` ...) are accepted and have no effect, as has the label, which
+    is chosen when a mask is read (see `read_label`). Of
     ``resampledPixelSpacing``, (x, y) or (x, y, z) in the file, the first two are taken.
 
     Examples
@@ -122,6 +123,41 @@ def read_parameters(path):
     keywords["image_types"] = _image_types(content.get("imageType") or {"Original": {}}, settings)
     keywords["feature_classes"] = _feature_classes(content.get("featureClass"))
     return keywords
+
+
+def read_label(path):
+    """Read which label of a mask a parameter file of pyradiomics asks for.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file, or a JSON file (``.json``).
+
+    Returns
+    -------
+    int or None
+        The setting ``label``; None where the file has none.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or the label is no whole number.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from deepradiomics.texture.pyradiomics import read_label
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "Params.yaml"
+    ...     _ = path.write_text("setting: {binWidth: 10, label: 2}\\n")
+    ...     read_label(path)
+    2
+    """
+    label = (_load(Path(path)).get("setting") or {}).get("label")
+    if label is not None and (isinstance(label, bool) or not isinstance(label, int)):
+        raise InputError(f"setting label is {label!r}; give a whole number", code="label")
+    return label
 
 
 class _Loader(yaml.SafeLoader):
@@ -205,12 +241,6 @@ def check_keys(keys, known, what):
 
 def _extractor_keywords(settings):
     """Translate the settings that are keywords of TextureExtractor."""
-    if settings.get("label", 1) != 1:
-        raise InputError(
-            f"setting label is {settings['label']}, masks are boolean here; choose the label when the mask is read: "
-            "read_radiograph(image, mask=mask, label=...)",
-            code="label",
-        )
     keywords = {EXTRACTOR_KEYWORDS[key]: value for key, value in settings.items() if key in EXTRACTOR_KEYWORDS}
     check_binning(keywords.get("bin_count"), keywords.get("bin_width"))
     if keywords.get("bin_count") is None:
