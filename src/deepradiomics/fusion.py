@@ -250,16 +250,8 @@ class StackedFusionClassifier(ClassifierMixin, BaseEstimator):
         else:
             validate_data(self, X, skip_check_array=True)
         check_classification_targets(y)
-        classifier = LogisticRegression(max_iter=1000) if self.classifier is None else self.classifier
-        parts = _present(_parts(self.blocks), X)
-        stacking = StackingClassifier(
-            [(part[0], make_pipeline(ColumnTransformer([part]), clone(classifier))) for part in parts],
-            final_estimator=LogisticRegression() if self.final_classifier is None else clone(self.final_classifier),
-            cv=_explicit_splits(self.cv, np.asarray(y), groups, self.random_state),
-            stack_method="predict_proba",
-            n_jobs=self.n_jobs,
-        )
-        self.stacking_ = stacking.fit(X, y)
+        splits = _explicit_splits(self.cv, np.asarray(y), groups, self.random_state)
+        self.stacking_ = self._stacking(_present(_parts(self.blocks), X), splits).fit(X, y)
         self.classes_ = self.stacking_.classes_
         return self
 
@@ -295,6 +287,20 @@ class StackedFusionClassifier(ClassifierMixin, BaseEstimator):
         """
         probability = self.predict_proba(X)
         return self.classes_[probability.argmax(axis=1)]
+
+    def _stacking(self, parts, cv):
+        """Build scikit-learn's stacking of one classifier a block."""
+        classifier = LogisticRegression(max_iter=1000) if self.classifier is None else self.classifier
+        return StackingClassifier(
+            [(part[0], make_pipeline(ColumnTransformer([part]), clone(classifier))) for part in parts],
+            final_estimator=LogisticRegression() if self.final_classifier is None else clone(self.final_classifier),
+            cv=cv,
+            stack_method="predict_proba",
+            n_jobs=self.n_jobs,
+        )
+
+    def _sk_visual_block_(self):
+        return self._stacking(_parts(self.blocks), self.cv)._sk_visual_block_()
 
 
 def _parts(blocks):

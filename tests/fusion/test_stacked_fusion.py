@@ -7,8 +7,10 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, StratifiedGroupKFold
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deepradiomics import compare_feature_sets
@@ -57,3 +59,10 @@ def test_it_stands_behind_shared_blocks_in_a_comparison():
 def test_no_column_of_any_block():
     with pytest.raises(InputError, match="no column of the blocks deep"):
         StackedFusionClassifier(["deep"]).fit(X, Y)
+
+
+def test_the_diagram_shows_each_block_and_what_joins_them():
+    page = estimator_html_repr(StackedFusionClassifier(["clinical", "texture"], final_classifier=GaussianNB()))
+    assert "clinical" in page
+    assert "texture" in page
+    assert "GaussianNB" in page
