@@ -109,7 +109,6 @@ def cross_fit_splits(cv, codes, groups, usable, seed):
         Examples
         --------
         >>> import numpy as np
-    import pandas as pd
         >>> from deepradiomics.deep.folds import cross_fit_splits
         >>> splits = cross_fit_splits(2, np.array([0, 1, 0, 1]), None, np.ones(4, dtype=bool), seed=0)
         >>> [train.tolist() for train, _ in splits]
@@ -165,7 +164,6 @@ def validation_split(rows, codes, groups, fraction, seed):
         Examples
         --------
         >>> import numpy as np
-    import pandas as pd
         >>> from deepradiomics.deep.folds import validation_split
         >>> codes = np.repeat([0, 1], 10)
         >>> [len(part) for part in validation_split(np.arange(20), codes, None, 0.2, seed=0)]
