@@ -81,38 +81,38 @@ def patient_numbers(groups, n_samples):
 def cross_fit_splits(cv, codes, groups, usable, seed):
     """Split rows so that each usable one is tested exactly once.
 
-        Parameters
-        ----------
-        cv : int, splitter or None
-            None is 5 folds.
-        codes : int array of shape (n_samples,)
-            Class of each row.
-        groups : array of shape (n_samples,) or None
-            Patients.
-        usable : bool array of shape (n_samples,)
-            Rows that have an image; the others are in no fold.
-        seed : int
-            Of the shuffle, where cv is a number.
+    Parameters
+    ----------
+    cv : int, splitter or None
+        None is 5 folds.
+    codes : int array of shape (n_samples,)
+        Class of each row.
+    groups : array of shape (n_samples,) or None
+        Patients.
+    usable : bool array of shape (n_samples,)
+        Rows that have an image; the others are in no fold.
+    seed : int
+        Of the shuffle, where cv is a number.
 
-        Returns
-        -------
-        list of (train, test)
-            Sorted row numbers.
+    Returns
+    -------
+    list of (train, test)
+        Sorted row numbers.
 
-        Raises
-        ------
-        InputError
-            If a class is too small, a training part lacks a class, or a row is tested never or twice.
-        LeakageError
-            If a group is on both sides of a split.
+    Raises
+    ------
+    InputError
+        If a class is too small, a training part lacks a class, or a row is tested never or twice.
+    LeakageError
+        If a group is on both sides of a split.
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from deepradiomics.deep.folds import cross_fit_splits
-        >>> splits = cross_fit_splits(2, np.array([0, 1, 0, 1]), None, np.ones(4, dtype=bool), seed=0)
-        >>> [train.tolist() for train, _ in splits]
-        [[0, 3], [1, 2]]
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.deep.folds import cross_fit_splits
+    >>> splits = cross_fit_splits(2, np.array([0, 1, 0, 1]), None, np.ones(4, dtype=bool), seed=0)
+    >>> [train.tolist() for train, _ in splits]
+    [[0, 3], [1, 2]]
     """
     rows = np.flatnonzero(usable)
     splitter = _splitter(cv, codes[rows], groups, seed)
@@ -138,36 +138,36 @@ def cross_fit_splits(cv, codes, groups, usable, seed):
 def validation_split(rows, codes, groups, fraction, seed):
     """Hold out a stratified share of the rows, whole groups where there are any.
 
-        Parameters
-        ----------
-        rows : int array of shape (n,)
-            Rows to split.
-        codes : int array of shape (n_samples,)
-            Class of each row.
-        groups : array of shape (n_samples,) or None
-            Patients.
-        fraction : float
-            Share to hold out; the nearest of 1/2, 1/3, 1/4 ... is taken.
-        seed : int
-            Of the shuffle.
+    Parameters
+    ----------
+    rows : int array of shape (n,)
+        Rows to split.
+    codes : int array of shape (n_samples,)
+        Class of each row.
+    groups : array of shape (n_samples,) or None
+        Patients.
+    fraction : float
+        Share to hold out; the nearest of 1/2, 1/3, 1/4 ... is taken.
+    seed : int
+        Of the shuffle.
 
-        Returns
-        -------
-        train, validation : int arrays
-            Sorted row numbers.
+    Returns
+    -------
+    train, validation : int arrays
+        Sorted row numbers.
 
-        Raises
-        ------
-        InputError
-            If a class is too small.
+    Raises
+    ------
+    InputError
+        If a class is too small.
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from deepradiomics.deep.folds import validation_split
-        >>> codes = np.repeat([0, 1], 10)
-        >>> [len(part) for part in validation_split(np.arange(20), codes, None, 0.2, seed=0)]
-        [16, 4]
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.deep.folds import validation_split
+    >>> codes = np.repeat([0, 1], 10)
+    >>> [len(part) for part in validation_split(np.arange(20), codes, None, 0.2, seed=0)]
+    [16, 4]
     """
     some_groups = None if groups is None else groups[rows]
     splitter = _splitter(max(2, round(1 / fraction)), codes[rows], some_groups, seed, what="validation_fraction")
