@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from deepradiomics import Radiograph
+from deepradiomics import Radiograph, as_radiograph, read_radiograph
 from deepradiomics.exceptions import InputError
 
 
@@ -63,3 +63,11 @@ def test_what_is_no_radiograph(keywords, code):
     with pytest.raises(InputError) as caught:
         Radiograph(**{"pixels": np.zeros((2, 3)), **keywords})
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("read", [Radiograph, as_radiograph, read_radiograph])
+def test_hidden_pixels_are_not_lost(read):
+    hidden = np.ma.masked_greater(np.arange(16.0).reshape(4, 4), 3)
+    with pytest.raises(InputError, match=r"hides 12 pixels .* mask=~array.mask"):
+        read(hidden)
+    assert read(np.ma.asarray(np.ones((3, 3)))).pixels.shape == (3, 3)

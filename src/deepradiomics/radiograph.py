@@ -109,6 +109,12 @@ class Radiograph:
 
 def _read_only(values, dtype):
     """Return a C-contiguous array of the dtype that nobody can write to."""
+    if np.ma.is_masked(values):
+        raise InputError(
+            f"the array hides {np.ma.count_masked(values)} pixels behind a mask of numpy.ma, which would be lost; give "
+            "Radiograph(array.data, mask=~array.mask)",
+            code="masked_array",
+        )
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise InputError(f"grey values are numbers, not {array.dtype}", code="not_an_image")

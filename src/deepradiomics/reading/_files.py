@@ -54,7 +54,8 @@ class Found(NamedTuple):
 def array_of(values):
     """Make an array of whatever can become one."""
     try:
-        return np.asarray(values)
+        # A masked array stays one, so that its hidden pixels are not lost without a word.
+        return values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{type(values).__name__} is not an array of numbers ({type(error).__name__}); give a path or an array of "
