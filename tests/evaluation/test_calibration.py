@@ -39,6 +39,9 @@ def test_a_hundred_thousand_rows_are_interpolated():
 def test_corner_cases():
     assert calibration_measures([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]).slope == np.inf
     assert calibration_measures([0, 0, 1, 1], [0.9, 0.8, 0.2, 0.1]).slope == -np.inf
+    # The classes touch at 0.5, and no slope is the likeliest.
+    assert calibration_measures([0, 0, 1, 1], [0.1, 0.5, 0.5, 0.9]).slope == np.inf
+    assert calibration_measures([1, 1, 0, 0], [0.1, 0.5, 0.5, 0.9]).slope == -np.inf
     assert np.isnan(calibration_measures([0, 1, 1], [0.5, 0.5, 0.5]).slope)
     assert np.isfinite(calibration_measures([0, 1, 0, 1], [0.0, 1.0, 1.0, 0.0]).intercept)
 

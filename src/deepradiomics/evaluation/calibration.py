@@ -193,8 +193,11 @@ def _local_line(point, x, y, n_near):
 def _slope(odds, event):
     if np.ptp(odds) == 0:
         return np.nan
-    if odds[event].min() > odds[~event].max() or odds[event].max() < odds[~event].min():
-        return np.inf if odds[event].min() > odds[~event].max() else -np.inf
+    # Touching at one value is separation, too: the likelihood has no maximum.
+    if odds[event].min() >= odds[~event].max():
+        return np.inf
+    if odds[event].max() <= odds[~event].min():
+        return -np.inf
     return float(_logistic_fit(np.column_stack([np.ones_like(odds), odds]), event)[1])
 
 
