@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from deepradiomics.box import fraction_inside, mirror_box
 from deepradiomics.exceptions import InputError, RegionError
-from deepradiomics.regions import femur_geometry, place_femur_boxes
+from deepradiomics.regions import _outline, femur_geometry, place_femur_boxes
 from deepradiomics.simulation import make_hips
 
 SIDES = [("left", 1, "L"), ("right", 2, "R")]
@@ -173,3 +173,14 @@ def test_every_box_of_500_femora_lies_in_the_bone():
     assert len(errors) == 500
     assert min(inside) >= 0.95
     assert max(errors) < 3
+
+
+def test_rays_are_followed_as_if_each_step_were_looked_at():
+    mask = make_hips(1, random_state=0, image_shape=(256, 256)).masks[0] == 1
+    distance, rng = _outline.Bone(mask, 1.0).distance, np.random.default_rng(0)
+    starts, angles = rng.uniform(-5, 5 + np.array(distance.shape), (2000, 2)), rng.uniform(0, 2 * np.pi, 2000)
+    directions = np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    for steps in (np.arange(0.25, 80, 0.25), np.arange(0, 3, 0.5), np.array([1.0])):
+        outside = _outline.sample(distance, starts[:, None] + steps[:, None] * directions[:, None]) <= 0
+        wanted = np.where(outside.any(axis=1), outside.argmax(axis=1), len(steps))
+        assert np.array_equal(_outline.first_outside(distance, starts, directions, steps), wanted)

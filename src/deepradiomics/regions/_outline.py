@@ -7,6 +7,8 @@ from deepradiomics.exceptions import RegionError
 
 # Steps of half a pixel in which most outlines are found.
 _NEAR = 120
+# Steps from one far look along a ray to the next.
+_STRIDE = 12
 
 
 class Bone:
@@ -50,6 +52,27 @@ def sample(distance, points):
     coordinates = points.reshape(-1, 2).T - 0.5
     values = ndimage.map_coordinates(distance, coordinates, order=1, mode="constant", cval=-1e3)
     return values.reshape(points.shape[:-1])
+
+
+def first_outside(distance, starts, directions, steps):
+    """Number of the first of some steps at which rays are outside; the number of steps where none is.
+
+    ``starts`` and ``directions`` are (n, 2), ``steps`` rise. The result is that of looking at each step: along a ray
+    the distance changes by at most sqrt(2) a pixel, so between two far points that are deep enough inside it is not
+    looked at.
+    """
+    far = np.append(np.arange(0, len(steps) - 1, _STRIDE), len(steps) - 1)
+    depth = sample(distance, starts[:, None] + steps[far][:, None] * directions[:, None])
+    outside = depth <= 0
+    last = np.where(outside.any(axis=1), outside.argmax(axis=1), len(far))
+    result = np.where(outside[:, 0], 0, len(steps))
+    sure = depth[:, :-1] + depth[:, 1:] > np.sqrt(2) * np.diff(steps[far]) + 1e-6
+    rays, gaps = np.nonzero(~sure & (np.arange(len(far) - 1) < last[:, None]))
+    near = np.minimum(far[gaps, None] + np.arange(1, _STRIDE + 1), far[gaps + 1, None])
+    there = sample(distance, starts[rays, None] + steps[near][..., None] * directions[rays, None]) <= 0
+    hit = there.any(axis=1)
+    np.minimum.at(result, rays[hit], near[hit, there[hit].argmax(axis=1)])
+    return result
 
 
 def lateral_axis(shaft_axis):

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from deepradiomics.box import Box, fraction_inside, mirror_box
 from deepradiomics.exceptions import InputError, RegionError
-from deepradiomics.regions._outline import Bone, lateral_axis, reach, reaches, sample
+from deepradiomics.regions._outline import Bone, first_outside, lateral_axis, reach, reaches, sample
 
 # Mean diameter of an adult femoral head in mm (Noble 1988): the yardstick where the spacing is unknown.
 HEAD_DIAMETER_MM = 47.0
@@ -259,12 +259,11 @@ def _arc(distance, centre, radius, outwards):
     base = np.arctan2(outwards[0], outwards[1])
     rays = np.stack([np.sin(base + turn), np.cos(base + turn)], axis=-1)
     steps = np.arange(0.5 * radius, 1.5 * radius, 0.25)
-    inside = sample(distance, centre + steps[None, :, None] * rays[:, None, :]) > 0
-    reach = np.argmin(inside, axis=1)
-    found = (reach > 0) & ~inside.all(axis=1)
+    reach = first_outside(distance, np.broadcast_to(centre, rays.shape), rays, steps)
+    found = (reach > 0) & (reach < len(steps))
     if found.sum() < 40:
         raise RegionError("the head has no outline to fit a circle to; is it a femur?", code="no_head")
-    return centre + (steps[reach] - 0.125)[found, None] * rays[found]
+    return centre + (steps[reach[found]] - 0.125)[:, None] * rays[found]
 
 
 def _fit_circle(points):
@@ -297,10 +296,9 @@ def _narrowest(distance, head, axis, radius):
     across = np.array([-axis[1], axis[0]])
     steps = np.arange(0.25, 1.6 * radius, 0.25)
     spine = head + along[:, None] * axis
-    ends = []
+    beyond, ends = np.append(steps - 0.125, np.inf), []
     for sign in (1, -1):
-        inside = sample(distance, spine[:, None, :] + sign * steps[None, :, None] * across) > 0
-        ends.append(np.where(inside.all(axis=1), np.inf, steps[np.argmin(inside, axis=1)] - 0.125))
+        ends.append(beyond[first_outside(distance, spine, np.broadcast_to(sign * across, spine.shape), steps)])
     width = np.where(sample(distance, spine) > 0, ends[0] + ends[1], np.inf)
     best = int(np.argmin(width))
     if not np.isfinite(width[best]):

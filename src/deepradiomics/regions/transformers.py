@@ -253,10 +253,10 @@ class FemurRegions(_Regions):
                     code="laterality",
                 )
             return labels * (1 if radiograph.laterality == "L" else 2)
-        unknown = np.setdiff1d(labels, (0, 1, 2))
-        if unknown.size:
+        if labels.min() < 0 or labels.max() > 2:
+            unknown = labels[(labels < 0) | (labels > 2)][0]
             raise InputError(
-                f"the mask holds the label {unknown[0]}; 1 is the left femur, 2 the right one, 0 the rest",
+                f"the mask holds the label {unknown}; 1 is the left femur, 2 the right one, 0 the rest",
                 code="label",
             )
         return labels
