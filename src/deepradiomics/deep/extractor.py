@@ -129,6 +129,9 @@ class DeepExtractor(ClassifierMixin, _NetworkEstimator):
     keeps all distances of the fold network, so the held-out rows become no easier to separate than that network left
     them.
 
+    **Last bits.** Convolutions add in another order for another number of images, so the embedding of a row differs by
+    about 1e-6 with the rows that are given along with it; given the same rows, it is the same to the bit.
+
     **Memory.** Prepared images are kept in float16 up to 1 GiB a call (10,700 images at 224 x 224), and beyond that
     are read again each epoch. Masks of the radiographs are not used: the network sees the crop.
 
