@@ -1,7 +1,6 @@
 """Which rows train a network and which it must not see."""
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from deepradiomics.exceptions import InputError, LeakageError
@@ -34,48 +33,6 @@ def check_groups(cv, groups):
             "use set_fit_request(groups=True) under sklearn.config_context(enable_metadata_routing=True)",
             code="groups_missing",
         )
-
-
-def patient_numbers(groups, n_samples):
-    """Number the patients of some rows.
-
-    Parameters
-    ----------
-    groups : array-like of shape (n_samples,) or None
-        Patients.
-    n_samples : int
-        Rows there are.
-
-    Returns
-    -------
-    int array of shape (n_samples,) or None
-        The same number for rows of one patient; None without groups.
-
-    Raises
-    ------
-    InputError
-        If there is not one patient a row, or one is missing.
-
-    Examples
-    --------
-    >>> from deepradiomics.deep.folds import patient_numbers
-    >>> patient_numbers(["b", "a", "b"], 3)
-    array([0, 1, 0])
-    """
-    if groups is None:
-        return None
-    groups = np.asarray(groups)
-    if groups.shape != (n_samples,):
-        raise InputError(f"groups of shape {groups.shape} for {n_samples} rows; give one patient a row", code="length")
-    numbers = pd.factorize(groups)[0]
-    missing = np.flatnonzero(numbers < 0)
-    if len(missing):
-        raise InputError(
-            f"row {missing[0]} has no patient ({len(missing)} such rows); name the patient of each row, a made-up one "
-            "where unknown",
-            code="missing_patient",
-        )
-    return numbers
 
 
 def cross_fit_splits(cv, codes, groups, usable, seed):

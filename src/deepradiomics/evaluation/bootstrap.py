@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from deepradiomics.evaluation._inputs import check_number
-from deepradiomics.evaluation.folds import number_patients
 from deepradiomics.evaluation.intervals import Interval, check_level
 from deepradiomics.exceptions import InputError
+from deepradiomics.patients import number_patients
 
 # A single patient of a class is missing from 37 of 100 resamples.
 _FEWEST_KNOWN = 0.7

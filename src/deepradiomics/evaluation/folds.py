@@ -1,11 +1,11 @@
 """Who is trained on and who is tested: patients kept together, and proof that they were."""
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
 from deepradiomics.evaluation._inputs import check_number
 from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.patients import number_patients
 
 PATIENT_COLUMN = "patient"
 
@@ -126,46 +126,6 @@ def splits_by_group(splitter):
     # Group splitters are those that ask for groups by default: scikit-learn's own mark, its mixin being private.
     routing = getattr(splitter, "get_metadata_routing", None)
     return routing is not None and bool(routing().consumes("split", ["groups"]))
-
-
-def number_patients(labels, n_rows):
-    """Number the patients of some rows.
-
-    Parameters
-    ----------
-    labels : array-like of shape (n_rows,)
-        Patient of each row.
-    n_rows : int
-        How many rows there are.
-
-    Returns
-    -------
-    int array of shape (n_rows,)
-        The same number for rows of one patient.
-
-    Raises
-    ------
-    InputError
-        If there is not one patient a row, or one is missing.
-
-    Examples
-    --------
-    >>> from deepradiomics.evaluation.folds import number_patients
-    >>> number_patients(["b", "a", "b"], 3).tolist()
-    [0, 1, 0]
-    """
-    labels = np.asarray(labels)
-    if labels.shape != (n_rows,):
-        raise InputError(f"groups of shape {labels.shape} for {n_rows} rows; give one patient a row", code="length")
-    missing = np.flatnonzero(pd.isna(labels))
-    if len(missing):
-        raise InputError(
-            f"row {missing[0]} has no patient ({len(missing)} such rows); name the patient of each row, a made-up "
-            "one where unknown",
-            code="missing_patient",
-        )
-    numbers = {}
-    return np.array([numbers.setdefault(label, len(numbers)) for label in labels.tolist()])
 
 
 def _splitter(cv, y):

@@ -8,9 +8,9 @@ import pandas as pd
 from scipy.stats import norm, rankdata
 
 from deepradiomics.evaluation._inputs import as_numbers, check_scores, check_two_classes
-from deepradiomics.evaluation.folds import number_patients
 from deepradiomics.evaluation.intervals import Interval, check_level
 from deepradiomics.exceptions import InputError
+from deepradiomics.patients import number_patients
 
 
 class DelongResult(NamedTuple):
