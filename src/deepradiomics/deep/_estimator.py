@@ -18,12 +18,13 @@ from torch import nn
 
 from deepradiomics.deep.alignment import aligned_views
 from deepradiomics.deep.columns import clinical_columns, image_columns
-from deepradiomics.deep.folds import check_groups, cross_fit_splits, patient_numbers, validation_split
+from deepradiomics.deep.folds import check_groups, cross_fit_splits, validation_split
 from deepradiomics.deep.networks import Architecture
 from deepradiomics.deep.rows import Patients, augmented_loader
 from deepradiomics.deep.scores import embed
 from deepradiomics.deep.stages import learning_stages
 from deepradiomics.exceptions import InputError
+from deepradiomics.patients import number_patients
 from deepradiomics.training import Batches, PreparedImages, Schedule, fit_network, resolve_device, seeded
 
 
@@ -219,7 +220,7 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
         return Patients(
             prepared,
             codes,
-            patient_numbers(groups, len(usable)),
+            None if groups is None else number_patients(groups, len(usable)),
             usable,
             seed,
             resolve_device(self.device),
@@ -277,7 +278,7 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
         if self.checkpoint is None:
             return [None, None]
         decisive = sha256()
-        aside = ("checkpoint", "cv", "device", "n_jobs", "verbose", "random_state")
+        aside = ("checkpoint", "cv", "device", "n_jobs", "pretrained", "verbose", "random_state")
         settings = {name: value for name, value in self.get_params(deep=False).items() if name not in aside}
         decisive.update(repr((settings, self.architecture_, patients.seed)).encode())
         # The weights it starts from: a file of the same name may hold others by now.
