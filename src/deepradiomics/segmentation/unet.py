@@ -400,7 +400,7 @@ class UNetSegmenter(BaseEstimator):
         InputError
             If an image cannot be read or used; the message says which.
         """
-        return list(self._probabilities(images))
+        return list(self._probabilities(as_sequence(images, "image")))
 
     def score(self, images, masks):
         """Compute the mean Dice coefficient.
@@ -473,7 +473,7 @@ class UNetSegmenter(BaseEstimator):
             mirror = mirrored_codes(self.mirror_classes, self.classes_, needed=True)
         device = resolve_device(self.device)
         self.network_.to(device)
-        for number, image in enumerate(as_sequence(images, "image")):
+        for number, image in enumerate(images):
             frame = read_frame(image, self.architecture_.image_size, number)
             if frame is None:
                 yield None
