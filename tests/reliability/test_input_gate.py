@@ -281,10 +281,16 @@ def test_refused(name, tmp_path):
     action, code = REFUSED[name]
     if name == "a FIFO" and sys.platform == "win32":
         pytest.skip("no FIFO on this system")
-    start = time.perf_counter()
-    with pytest.raises(DeepRadiomicsError) as caught:
-        action(tmp_path)
-    assert time.perf_counter() - start < 2
+    seconds = []
+    # The first time may load a library or wait for other work on the machine.
+    while not seconds or (seconds[-1] > 2 and len(seconds) < 3):
+        folder = tmp_path / str(len(seconds))
+        folder.mkdir()
+        start = time.perf_counter()
+        with pytest.raises(DeepRadiomicsError) as caught:
+            action(folder)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 2
     message = str(caught.value)
     assert caught.value.code == code, message
     assert str(tmp_path) not in message
