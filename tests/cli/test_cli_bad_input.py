@@ -288,7 +288,7 @@ def test_regions_that_are_left_empty_are_named(cases, capsys):
     capsys.readouterr()
     assert main(words) == 1
     said = capsys.readouterr()
-    assert "row 3, column 'hip': " in said.err
+    assert "row 3, hip: " in said.err
     assert len(said.out.splitlines()) == 7
 
 

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
-from deepradiomics.archive._settings import estimators_in
+from deepradiomics.estimators import estimators_in, failures_of
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 
 # What an image may make an estimator raise. Anything else stops the run.
@@ -114,11 +114,7 @@ def _transform(estimator, batch):
         vars(owner).pop("failures_", None)
     found = estimator.transform(batch)
     values = _numbers(found, len(batch))
-    failures = [
-        (int(row["row"]), str(row.get("column", row.get("region", ""))), str(row["code"]))
-        for owner in estimators_in(estimator)
-        for row in getattr(owner, "failures_", pd.DataFrame()).to_dict("records")
-    ]
+    failures = [(row, item, code) for row, item, code, _ in failures_of(estimator)]
     return _Part(len(batch), _names(estimator, found, values.shape[1]), values, failures)
 
 

@@ -13,6 +13,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
+from deepradiomics.estimators import estimators_in
+
 _FORMAT = 1
 _PACKAGES = ("deepradiomics", "numpy", "scipy", "scikit-learn", "numba", "PyWavelets", "pydicom", "SimpleITK")
 # Their versions are in the hash, so their code need not be.
@@ -42,19 +44,6 @@ def settings_of(estimator, id_column, columns):
         "id_column": id_column,
         "columns": columns,
     }
-
-
-def estimators_in(value, seen=None):
-    """Yield each estimator inside an estimator or a list of them, itself first, each once."""
-    seen = set() if seen is None else seen
-    if id(value) in seen or not isinstance(value, BaseEstimator | dict | list | tuple):
-        return
-    seen.add(id(value))
-    if isinstance(value, BaseEstimator):
-        yield value
-        value = vars(value)
-    for inner in value.values() if isinstance(value, dict) else value:
-        yield from estimators_in(inner, seen)
 
 
 def _versions(estimator):

@@ -113,16 +113,12 @@ def predict(options):
 
 def _say_failures(model):
     """Name the rows that a step could not do, on stderr; the exit code."""
-    from deepradiomics.archive._settings import estimators_in
+    from deepradiomics.estimators import failures_of
 
-    failed = 0
-    for step in estimators_in(model):
-        failures = getattr(step, "failures_", None)
-        for failure in () if failures is None else failures.to_dict("records"):
-            column = f", column {failure['column']!r}" if "column" in failure else ""
-            print(f"deepradiomics: row {failure['row']}{column}: {failure['reason']}", file=sys.stderr)
-            failed = 1
-    return failed
+    failures = failures_of(model)
+    for row, item, _, reason in failures:
+        print(f"deepradiomics: row {row}, {item}: {reason}", file=sys.stderr)
+    return int(len(failures) > 0)
 
 
 def _say_failures_of(comparison):

@@ -62,7 +62,7 @@ def reads_of(model):
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
-    from deepradiomics.archive._settings import estimators_in
+    from deepradiomics.estimators import estimators_in
     from deepradiomics.regions import FemurRegions, VertebraRegions
 
     files, others, made = [], [], set()

@@ -12,6 +12,7 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils.metaestimators import available_if
 
+from deepradiomics.estimators import failures_of
 from deepradiomics.exceptions import InputError
 
 _FAILURE = ["table", "row", "item", "code", "reason"]
@@ -250,15 +251,8 @@ def _run(steps, tables, failures):
     fitted, found = clone(steps), []
     for number, table in enumerate(tables):
         found.append(fitted.transform(table) if found else fitted.fit_transform(table))
-        failures += [(number, *failure) for step in fitted.get_params().values() for failure in _failed(step)]
+        failures += [(number, *failure) for failure in failures_of(fitted)]
     return fitted, found
-
-
-def _failed(step):
-    """What a step wrote down in its last call: (row, item, code, reason)."""
-    found = getattr(step, "failures_", None)
-    rows = found.to_dict("records") if isinstance(found, pd.DataFrame) else []
-    return [(row["row"], row.get("column", row.get("region")), row["code"], row["reason"]) for row in rows]
 
 
 def _compute_heads(blocks, tables, failures):

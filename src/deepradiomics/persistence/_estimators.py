@@ -1,11 +1,7 @@
-"""What a model consists of: its estimators in a fixed order, and what of each is written in another way."""
+"""What of an estimator is written in another way, or not at all."""
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-
-# No estimator itself, it holds those that were fitted in each fold.
-from sklearn.calibration import _CalibratedClassifier
 
 # What an estimator is given back by load: {kind of part: attribute}.
 KINDS = {"network": "network_", "trees": "_Booster", "history": "history_"}
@@ -15,29 +11,6 @@ LEFT_OUT = ("failures_", "cross_fitted_proba_", "cross_fitted_prediction_", "_me
 _ROWS, _CACHES, _FILES = "repeats", ("memory", "checkpoint"), ("pretrained", "encoder_weights")
 # The attribute in which an estimator keeps, in the file, the kinds of its parts.
 MARK = "_saved_parts"
-
-
-def estimators_of(model):
-    """All estimators in a model, each once, in a fixed order."""
-    found, seen, waiting = [], set(), [model]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, BaseEstimator | _CalibratedClassifier | dict | list | tuple | np.ndarray):
-            if id(value) in seen:
-                continue
-            seen.add(id(value))
-            found += [value] if isinstance(value, BaseEstimator) else []
-            waiting += reversed(_inside(value))
-    return found
-
-
-def _inside(value):
-    """Values that an estimator or container holds."""
-    if isinstance(value, BaseEstimator | _CalibratedClassifier):
-        return list(vars(value).values())
-    if isinstance(value, np.ndarray):
-        return value.ravel().tolist() if value.dtype == object else []
-    return list(value.values()) if isinstance(value, dict) else list(value)
 
 
 def without_places(owner):

@@ -9,8 +9,8 @@ from math import isfinite
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from deepradiomics.estimators import estimators_in
 from deepradiomics.exceptions import InputError
-from deepradiomics.persistence._estimators import estimators_of
 
 FORMAT = 1
 MANIFEST, MODEL, CARD = "manifest.json", "model.skops", "card.md"
@@ -166,13 +166,13 @@ def _settings(model):
 
 def _holds_estimators(value):
     """Whether a parameter is an estimator, or lists them; their settings have lines of their own."""
-    return isinstance(value, BaseEstimator) or (isinstance(value, list) and bool(estimators_of(value)))
+    return isinstance(value, BaseEstimator) or (isinstance(value, list) and bool(estimators_in(value)))
 
 
 def sizes_of(model):
     """Lines on training sizes that fitted attributes tell."""
     lines = []
-    for owner in estimators_of(model):
+    for owner in estimators_in(model):
         fitted = vars(owner)
         known = {
             "rows": fitted.get("n_samples_seen_"),

@@ -6,8 +6,8 @@ from math import isfinite
 
 import numpy as np
 
+from deepradiomics.estimators import estimators_in
 from deepradiomics.exceptions import InputError
-from deepradiomics.persistence._estimators import estimators_of
 
 _MOST_DEPTH, _MOST_GROUPS = 10_000, 10_000
 _PER_NODE = (
@@ -113,7 +113,7 @@ def check_children(children, columns, n_columns, name):
 
 def check_forests(model, name):
     """Refuse trees of scikit-learn that lead out of their arrays, or stand in another forest than their own."""
-    for owner in estimators_of(model):
+    for owner in estimators_in(model):
         tree = vars(owner).get("tree_")
         if tree is not None:
             children = np.array([tree.children_left, tree.children_right])

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from deepradiomics.estimators import estimators_in
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
-from deepradiomics.persistence._estimators import KINDS, MARK, estimators_of
+from deepradiomics.persistence._estimators import KINDS, MARK
 from deepradiomics.persistence._files import damaged, read_parts
 from deepradiomics.persistence._manifest import CARD, MANIFEST, MODEL, check_settings, checked_manifest
 from deepradiomics.persistence._networks import give_network
@@ -74,7 +75,7 @@ def load(path):
 def _put_together(model, parts, name):
     """Give networks, trees and tables back to the estimators they were taken from."""
     waiting = {part: data for part, data in parts.items() if part not in (MANIFEST, MODEL, CARD)}
-    for number, owner in enumerate(estimators_of(model)):
+    for number, owner in enumerate(estimators_in(model)):
         for kind in vars(owner).pop(MARK, []):
             part = next((part for part in waiting if part.startswith(f"{number}-{kind}.")), None)
             if part is None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sklearn.base import BaseEstimator
 
+from deepradiomics.estimators import estimators_in
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
-from deepradiomics.persistence._estimators import KINDS, MARK, estimators_of, without_places
+from deepradiomics.persistence._estimators import KINDS, MARK, without_places
 from deepradiomics.persistence._files import write_parts
 from deepradiomics.persistence._manifest import CARD, MANIFEST, MODEL, card_of, manifest_of, sizes_of
 from deepradiomics.persistence._networks import network_bytes
@@ -90,7 +91,7 @@ def save(model, path):
 def _taken_apart(model):
     """Copy a model without networks, trees and tables, and give these as parts: (copy, {name: bytes})."""
     plain, parts = deepcopy(model), {}
-    for number, owner in enumerate(estimators_of(plain)):
+    for number, owner in enumerate(estimators_in(plain)):
         without_places(owner)
         kinds = [kind for kind, attribute in KINDS.items() if vars(owner).get(attribute) is not None]
         for kind in kinds:

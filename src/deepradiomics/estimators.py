@@ -1,0 +1,84 @@
+"""The estimators that a model consists of, and what they could not do."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+# No estimator itself, it holds those that were fitted in each fold.
+from sklearn.calibration import _CalibratedClassifier
+
+
+def estimators_in(model):
+    """List the estimators in a model.
+
+    Parameters
+    ----------
+    model : estimator, or list, tuple, dict or array of them
+        What is searched, fitted or not: parameters and fitted attributes, however deep.
+
+    Returns
+    -------
+    list of estimators
+        Each once, a model before what it holds, in the order of its attributes.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from deepradiomics.estimators import estimators_in
+    >>> [type(step).__name__ for step in estimators_in(make_pipeline("passthrough", LogisticRegression()))]
+    ['Pipeline', 'LogisticRegression']
+    """
+    found, seen, waiting = [], set(), [model]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, BaseEstimator | _CalibratedClassifier | dict | list | tuple | np.ndarray):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            found += [value] if isinstance(value, BaseEstimator) else []
+            waiting += reversed(_inside(value))
+    return found
+
+
+def failures_of(model):
+    """List what the estimators of a model could not do in their last call.
+
+    Parameters
+    ----------
+    model : estimator
+        A model whose steps may have a table ``failures_``, as those that cut out and measure regions have.
+
+    Returns
+    -------
+    list of (int, str, str, str)
+        Row of the table, the column or region in question, code and reason of the error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from deepradiomics import TextureExtractor
+    >>> from deepradiomics.estimators import failures_of
+    >>> images = pd.DataFrame({"neck": pd.Series([np.ones((9, 9)), np.arange(81.0).reshape(9, 9)], dtype=object)})
+    >>> extractor = TextureExtractor(feature_classes=["firstorder"], on_error="nan").fit(images)
+    >>> extractor.transform(images).shape
+    (2, 18)
+    >>> [failure[:3] for failure in failures_of(extractor)]
+    [(0, 'neck', 'too_few_levels')]
+    """
+    return [
+        (int(row["row"]), str(row.get("column", row.get("region", ""))), str(row["code"]), str(row["reason"]))
+        for owner in estimators_in(model)
+        if isinstance(getattr(owner, "failures_", None), pd.DataFrame)
+        for row in owner.failures_.to_dict("records")
+    ]
+
+
+def _inside(value):
+    """Values that an estimator or container holds."""
+    if isinstance(value, BaseEstimator | _CalibratedClassifier):
+        return list(vars(value).values())
+    if isinstance(value, np.ndarray):
+        return value.ravel().tolist() if value.dtype == object else []
+    return list(value.values()) if isinstance(value, dict) else list(value)
