@@ -25,10 +25,18 @@ from deepradiomics.deep.scores import embed
 from deepradiomics.deep.stages import learning_stages
 from deepradiomics.exceptions import InputError
 from deepradiomics.patients import number_patients
-from deepradiomics.training import Batches, PreparedImages, Schedule, fit_network, resolve_device, seeded
+from deepradiomics.training import (
+    Batches,
+    PickledNetwork,
+    PreparedImages,
+    Schedule,
+    fit_network,
+    resolve_device,
+    seeded,
+)
 
 
-class _NetworkEstimator(TransformerMixin, BaseEstimator):
+class _NetworkEstimator(TransformerMixin, PickledNetwork, BaseEstimator):
     """A network with views as input; children say what its outputs are compared with and what they mean."""
 
     _parameter_constraints = {  # noqa: RUF012
@@ -182,24 +190,6 @@ class _NetworkEstimator(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.no_validation = True
         return tags
-
-    def __getstate__(self):
-        # Networks are kept as arrays on the CPU: a pickle made on a GPU opens anywhere.
-        state = dict(super().__getstate__())
-        network = state.pop("network_", None)
-        if network is not None:
-            state["_weights"] = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        weights = state.pop("_weights", None)
-        super().__setstate__(state)
-        if weights is not None:
-            with seeded(0):
-                network = self.architecture_.build()
-            network.load_state_dict({name: torch.as_tensor(np.array(value)) for name, value in weights.items()})
-            self.network_ = network.eval()
 
     def _patients(self, X, y, groups):
         """Check the input of fit and set what is learned from it alone."""

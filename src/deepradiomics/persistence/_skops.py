@@ -22,7 +22,7 @@ _TRUSTED = {
     "deepradiomics.fusion": ("StackedFusionClassifier",),
     "deepradiomics.harmonization": ("ComBat",),
     "deepradiomics.preprocessing.normalizer": ("GrayscaleNormalizer",),
-    "deepradiomics.regions.transformers": ("FemurRegions",),
+    "deepradiomics.regions.femur_transformer": ("FemurRegions",),
     "deepradiomics.regions.vertebra_transformer": ("VertebraRegions",),
     "deepradiomics.segmentation.architecture": ("UNetArchitecture",),
     "deepradiomics.segmentation.unet": ("UNetSegmenter",),

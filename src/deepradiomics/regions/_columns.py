@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
@@ -12,6 +12,34 @@ from deepradiomics.reading import as_radiograph, read_label_map
 
 class _Regions(TransformerMixin, BaseEstimator):
     """Base of the transformers: a table in, the same table with columns of regions out."""
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the segmenter, if there is one and it is not frozen.
+
+        Parameters
+        ----------
+        X : DataFrame
+            With the image column, and the one of masks or boxes if it is needed.
+        y : None, default=None
+            Ignored.
+
+        Returns
+        -------
+        self
+            The transformer.
+
+        Raises
+        ------
+        InputError
+            If a column is missing.
+        """
+        X = table(X, self._needed())
+        _check_feature_names(self, X, reset=True)
+        self.n_features_in_ = X.shape[1]
+        if self.segmenter is not None:
+            self._fit_segmenter(X)
+        return self
 
     def get_feature_names_out(self, input_features=None):
         """Name the columns of the output.
@@ -42,7 +70,7 @@ class _Regions(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.input_tags.allow_nan = True
         tags.no_validation = True
-        tags.requires_fit = False
+        tags.requires_fit = self.segmenter is not None and not isinstance(self.segmenter, FrozenEstimator)
         return tags
 
     def _transformed(self, X, read_row):

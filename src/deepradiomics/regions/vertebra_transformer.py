@@ -4,10 +4,7 @@ from dataclasses import replace
 from numbers import Real
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names
 
 from deepradiomics.annotations import read_voc
 from deepradiomics.box import Box, crop
@@ -120,34 +117,6 @@ class VertebraRegions(_Regions):
         self.context = context
         self.on_error = on_error
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
-        """Fit the segmenter, if there is one and it is not frozen.
-
-        Parameters
-        ----------
-        X : DataFrame
-            With the image column, and the one of masks or boxes if it is needed.
-        y : None, default=None
-            Ignored.
-
-        Returns
-        -------
-        VertebraRegions
-            The transformer.
-
-        Raises
-        ------
-        InputError
-            If a column is missing.
-        """
-        X = table(X, self._needed())
-        _check_feature_names(self, X, reset=True)
-        self.n_features_in_ = X.shape[1]
-        if self.segmenter is not None:
-            self._fit_segmenter(X)
-        return self
-
     def transform(self, X):
         """Add the columns of the vertebrae.
 
@@ -171,11 +140,6 @@ class VertebraRegions(_Regions):
         self._validate_params()
         X = table(X, self._needed())
         return self._transformed(X, lambda position, failures: self._row(X, position, failures))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = self.segmenter is not None and not isinstance(self.segmenter, FrozenEstimator)
-        return tags
 
     def _region_names(self):
         return [f"{self.prefix}{level}" for level in self.levels]

@@ -37,6 +37,7 @@ from deepradiomics.segmentation.architecture import UNetArchitecture
 from deepradiomics.segmentation.cleanup import clean_up, mean_confidence
 from deepradiomics.training import (
     Batches,
+    PickledNetwork,
     Schedule,
     fit_network,
     load_weights,
@@ -48,7 +49,7 @@ from deepradiomics.training import (
 _WEIGHTS = Path(__file__).parent / "weights"
 
 
-class UNetSegmenter(BaseEstimator):
+class UNetSegmenter(PickledNetwork, BaseEstimator):
     """Outline bones in radiographs with a U-Net.
 
     Images of any size are fitted into a square frame without stretching, outlined there, and the outline is brought
@@ -426,32 +427,17 @@ class UNetSegmenter(BaseEstimator):
         images, masks = paired(images, masks)
         return mean_dice(self.predict(images), masks, len(self.classes_))
 
-    def __getstate__(self):
-        # The network is kept as arrays on the CPU: a pickle made on a GPU opens anywhere.
-        state = dict(super().__getstate__())
-        network = state.pop("network_", None)
-        if network is not None:
-            state["_weights"] = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        weights = state.pop("_weights", None)
-        super().__setstate__(state)
-        if weights is not None:
-            with seeded(0):
-                network = self.architecture_.build()
-            network.load_state_dict({name: torch.as_tensor(np.array(value)) for name, value in weights.items()})
-            self.network_ = network.to(memory_format=torch.channels_last).eval()
-
     def _architecture(self):
         n_outputs = len(checked_classes(self.classes)) + 1
         return UNetArchitecture(self.encoder, n_outputs, tuple(self.decoder_channels), self.image_size)
 
     def _set_network(self, network):
         """Set everything that prediction needs."""
-        self.network_ = network.to(memory_format=torch.channels_last).eval()
+        self._keep(network)
         self.architecture_, self.classes_ = self._architecture(), tuple(self.classes)
+
+    def _keep(self, network):
+        self.network_ = network.to(memory_format=torch.channels_last).eval()
 
     def _start(self, architecture):
         """Build a network, or go on with the one there is."""

@@ -5,11 +5,13 @@ from deepradiomics.training.batches import Batches, PreparedImages, prepare_imag
 from deepradiomics.training.devices import halved, in_chunks, resolve_device, seeded
 from deepradiomics.training.loop import Schedule, fit_network
 from deepradiomics.training.losses import class_weights, cross_entropy, supervised_contrastive, triplet
+from deepradiomics.training.pickles import PickledNetwork
 from deepradiomics.training.weights import load_weights, read_weights, save_weights
 
 __all__ = [
     "Augmentation",
     "Batches",
+    "PickledNetwork",
     "PreparedImages",
     "Schedule",
     "as_augmentation",

@@ -4,10 +4,7 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import _fit_context
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names
 
 from deepradiomics.box import crop
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
@@ -88,34 +85,6 @@ class FemurRegions(_Regions):
         self.context_mm = context_mm
         self.on_error = on_error
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
-        """Fit the segmenter, if there is one and it is not frozen.
-
-        Parameters
-        ----------
-        X : DataFrame
-            With the image column, and the mask column if it is needed.
-        y : None, default=None
-            Ignored.
-
-        Returns
-        -------
-        FemurRegions
-            The fitted transformer.
-
-        Raises
-        ------
-        InputError
-            If a column is missing.
-        """
-        X = table(X, self._needed())
-        _check_feature_names(self, X, reset=True)
-        self.n_features_in_ = X.shape[1]
-        if self.segmenter is not None:
-            self._fit_segmenter(X)
-        return self
-
     def transform(self, X):
         """Add the columns of the regions.
 
@@ -186,11 +155,6 @@ class FemurRegions(_Regions):
         # A hip that is not in the image has no number and no word.
         numbers = [name for name in table_of_rows if not name.endswith("_flags")]
         return table_of_rows.astype(dict.fromkeys(numbers, float))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = self.segmenter is not None and not isinstance(self.segmenter, FrozenEstimator)
-        return tags
 
     def _region_names(self):
         return [f"{side}_{region}" for side in _SIDES for region in _FEMUR_REGIONS]
