@@ -58,6 +58,14 @@ def pair_sums(counts, totals):
     return px, py, total, difference, covariance, entropy, energy, largest, rarity, correlation, symmetric
 
 
+def size_sums(counts, totals, small, large):
+    """Sum tables (..., L, S) into what their features are made of: `sizes._SizeSums`' fields, in order."""
+    p = counts / totals[..., None, None]
+    entropy = -(p * torch.log2(p + 2.0**-52)).sum(dim=(-2, -1))
+    level_small, level_large = ((p @ own[..., None])[..., 0] for own in (small, large))
+    return p.sum(dim=-2), p.sum(dim=-1), level_small, level_large, entropy
+
+
 def _antidiagonal_sums(p):
     """Sum over i + j = k: (n, d, L, L) -> (n, d, 2L - 1), by shifting each row one further to the right."""
     n, directions, size, _ = p.shape

@@ -391,7 +391,8 @@ def kernels(array):
     Returns
     -------
     module
-        With functions ``glcm``, ``glrlm``, ``glszm``, ``gldm``, ``ngtdm`` and ``grey_statistics``.
+        With functions ``glcm``, ``glrlm``, ``glszm``, ``gldm``, ``ngtdm``, ``grey_statistics``, ``pair_sums`` and
+        ``size_sums``.
 
     Examples
     --------

@@ -26,7 +26,7 @@ from deepradiomics.texture.features.slab import slab_shape
 
 # Numbers in the largest array of a batch: 2 MiB of float64, which stays in the cache of a core or near it; on a GPU
 # 128 MiB, enough to keep it busy.
-_BATCH_NUMBERS = 2**18
+_BATCH_NUMBERS = 2**19
 _DEVICE_BATCH_NUMBERS = 2**24
 
 
@@ -227,8 +227,9 @@ def _binned(image, mask, spacing, binning):
     values = np.asarray(image)[mask]
     levels, n_levels = number_bins(image, mask, bin_edges(values.min(), values.max(), **binning))
     values, inside = values.astype(np.float64, copy=False), levels[mask]
-    counts = np.bincount(inside, minlength=n_levels + 1)[1:]
-    return _Binned(levels, n_levels, counts, matrices.grey_statistics([values], [inside])[0], spacing)
+    counts = np.bincount(inside)
+    statistics = matrices.kernels(values).statistics(values, inside, counts)
+    return _Binned(levels, n_levels, counts[1:], statistics, spacing)
 
 
 def _stacked(regions):

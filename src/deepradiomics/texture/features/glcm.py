@@ -43,7 +43,8 @@ def glcm_features(counts, n_levels, n_present):
     sums = _PairSums(*kernels(counts).pair_sums(counts, totals))
     features = _cluster_and_moments(sums) | _differences(sums, n_levels) | _information(sums)
     features |= {"MaximumProbability": sums.largest, "JointEnergy": sums.energy}
-    averaged = {name: _over_directions(value, valid) for name, value in features.items()}
+    xp = array_namespace(counts)
+    averaged = dict(zip(features, _over_directions(xp.stack(list(features.values())), valid), strict=True))
     averaged["MCC"] = _maximal_correlation(sums, valid, n_present)
     return {name: averaged[name] for name in _ORDER}
 
@@ -96,8 +97,8 @@ def _over_directions(values, valid):
     """Mean over the directions that have pairs and a number."""
     xp = array_namespace(values)
     known = valid & ~xp.isnan(values)
-    number = xp.astype(known, values.dtype).sum(axis=1)
-    return xp.where(known, values, 0.0).sum(axis=1) / xp.where(number == 0, xp.nan, number)
+    number = xp.astype(known, values.dtype).sum(axis=-1)
+    return xp.where(known, values, 0.0).sum(axis=-1) / xp.where(number == 0, xp.nan, number)
 
 
 def _entropy(p):

@@ -55,5 +55,6 @@ def glrlm_features(counts):
     found = size_features(counts, xp.broadcast_to(lengths, (*counts.shape[:2], len(lengths))))
     valid = counts.sum(axis=(2, 3)) > 0
     number = xp.astype(valid, counts.dtype).sum(axis=1)
-    number = xp.where(number == 0, xp.nan, number)
-    return {name: xp.where(valid, found[key], 0.0).sum(axis=1) / number for name, key in _NAMES.items()}
+    every = xp.stack([found[key] for key in _NAMES.values()])
+    averaged = xp.where(valid, every, 0.0).sum(axis=-1) / xp.where(number == 0, xp.nan, number)
+    return dict(zip(_NAMES, averaged, strict=True))

@@ -1,0 +1,168 @@
+"""Grey values: their bins, moments and percentiles."""
+
+import numpy as np
+from numba import njit
+
+# Into so many parts values are cut to find the k-th, and so few are sorted.
+_PARTS, _FEW = 64, 24
+
+
+@njit(cache=True, nogil=True)
+def discretize(pixels, mask, edges, start, step, levels):
+    """Number the bin of each pixel in the mask from 1, exactly as numpy.digitize with these edges; the largest."""
+    largest, last = 0, edges.size - 1
+    for r in range(mask.shape[0]):
+        own, values, inside = levels[r], pixels[r], mask[r]
+        for c in range(mask.shape[1]):
+            steps = (values[c] - start) / step if inside[c] else 0.0
+            own[c] = min(max(int(steps) + 1, 1), last) * inside[c]
+        for c in range(mask.shape[1]):
+            level, value = own[c], values[c]
+            if level > 0:
+                # Rounding may miss by one bin; the edges decide.
+                while level > 1 and value < edges[level - 1]:
+                    level -= 1
+                while level < last and value >= edges[level]:
+                    level += 1
+                own[c] = level
+                largest = max(largest, level)
+    return largest
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _central_sums(values, mean, sums):
+    """Sums of the powers 2, 3 and 4 of the distances to the mean, and of their absolute values."""
+    second = third = fourth = absolute = 0.0
+    for value in values:
+        away = value - mean
+        square = away * away
+        second += square
+        third += square * away
+        fourth += square * square
+        absolute += abs(away)
+    sums[0], sums[1], sums[2], sums[3] = second, third, fourth, absolute
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "nnan"})
+def _sums(values):
+    """Sum, sum of squares, smallest and largest."""
+    total = squares = 0.0
+    smallest = largest = values[0]
+    for value in values:
+        total += value
+        squares += value * value
+        smallest = min(smallest, value)
+        largest = max(largest, value)
+    return total, squares, smallest, largest
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _inner_deviation(values, low, high):
+    """Mean absolute deviation of the values from low to high, from their own mean; NaN where there is none."""
+    total, n = 0.0, 0.0
+    for value in values:
+        inside = 1.0 if (value >= low) & (value <= high) else 0.0
+        total += value * inside
+        n += inside
+    if n == 0:
+        return np.nan
+    mean, away = total / n, 0.0
+    for value in values:
+        away += abs(value - mean) if (value >= low) & (value <= high) else 0.0
+    return away / n
+
+
+@njit(cache=True, nogil=True)
+def _neighbours_in_size(values, k, memory):
+    """The k-th of the values by size, and the one after it, infinite where there is none.
+
+    The values are cut into parts by size, and only the part of the k-th is kept, until few are left to sort. Nothing
+    here branches on a value: which of two values is larger cannot be foretold, and to guess wrong is dear.
+    """
+    n, after = values.size, np.inf
+    counts = np.empty(_PARTS, np.int64)
+    while n > _FEW:
+        low = high = values[0]
+        for i in range(n):
+            low, high = min(low, values[i]), max(high, values[i])
+        scale = (_PARTS - 1) / (high - low) if high > low else 0.0
+        if not 0 < scale < np.inf:
+            break
+        counts[:] = 0
+        for i in range(n):
+            counts[int((values[i] - low) * scale)] += 1
+        part = 0
+        while k >= counts[part]:
+            k -= counts[part]
+            part += 1
+        kept = 0
+        for i in range(n):
+            value = values[i]
+            its_part = int((value - low) * scale)
+            memory[kept] = value
+            kept += its_part == part
+            after = min(after, value if its_part > part else np.inf)
+        values, n = memory, kept
+    rest = np.sort(values[:n])
+    return rest[k], rest[k + 1] if k + 1 < n else after
+
+
+@njit(cache=True, nogil=True)
+def _percentiles(values, levels, starts, percents, found):
+    """Linear interpolation between neighbours in size, as numpy.percentile does: its lerp is exact at both ends.
+
+    Levels rise with the values, and ``starts[k]`` values lie at levels up to k, so the neighbours are looked for among
+    the values of one level or two.
+    """
+    n, n_kept = values.size, 0
+    place = np.full(starts.size, -1)
+    step = np.zeros(starts.size, np.int64)
+    for percent in percents:
+        below = int(np.floor((n - 1) * (percent / 100)))
+        for wanted in (below, min(below + 1, n - 1)):
+            level = np.searchsorted(starts, wanted, side="right")
+            if step[level] == 0:
+                place[level], step[level] = n_kept, 1
+                n_kept += starts[level] - starts[level - 1]
+    # Values of other levels all go to one cell behind the rest, which costs less than to ask.
+    kept, filled = np.empty(n_kept + 1), np.where(step > 0, place, n_kept)
+    for k in range(n):
+        kept[filled[levels[k]]] = values[k]
+        filled[levels[k]] += step[levels[k]]
+    memory = np.empty(n_kept)
+    for k in range(percents.size):
+        below = int(np.floor((n - 1) * (percents[k] / 100)))
+        level, above = np.searchsorted(starts, np.array([below, min(below + 1, n - 1)]), side="right")
+        low, high = _neighbours_in_size(kept[place[level] : filled[level]], below - starts[level - 1], memory)
+        if above != level:
+            high = kept[place[above] : filled[above]].min()
+        if below + 1 == n:
+            high = low
+        share = (n - 1) * (percents[k] / 100) - below
+        found[k] = high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
+
+
+@njit(cache=True, nogil=True)
+def _statistics(values, levels, starts, found):
+    """Fill found with what first-order features are made of, in the order of `firstorder.STATISTICS`."""
+    n = values.size
+    total, squares, smallest, largest = _sums(values)
+    mean = total / n if smallest < largest else smallest
+    sums = np.empty(4)
+    _central_sums(values, mean, sums)
+    found[0], found[1], found[2], found[3], found[4] = n, smallest, largest, mean, squares
+    found[5], found[6], found[7], found[8] = sums[0] / n, sums[1] / n, sums[2] / n, sums[3] / n
+    _percentiles(values, levels, starts, np.array([10.0, 25.0, 50.0, 75.0, 90.0]), found[9:14])
+    found[14] = _inner_deviation(values, found[9], found[13])
+
+
+def statistics(values, levels, counts):
+    """Measure the grey values of one region, ``counts[k]`` of which lie at level k and which rise with it: (15,)."""
+    found = np.empty(15)
+    _statistics(values, levels, np.cumsum(counts), found)
+    return found
+
+
+def grey_statistics(values, levels):
+    """Measure the grey values of each region, whose levels rise with them: (n, 15)."""
+    return np.array([statistics(*own, np.bincount(own[1])) for own in zip(values, levels, strict=True)])
