@@ -220,7 +220,8 @@ def gldm(levels, pad, heights, widths, n_levels, offsets, largest_difference):
                     cells[c] += (other[c] > 0) & (abs(other[c] - here[c]) <= largest_difference)
             _count_cells(cells, counts)
         for i in range(n_levels):
-            found[n, i] = counts[(i + 1) * side : (i + 2) * side]
+            for k in range(side):
+                found[n, i, k] = counts[(i + 1) * side + k]
     return found
 
 

@@ -85,12 +85,14 @@ def _neighbours_in_size(values, k, memory):
         low = high = values[0]
         for i in range(n):
             low, high = min(low, values[i]), max(high, values[i])
-        scale = (_PARTS - 1) / (high - low) if high > low else 0.0
-        if not 0 < scale < np.inf:
+        # Halves, since the range of any two numbers may be infinite.
+        start, span = low / 2, high / 2 - low / 2
+        scale = (_PARTS - 1) / span if span > 0 else np.inf
+        if scale == np.inf:
             break
         counts[:] = 0
         for i in range(n):
-            counts[int((values[i] - low) * scale)] += 1
+            counts[int((values[i] / 2 - start) * scale)] += 1
         part = 0
         while k >= counts[part]:
             k -= counts[part]
@@ -98,47 +100,72 @@ def _neighbours_in_size(values, k, memory):
         kept = 0
         for i in range(n):
             value = values[i]
-            its_part = int((value - low) * scale)
+            its_part = int((value / 2 - start) * scale)
             memory[kept] = value
             kept += its_part == part
             after = min(after, value if its_part > part else np.inf)
         values, n = memory, kept
-    rest = np.sort(values[:n])
-    return rest[k], rest[k + 1] if k + 1 < n else after
+    for i in range(1, n):
+        value, j = values[i], i
+        while j > 0 and values[j - 1] > value:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = value
+    return values[k], values[k + 1] if k + 1 < n else after
+
+
+@njit(cache=True, nogil=True)
+def _level_of(rank, starts):
+    """The level at which the value of this rank lies; up to level k lie ``starts[k]`` values."""
+    level = 0
+    while starts[level] <= rank:
+        level += 1
+    return level
+
+
+@njit(cache=True, nogil=True)
+def _gather(values, levels, starts, wanted):
+    """Copy the values of some levels, one level after the other; the copy, and where each level begins in it."""
+    first, step, ends = np.zeros((3, starts.size), np.int64)
+    n_kept = 0
+    for level in wanted:
+        if step[level] == 0:
+            first[level], step[level] = n_kept, 1
+            n_kept += starts[level] - starts[level - 1]
+    for level in range(starts.size):
+        ends[level] = first[level] if step[level] else n_kept
+    # Values of other levels all go to one cell behind the rest, which costs less than to ask.
+    kept = np.empty(n_kept + 1)
+    for k in range(values.size):
+        kept[ends[levels[k]]] = values[k]
+        ends[levels[k]] += step[levels[k]]
+    return kept, first
 
 
 @njit(cache=True, nogil=True)
 def _percentiles(values, levels, starts, percents, found):
     """Linear interpolation between neighbours in size, as numpy.percentile does: its lerp is exact at both ends.
 
-    Levels rise with the values, and ``starts[k]`` values lie at levels up to k, so the neighbours are looked for among
-    the values of one level or two.
+    Levels rise with the values, so the neighbours are looked for among the values of one level or two.
     """
-    n, n_kept = values.size, 0
-    place = np.full(starts.size, -1)
-    step = np.zeros(starts.size, np.int64)
-    for percent in percents:
-        below = int(np.floor((n - 1) * (percent / 100)))
-        for wanted in (below, min(below + 1, n - 1)):
-            level = np.searchsorted(starts, wanted, side="right")
-            if step[level] == 0:
-                place[level], step[level] = n_kept, 1
-                n_kept += starts[level] - starts[level - 1]
-    # Values of other levels all go to one cell behind the rest, which costs less than to ask.
-    kept, filled = np.empty(n_kept + 1), np.where(step > 0, place, n_kept)
-    for k in range(n):
-        kept[filled[levels[k]]] = values[k]
-        filled[levels[k]] += step[levels[k]]
-    memory = np.empty(n_kept)
+    n, wanted = values.size, np.empty(2 * percents.size, np.int64)
     for k in range(percents.size):
-        below = int(np.floor((n - 1) * (percents[k] / 100)))
-        level, above = np.searchsorted(starts, np.array([below, min(below + 1, n - 1)]), side="right")
-        low, high = _neighbours_in_size(kept[place[level] : filled[level]], below - starts[level - 1], memory)
-        if above != level:
-            high = kept[place[above] : filled[above]].min()
-        if below + 1 == n:
+        rank = int((n - 1) * (percents[k] / 100))
+        wanted[2 * k], wanted[2 * k + 1] = _level_of(rank, starts), _level_of(min(rank + 1, n - 1), starts)
+    kept, first = _gather(values, levels, starts, wanted)
+    memory = np.empty(kept.size)
+    for k in range(percents.size):
+        place = (n - 1) * (percents[k] / 100)
+        rank, level, above = int(place), wanted[2 * k], wanted[2 * k + 1]
+        own = kept[first[level] : first[level] + starts[level] - starts[level - 1]]
+        low, high = _neighbours_in_size(own, rank - starts[level - 1], memory)
+        if above > level:
+            high = np.inf
+            for value in kept[first[above] : first[above] + starts[above] - starts[above - 1]]:
+                high = min(high, value)
+        if rank + 1 == n:
             high = low
-        share = (n - 1) * (percents[k] / 100) - below
+        share = place - rank
         found[k] = high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
 
 
