@@ -35,22 +35,11 @@ def shape2d(mask, spacing=(1.0, 1.0)):
     """
     height, width = (float(value) for value in spacing)
     padded = np.pad(np.asarray(mask, dtype=bool), 1)
-    corners = np.stack([padded[:-1, :-1], padded[:-1, 1:], padded[1:, 1:], padded[1:, :-1]])
-    number = corners.sum(axis=0)
-    opposite = (number == 2) & (corners[0] == corners[2])
-    across = (number == 2) & ~opposite
-    level = across & (corners[0] == corners[1])
-    counts = {
-        name: int(cells.sum())
-        for name, cells in {
-            "one": number == 1,
-            "opposite": opposite,
-            "level": level,
-            "upright": across & ~level,
-            "three": number == 3,
-            "four": number == 4,
-        }.items()
-    }
+    # Each cell by which of its four corners lie in the region, clockwise: 1, 2, 4 and 8.
+    corners = padded.view(np.uint8)
+    cells = corners[:-1, :-1] | corners[:-1, 1:] << 1 | corners[1:, 1:] << 2 | corners[1:, :-1] << 3
+    found = np.bincount(cells.ravel(), minlength=16).tolist()
+    counts = {name: sum(found[cell] for cell in own) for name, own in _CELLS.items()}
     slanted = np.hypot(height, width) / 2
     perimeter = slanted * (counts["one"] + counts["three"] + 2 * counts["opposite"])
     perimeter += width * counts["level"] + height * counts["upright"]
@@ -79,20 +68,40 @@ def shape2d(mask, spacing=(1.0, 1.0)):
     }
 
 
+# Cells by their corners in the region: one, two (opposite, side by side, one above the other), three, four.
+_CELLS = {
+    "one": (1, 2, 4, 8),
+    "opposite": (5, 10),
+    "level": (3, 12),
+    "upright": (6, 9),
+    "three": (7, 11, 13, 14),
+    "four": (15,),
+}
 # Share of a cell that belongs to a region of which it holds two opposite corners.
 _OPPOSITE_SHARE = 1 / 4
 
 
 def _principal_variances(mask, spacing):
     """Variances of the pixel centres along the principal axes in mm2, the smaller first."""
-    points = np.argwhere(mask) * np.asarray(spacing, dtype=float)
-    centred = points - points.mean(axis=0)
-    return np.maximum(np.linalg.eigvalsh(centred.T @ centred / len(points)), 0.0)
+    inside = mask.astype(np.float64)
+    n = inside.sum()
+    away = []
+    for axis, size in enumerate(spacing):
+        places, weights = np.arange(mask.shape[axis]) * float(size), inside.sum(axis=1 - axis)
+        away.append(places - places @ weights / n)
+    spread = [away[axis] ** 2 @ inside.sum(axis=1 - axis) for axis in (0, 1)]
+    together = away[0] @ inside @ away[1]
+    return np.maximum(np.linalg.eigvalsh(np.array([[spread[0], together], [together, spread[1]]]) / n), 0.0)
 
 
 def _diameter(mask, spacing):
     """Largest distance between two points of the outline, in mm."""
-    rows = np.argwhere(mask[:-1] != mask[1:]) + (0.5, 0.0)
-    columns = np.argwhere(mask[:, :-1] != mask[:, 1:]) + (0.0, 0.5)
-    points = np.concatenate([rows, columns]) * np.asarray(spacing, dtype=float)
+    # The outline lies between pixels; of each row and column only its two ends can lie farthest from anything.
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    left, right = mask[rows].argmax(axis=1), mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
+    top, bottom = mask[:, columns].argmax(axis=0), mask.shape[0] - mask[::-1, columns].argmax(axis=0)
+    ends = np.concatenate(
+        [[rows, left - 0.5], [rows, right - 0.5], [top - 0.5, columns], [bottom - 0.5, columns]], axis=1
+    )
+    points = ends.T * np.asarray(spacing, dtype=float)
     return float(pdist(points[ConvexHull(points).vertices]).max())
