@@ -106,4 +106,4 @@ def size_sums(counts, totals, small, large):
     columns = [np.ascontiguousarray(own).reshape(n, n_sizes) for own in (small, large)]
     found = (by_size, *by_level, entropy)
     _size_sums(counts.reshape(n, n_levels, n_sizes), totals.reshape(n), *columns, found)
-    return [own.reshape(*several, *own.shape[1:]) for own in found]
+    return [own.reshape((*several, *own.shape[1:])) for own in found]

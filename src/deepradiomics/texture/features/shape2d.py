@@ -97,11 +97,16 @@ def _principal_variances(mask, spacing):
 def _diameter(mask, spacing):
     """Largest distance between two points of the outline, in mm."""
     # The outline lies between pixels; of each row and column only its two ends can lie farthest from anything.
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    left, right = mask[rows].argmax(axis=1), mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
-    top, bottom = mask[:, columns].argmax(axis=0), mask.shape[0] - mask[::-1, columns].argmax(axis=0)
+    (rows, left, right), (columns, top, bottom) = _ends(mask), _ends(np.ascontiguousarray(mask.T))
     ends = np.concatenate(
         [[rows, left - 0.5], [rows, right - 0.5], [top - 0.5, columns], [bottom - 0.5, columns]], axis=1
     )
     points = ends.T * np.asarray(spacing, dtype=float)
     return float(pdist(points[ConvexHull(points).vertices]).max())
+
+
+def _ends(mask):
+    """The rows that hold a pixel, the first pixel of each and the one behind its last."""
+    first = mask.argmax(axis=1)
+    rows = np.flatnonzero(mask[np.arange(len(mask)), first])
+    return rows, first[rows], mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
