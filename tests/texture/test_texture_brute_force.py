@@ -157,6 +157,24 @@ def test_no_order_of_the_pixels_makes_percentiles_slow(order):
     assert np.array_equal(grey_statistics([values])[0, 9:14], np.percentile(values, [10, 25, 50, 75, 90]))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(value):
+    values = np.arange(3000.0)
+    with pytest.raises(InputError, match="region 1 holds NaN or infinite"):
+        grey_statistics([values, np.append(values, value)])
+
+
+def test_percentiles_of_the_widest_range():
+    values = np.random.default_rng(0).choice([-1.7e308, -1.0, 0.0, 1.0, 1.7e308], 1000)
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert np.array_equal(grey_statistics([values])[0, 9:14], np.percentile(values, [10, 25, 50, 75, 90]))
+
+
+def test_no_region_gives_no_matrix():
+    for count in (matrices.glcm, matrices.gldm, matrices.ngtdm):
+        assert count(np.zeros((0, 5, 5), dtype=int), 4).shape[:1] == (0,)
+
+
 @settings(deadline=None)
 @given(st.integers(1, 500), st.floats(-1e9, 1e9), st.floats(0, 1e9), st.sampled_from([np.float32, np.float64]))
 def test_edges_are_those_of_numpy(bin_count, low, span, kind):

@@ -9,6 +9,7 @@ import pytest
 from deepradiomics import Radiograph, read_radiograph
 from deepradiomics.exceptions import RegionError
 from deepradiomics.texture import extract, native, pyradiomics
+from deepradiomics.texture.preparation import check_levels
 
 radiomics = pytest.importorskip("radiomics", reason="parity is measured against pyradiomics itself")
 sitk = pytest.importorskip("SimpleITK")
@@ -184,6 +185,11 @@ def test_where_pyradiomics_cannot_bin_the_error_is_ours(engine):
     with pytest.raises(RegionError, match="flat but for rounding") as caught:
         extract([flat], [MASKS["scattered"]], image_types=["Wavelet"], min_levels=None, engine=engine)
     assert caught.value.code == "flat_but_for_rounding"
+
+
+def test_values_next_to_nothing_are_flat():
+    with pytest.raises(RegionError, match="flat but for rounding"):
+        check_levels(np.arange(4) * 5e-324, bin_count=32)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

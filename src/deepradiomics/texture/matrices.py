@@ -234,6 +234,11 @@ def grey_statistics(values, levels=None):
     float64 array of shape (n_regions, 15)
         Columns as in ``deepradiomics.texture.features.firstorder.STATISTICS``.
 
+    Raises
+    ------
+    InputError
+        If a value is NaN or infinite.
+
     Examples
     --------
     >>> import numpy as np
@@ -241,6 +246,11 @@ def grey_statistics(values, levels=None):
     >>> grey_statistics([np.array([1.0, 2.0, 6.0])])[0, :5].tolist()
     [3.0, 1.0, 6.0, 3.0, 41.0]
     """
+    for row, own in enumerate(values):
+        if not array_namespace(own).isfinite(own).all():
+            raise InputError(
+                f"region {row} holds NaN or infinite values, grey values must be finite", code="not_finite"
+            )
     if levels is None:
         levels = [array_namespace(own).ones_like(own, dtype=array_namespace(own).int32) for own in values]
     return kernels(values[0]).grey_statistics(values, levels)

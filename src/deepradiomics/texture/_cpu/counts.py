@@ -16,7 +16,7 @@ def glcm(levels, pad, heights, widths, n_levels, offsets):
     found = np.empty((levels.shape[0], offsets.shape[0], n_levels, n_levels))
     # Cells of level 0 take what lies outside, so nothing is asked.
     side = n_levels + 1
-    cells = np.empty(max(widths), np.int32)
+    cells = np.empty(levels.shape[2], np.int32)
     for n in range(levels.shape[0]):
         width = widths[n]
         counts = np.zeros((offsets.shape[0], side * side), np.int32)

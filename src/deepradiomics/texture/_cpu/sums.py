@@ -103,7 +103,7 @@ def size_sums(counts, totals, small, large):
     *several, n_levels, n_sizes = counts.shape
     n = int(np.prod(several))
     by_size, by_level, entropy = np.zeros((n, n_sizes)), np.zeros((3, n, n_levels)), np.zeros(n)
-    columns = [np.ascontiguousarray(own).reshape(n, n_sizes) for own in (small, large)]
+    columns = [np.broadcast_to(own, (*several, n_sizes)).reshape(n, n_sizes) for own in (small, large)]
     found = (by_size, *by_level, entropy)
     _size_sums(counts.reshape(n, n_levels, n_sizes), totals.reshape(n), *columns, found)
     return [own.reshape((*several, *own.shape[1:])) for own in found]

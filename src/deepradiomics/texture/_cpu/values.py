@@ -87,7 +87,7 @@ def _neighbours_in_size(values, k, memory):
             low, high = min(low, values[i]), max(high, values[i])
         # Halves, since the range of any two numbers may be infinite.
         start, span = low / 2, high / 2 - low / 2
-        scale = (_PARTS - 1) / span if span > 0 else np.inf
+        scale = (_PARTS - 1) / span if 0 < span < np.inf else np.inf
         if scale == np.inf:
             break
         counts[:] = 0
