@@ -39,10 +39,10 @@ docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet -e ".[docs]"
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-# Types, coverage, and the wheel in an environment that has nothing else: no pyradiomics, no tools.
+# Types, coverage, laws on other examples than those of `test`, and the wheel in an environment that has nothing else: no pyradiomics, no tools.
 release-check: $(STAMP)
 	$(BIN)/mypy src/deepradiomics
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
+	HYPOTHESIS_PROFILE=random OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
 	rm -rf dist build/clean
 	$(BIN)/python -m build
 	$(PYTHON) -m venv build/clean

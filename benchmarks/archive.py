@@ -21,7 +21,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 
-from common import print_setting
+from common import peak_mib, print_setting
 from deepradiomics import FemurRegions, TextureExtractor, archive, read_radiograph
 from deepradiomics.archive._manifest import Rows
 from deepradiomics.reading import read_label_map
@@ -94,12 +94,6 @@ def child(*arguments):
     """Run a part of this script in a process of its own."""
     command = [sys.executable, __file__, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def peak_mib():
-    """Peak of this process; that of getrusage would be its parent's."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def drive(manifest, output):

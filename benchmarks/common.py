@@ -5,6 +5,7 @@ import statistics
 import subprocess
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 
 def milliseconds(action, *, repeats=5):
@@ -24,3 +25,9 @@ def print_setting(*packages):
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     print(f"commit {commit.stdout.strip() or 'unknown'}, Python {platform.python_version()}, {versions}")
     print(f"{platform.machine()}, {platform.processor() or platform.system()}")
+
+
+def peak_mib():
+    """Peak of this process; that of getrusage would be its parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024

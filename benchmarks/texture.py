@@ -19,7 +19,7 @@ import numpy as np
 from joblib import cpu_count
 from scipy import ndimage
 
-from common import milliseconds, print_setting
+from common import milliseconds, peak_mib, print_setting
 from deepradiomics import TextureExtractor
 from deepradiomics.texture import native
 
@@ -78,11 +78,28 @@ def on_gpu(size, n):
         print(f"{n_jobs:>3} threads prepare: {1e3 / spent:.0f} regions/s, {theirs / spent:.0f} times pyradiomics")
 
 
+def many_regions(n):
+    """Measure regions of 96 to 160 pixels, one of them flat, on all cores; print seconds and this process's peak."""
+    pictures = regions(160, min(n, 40))
+    images = [pictures[k % len(pictures)][: 96 + k * 37 % 65, : 96 + k * 37 % 65] for k in range(n)]
+    images[n // 2] = np.zeros((100, 100))
+    extractor = TextureExtractor({"Original": {}, "Wavelet": {}}, bin_count=32, n_jobs=cpu_count(), on_error="nan")
+    start = perf_counter()
+    found = extractor.transform(images)
+    spent, empty = perf_counter() - start, int(np.isnan(found).all(axis=1).sum())
+    print(f"{n:>12} {spent:.1f} s, {peak_mib():.0f} MiB, {empty} row of NaN, {len(extractor.failures_)} failure")
+
+
 def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="the smallest run, to see that it works")
-    smoke = parser.parse_args().smoke
+    parser.add_argument("--many", type=int, help="measure so many regions in this process, and nothing else")
+    options = parser.parse_args()
+    if options.many:
+        many_regions(options.many)
+        return
+    smoke = options.smoke
     print_setting("deepradiomics", "pyradiomics", "numpy", "numba")
 
     sizes = [(32, 4, 2)] if smoke else [(64, 64, 8), (128, 40, 6), (256, 16, 3), (1024, 2, 1)]
@@ -112,6 +129,10 @@ def main():
     for batch in (1, n // 4, n):
         extractor = TextureExtractor(bin_count=32)
         print(f"{batch:>12} {milliseconds(lambda e=extractor, k=batch: e.transform(images[:k])) / batch:.3f}")
+
+    print("\nmany regions of 96 to 160 pixels, 32 bins, 465 features, all cores, a process each", flush=True)
+    for count in (4, 8) if smoke else (500, 5000):
+        subprocess.run([sys.executable, __file__, "--many", str(count)], check=True)
 
     print(f"\non a GPU, {size} x {size}, 32 bins, 465 features")
     on_gpu(size, 8 if smoke else 1000)

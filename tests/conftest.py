@@ -1,7 +1,7 @@
 """What all tests share: a plotting backend that needs no screen, and examples that are the same in each run.
 
-A change is refused for what it does, not for the luck of a draw. ``HYPOTHESIS_PROFILE=random`` draws other examples:
-do so before a release, and give what fails a line ``@example`` of its own.
+A change is refused for what it does, not for the luck of a draw. ``HYPOTHESIS_PROFILE=random`` draws other examples,
+as ``make release-check`` does; give what fails a line ``@example`` of its own.
 """
 
 import os

@@ -35,12 +35,12 @@ def number_patients(labels, n_rows):
     labels = np.asarray(labels)
     if labels.shape != (n_rows,):
         raise InputError(f"groups of shape {labels.shape} for {n_rows} rows; give one patient a row", code="length")
-    missing = np.flatnonzero(pd.isna(labels))
+    numbers = pd.factorize(labels)[0]
+    missing = np.flatnonzero(numbers < 0)
     if len(missing):
         raise InputError(
             f"row {missing[0]} has no patient ({len(missing)} such rows); name the patient of each row, a made-up "
             "one where unknown",
             code="missing_patient",
         )
-    numbers = {}
-    return np.array([numbers.setdefault(label, len(numbers)) for label in labels.tolist()])
+    return numbers

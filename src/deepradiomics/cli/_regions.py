@@ -56,8 +56,9 @@ def _labelled(table, param):
     label = None if param is None else read_label(param)
     if label is None:
         return table
-    own = table["Label"] if "Label" in table else table["Image"].map(lambda _: None)
-    return table.assign(Label=own.astype(object).where(own.notna(), label))
+    if "Label" not in table:
+        return table.assign(Label=label)
+    return table.assign(Label=table["Label"].astype(object).fillna(label))
 
 
 def _labels(table):

@@ -224,12 +224,13 @@ class _Binned(NamedTuple):
 
 
 def _binned(image, mask, spacing, binning):
+    from deepradiomics.texture import _cpu
+
     values = np.asarray(image)[mask]
     levels, n_levels = number_bins(image, mask, bin_edges(values.min(), values.max(), **binning))
     values, inside = values.astype(np.float64, copy=False), levels[mask]
     counts = np.bincount(inside)
-    statistics = matrices.kernels(values).statistics(values, inside, counts)
-    return _Binned(levels, n_levels, counts[1:], statistics, spacing)
+    return _Binned(levels, n_levels, counts[1:], _cpu.statistics(values, inside, counts), spacing)
 
 
 def _stacked(regions):

@@ -3,15 +3,31 @@
 import numpy as np
 from numba import njit
 
+# pyradiomics' guard of logarithms.
+_EPS = 2.0**-52
+
+
+@njit(cache=True, nogil=True)
+def _information(count, p, memory):
+    """p log2 p of a count; a logarithm is dear, and most counts are small and come again.
+
+    ``memory`` (2, M) holds what was found for the counts of one matrix, and whether it was (not below 0).
+    """
+    whole = int(count)
+    if whole != count or whole >= memory.shape[1]:
+        return p * np.log2(p + _EPS)
+    if memory[1, whole] < 0:
+        memory[0, whole], memory[1, whole] = p * np.log2(p + _EPS), 1.0
+    return memory[0, whole]
+
 
 @njit(cache=True, nogil=True)
 def _sums_of_pairs(pairs, n_pairs, memory, found, correlation):
     """Fill what the features of one matrix (L, L) are made of; whether it is symmetric.
 
-    ``found`` is (px, py, i + j, |i - j|, scalars); ``memory`` (2, M) holds the entropies of the counts seen so far.
+    ``found`` is (px, py, i + j, |i - j|, scalars); ``memory`` is that of `_information`.
     """
     px, py, total, difference, scalars = found
-    eps = 2.0**-52
     for i in range(px.size):
         for j in range(px.size):
             px[i] += pairs[i, j]
@@ -30,7 +46,7 @@ def _sums_of_pairs(pairs, n_pairs, memory, found, correlation):
         for j in range(px.size):
             count = pairs[i, j]
             if count > 0:
-                p, whole = count / n_pairs, int(count)
+                p = count / n_pairs
                 total[i + j] += p
                 difference[abs(i - j)] += p
                 covariance += p * (i + 1 - mean_x) * (j + 1 - mean_y)
@@ -39,13 +55,7 @@ def _sums_of_pairs(pairs, n_pairs, memory, found, correlation):
                 scaled = root_x[i] * root_y[j]
                 correlation[i, j] = p * scaled
                 rarity += p * scaled * scaled
-                # A logarithm is dear, and most counts are small and come again.
-                if whole == count and whole < memory.shape[1]:
-                    if memory[1, whole] < 0:
-                        memory[0, whole], memory[1, whole] = p * np.log2(p + eps), 1.0
-                    entropy -= memory[0, whole]
-                else:
-                    entropy -= p * np.log2(p + eps)
+                entropy -= _information(count, p, memory)
                 symmetric &= count == pairs[j, i]
     scalars[0], scalars[1], scalars[2], scalars[3], scalars[4] = covariance, entropy, energy, largest, rarity
     return symmetric
@@ -78,24 +88,19 @@ def pair_sums(counts, totals):
 @njit(cache=True, nogil=True)
 def _size_sums(counts, totals, small, large, found):
     by_size, by_level, level_small, level_large, entropy = found
-    eps, memory = 2.0**-52, np.empty((2, 512))
+    memory = np.empty((2, 512))
     for n in range(counts.shape[0]):
         memory[1] = -1.0
         for i in range(counts.shape[1]):
             for k in range(counts.shape[2]):
                 count = counts[n, i, k]
                 if count > 0:
-                    p, whole = count / totals[n], int(count)
+                    p = count / totals[n]
                     by_size[n, k] += p
                     by_level[n, i] += p
                     level_small[n, i] += p * small[n, k]
                     level_large[n, i] += p * large[n, k]
-                    if whole == count and whole < memory.shape[1]:
-                        if memory[1, whole] < 0:
-                            memory[0, whole], memory[1, whole] = p * np.log2(p + eps), 1.0
-                        entropy[n] -= memory[0, whole]
-                    else:
-                        entropy[n] -= p * np.log2(p + eps)
+                    entropy[n] -= _information(count, p, memory)
 
 
 def size_sums(counts, totals, small, large):
