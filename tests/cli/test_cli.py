@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from deepradiomics.cli import main
+from deepradiomics.cli._regions import _labelled, _labels
 
 sitk = pytest.importorskip("SimpleITK")
 PARAMETERS = """
@@ -137,3 +138,11 @@ def test_a_row_that_fails_is_named_when_resumed(study, capsys):
     assert main(words) == 1
     assert "row 1: " in capsys.readouterr().err
     assert pd.read_csv(study / "out.csv")["original_firstorder_Mean"].isna().tolist() == [False, True]
+
+
+def test_the_label_of_the_file_holds_for_rows_without_one(tmp_path):
+    (tmp_path / "Params.yaml").write_text("setting: {label: 2}\n")
+    table = pd.DataFrame({"Image": ["a", "b", "c"], "Label": [3, None, 1]})
+    assert _labels(_labelled(table, tmp_path / "Params.yaml")) == [3, 2, 1]
+    assert _labels(_labelled(table.drop(columns="Label"), tmp_path / "Params.yaml")) == [2, 2, 2]
+    assert _labels(_labelled(table, None)) == [3, None, 1]
