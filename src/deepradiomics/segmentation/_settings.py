@@ -1,6 +1,7 @@
 """What a segmenter is asked for, checked, and what a file of weights says about the segmenter they belong to."""
 
 import json
+import math
 import os
 
 import torch
@@ -9,7 +10,7 @@ from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.segmentation.architecture import UNetArchitecture
 from deepradiomics.training import as_augmentation
 
-MAX_CLASSES = 255  # label maps are uint8
+MAX_CLASSES = 254  # label maps are uint8, and one code is kept for what is not known
 _KINDS = {
     "classes": list,
     "encoder": str,
@@ -17,6 +18,7 @@ _KINDS = {
     "image_size": int,
     "mirror_classes": (list, type(None)),
     "test_time_mirroring": bool,
+    "calibration": (list, type(None)),
 }
 _COPY = "copy it again from where it came, or write it again with UNetSegmenter.save_weights"
 
@@ -95,12 +97,13 @@ def written_settings(segmenter):
         "image_size": int(segmenter.architecture_.image_size),
         "mirror_classes": segmenter.mirror_classes,
         "test_time_mirroring": bool(segmenter.test_time_mirroring),
+        "calibration": segmenter.calibration_,
     }
     return {"unet_segmenter": json.dumps(settings)}
 
 
 def read_settings(path):
-    """Parameters of the segmenter whose weights are in a file, each of them possible."""
+    """Parameters of the segmenter whose weights are in a file, each of them possible, and its calibration or None."""
     from safetensors import SafetensorError, safe_open
 
     name = os.path.basename(path)
@@ -147,4 +150,11 @@ def _checked(settings, size):
         raise InputError(f"a decoder of {max(channels)} channels has more weights than {size} bytes hold")
     mirrored_codes(settings["mirror_classes"], classes, needed=settings["test_time_mirroring"])
     pairs = None if settings["mirror_classes"] is None else tuple(map(tuple, settings["mirror_classes"]))
-    return settings | {"classes": classes, "decoder_channels": channels, "mirror_classes": pairs}
+    calibration = settings.pop("calibration")
+    if calibration is not None:
+        calibration = tuple(calibration)
+        n_slopes = 5 if pairs is None else 6
+        finite = all(isinstance(value, float) and math.isfinite(value) for value in calibration)
+        if len(calibration) != 1 + n_slopes or not finite:
+            raise InputError(f"calibration is not {1 + n_slopes} finite numbers")
+    return settings | {"classes": classes, "decoder_channels": channels, "mirror_classes": pairs}, calibration

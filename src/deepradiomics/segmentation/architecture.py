@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from deepradiomics.exceptions import InputError
+from deepradiomics.training import load_weights
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class UNetArchitecture:
 
         Parameters
         ----------
-        encoder_weights : str, default=None
-            Name of weights that segmentation-models-pytorch downloads, such as ``"imagenet"``; None for random ones.
+        encoder_weights : str or path, default=None
+            A safetensors file with the encoder's weights, or the name of weights that segmentation-models-pytorch
+            downloads, such as ``"imagenet"``; None for random ones.
 
         Returns
         -------
@@ -75,11 +77,12 @@ class UNetArchitecture:
         """
         import segmentation_models_pytorch as smp
 
+        file = encoder_weights if str(encoder_weights).endswith(".safetensors") else None
         try:
-            return smp.Unet(
+            network = smp.Unet(
                 self.encoder,
                 encoder_depth=len(self.decoder_channels),
-                encoder_weights=encoder_weights,
+                encoder_weights=None if file else encoder_weights,
                 decoder_channels=self.decoder_channels,
                 in_channels=1,
                 classes=self.n_outputs,
@@ -91,3 +94,7 @@ class UNetArchitecture:
                 "segmentation_models_pytorch.encoders.get_encoder_names() and, with 'tu-' in front, by timm",
                 code="encoder",
             ) from error
+        if file:
+            # segmentation-models-pytorch wraps the encoders of timm, whose weights have timm's own names.
+            load_weights(network.encoder.model if self.encoder.startswith("tu-") else network.encoder, file)
+        return network

@@ -3,6 +3,7 @@
 from copy import deepcopy
 from dataclasses import replace
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,22 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
+from torch.nn.functional import interpolate
 
 from deepradiomics.exceptions import InputError
+from deepradiomics.metrics.overlap import dice
 from deepradiomics.segmentation._frames import unframe
 from deepradiomics.segmentation._pairs import (
+    UNKNOWN,
     Pairs,
     as_sequence,
     dice_and_cross_entropy,
     loader,
     mean_dice,
+    missing,
     paired,
     read_frame,
+    read_labels,
     read_pairs,
     split,
     validator,
@@ -34,7 +40,8 @@ from deepradiomics.segmentation._settings import (
     written_settings,
 )
 from deepradiomics.segmentation.architecture import UNetArchitecture
-from deepradiomics.segmentation.cleanup import clean_up, mean_confidence
+from deepradiomics.segmentation.cleanup import clean_up
+from deepradiomics.segmentation.confidence import agreement, expected_dice, fit_calibration
 from deepradiomics.training import (
     Batches,
     PickledNetwork,
@@ -47,6 +54,10 @@ from deepradiomics.training import (
 )
 
 _WEIGHTS = Path(__file__).parent / "weights"
+# How much smaller and how much darker (the exponent of grey values) an image is made to see whether the outline stays.
+_SMALLER, _DARKER = 0.8, 1.6
+# Measured in docs/segmentation.md: with fewer outlines of one's own a network that goes on from its weights gets worse.
+_MIN_OUTLINES = 10
 
 
 class UNetSegmenter(PickledNetwork, BaseEstimator):
@@ -61,8 +72,9 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         Names of what the masks hold: label 1 is the first, label 2 the second, and so on; 0 is background.
     encoder : str, default="resnet18"
         Any encoder of segmentation-models-pytorch; ``"tu-"`` before a name of timm's takes that.
-    encoder_weights : str, default=None
-        Name of weights for the encoder, such as ``"imagenet"`` (from the internet, once); None starts at random.
+    encoder_weights : str or path, default=None
+        Weights for the encoder to start from: a name such as ``"imagenet"`` (from the internet, once), or a
+        safetensors file that holds them under the encoder's names; None starts at random.
     decoder_channels : tuple of ints, default=(256, 128, 64, 32, 16)
         Channels of the decoder from coarse to fine. Fewer are faster and smaller; fewer steps use the finer part of
         the encoder only.
@@ -89,8 +101,15 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         images to the end.
     patience : int, default=5
         Epochs without a smaller validation loss after which training stops. The best epoch's weights are kept.
+    ignore_label : int, default=None
+        Label of pixels of which nobody knows what they show, such as the bone beyond the end of an outline. They count
+        neither in the loss nor in a Dice. None means that masks hold no such pixels.
     warm_start : bool, default=False
-        Whether a further call of fit goes on from the weights there are; ``image_size`` may change in between.
+        Whether a further call of fit goes on from the weights there are; ``image_size`` may change in between. At
+        least 10 outlines are needed then.
+    frozen_encoder : bool, default=False
+        Whether the encoder stays as it is, its statistics too, and only the decoder learns. With few outlines of
+        one's own, it keeps what the encoder has learned from many.
     device : str, default="auto"
         ``"auto"`` is CUDA where there is one, else the CPU.
     mixed_precision : bool or "auto", default="auto"
@@ -110,6 +129,8 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         What it was built from.
     classes_ : tuple of str
         Names of the classes, in the order of the labels.
+    calibration_ : tuple of floats or None
+        Intercept and slopes that turn agreements into the expected Dice; None before `calibrate_confidence`.
     history_ : DataFrame
         A row an epoch: ``epoch``, ``loss``, ``learning_rate`` and, with a validation part, ``validation_loss`` and
         ``validation_dice`` (of the frames, before cleaning).
@@ -144,7 +165,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
     _parameter_constraints = {  # noqa: RUF012
         "classes": [tuple, list],
         "encoder": [str],
-        "encoder_weights": [str, None],
+        "encoder_weights": [str, PathLike, None],
         "decoder_channels": [tuple, list],
         "image_size": [Interval(Integral, 8, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
@@ -156,7 +177,9 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         "test_time_mirroring": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
+        "ignore_label": [Interval(Integral, 1, None, closed="left"), None],
         "warm_start": ["boolean"],
+        "frozen_encoder": ["boolean"],
         "device": [str],
         "mixed_precision": ["boolean", StrOptions({"auto"})],
         "random_state": ["random_state"],
@@ -180,7 +203,9 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         test_time_mirroring=False,
         validation_fraction=0.0,
         patience=5,
+        ignore_label=None,
         warm_start=False,
+        frozen_encoder=False,
         device="auto",
         mixed_precision="auto",
         random_state=None,
@@ -200,7 +225,9 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         self.test_time_mirroring = test_time_mirroring
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.ignore_label = ignore_label
         self.warm_start = warm_start
+        self.frozen_encoder = frozen_encoder
         self.device = device
         self.mixed_precision = mixed_precision
         self.random_state = random_state
@@ -250,8 +277,10 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         InputError
             If the file is missing, damaged, of another format, or not one of a segmenter of this version.
         """
-        segmenter = cls(**read_settings(path))
+        settings, calibration = read_settings(path)
+        segmenter = cls(**settings)
         segmenter._set_network(load_weights(segmenter._architecture().build(), path))
+        segmenter.calibration_ = calibration
         return segmenter
 
     def save_weights(self, path, *, half=True):
@@ -284,8 +313,8 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         images : sequence of paths, arrays of shape (H, W) or `Radiograph`
             Radiographs of any size.
         masks : sequence of integer or bool arrays of shape (H, W), or paths
-            One label map an image, of its size: 0 for background, then ``classes`` in order. A file is a PNG, TIFF,
-            NIfTI or whatever else `read_radiograph` reads.
+            One label map an image, of its size: 0 for background, then ``classes`` in order, ``ignore_label`` where
+            nobody knows. A file is a PNG, TIFF, NIfTI or whatever else `read_radiograph` reads.
         groups : array-like of shape (n,), default=None
             Patients, which the validation part takes whole; none may be missing.
 
@@ -297,7 +326,8 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         Raises
         ------
         InputError
-            If an image or mask is missing, cannot be read or does not fit, or a setting makes no sense.
+            If an image or mask is missing, cannot be read or does not fit, a setting makes no sense, or a warm start
+            has fewer than 10 outlines.
         TrainingError
             If the loss stops being finite, or memory does not hold one image.
         """
@@ -306,16 +336,27 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         mirror = mirrored_codes(self.mirror_classes, self.classes, needed=self.test_time_mirroring)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         images, masks = paired(images, masks)
+        if self._goes_on() and len(images) < _MIN_OUTLINES:
+            raise InputError(
+                f"warm_start with {len(images)} outlines: fewer than {_MIN_OUTLINES} make a trained network worse; "
+                "give more, or add images of make_hips with their masks",
+                code="warm_start",
+            )
         parts = split(len(images), groups, self.validation_fraction, seed)
-        framed = read_pairs(images, masks, len(self.classes), self.image_size)
+        framed = read_pairs(images, masks, len(self.classes), self.image_size, self.ignore_label)
         pairs = Pairs(*framed, *parts, seed, resolve_device(self.device))
         with seeded(pairs.seed, pairs.device):
             network = self._start(architecture).to(pairs.device, memory_format=torch.channels_last)
+            network.encoder.requires_grad_(not self.frozen_encoder)
             loss = dice_and_cross_entropy()
             self.history_ = fit_network(
                 network,
                 Batches(
-                    loader(pairs, limits, mirror), pairs.train, self.batch_size, seed=pairs.seed, device=pairs.device
+                    loader(pairs, limits, mirror, fill=0 if self.ignore_label is None else UNKNOWN),
+                    pairs.train,
+                    self.batch_size,
+                    seed=pairs.seed,
+                    device=pairs.device,
                 ),
                 loss,
                 Schedule(
@@ -349,10 +390,13 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         InputError
             If an image cannot be read or used; the message says which.
         """
-        return self.predict_with_confidence(images)[0]
+        return [
+            None if probabilities is None else clean_up(probabilities.argmax(axis=0), len(self.classes_))
+            for probabilities in self._probabilities(as_sequence(images, "image"))
+        ]
 
     def predict_with_confidence(self, images):
-        """Outline the classes, and say how sure the network was of each.
+        """Outline the classes, and say how good each outline is expected to be.
 
         Parameters
         ----------
@@ -364,8 +408,10 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         masks : list of uint8 arrays of shape (H, W), or None where an image is None
             As `predict` returns them.
         confidence : float array of shape (n, n_classes)
-            Mean probability of the class inside its outline, between 0 and 1; NaN where it was not found. The
-            smallest of a row is the confidence in the image.
+            Expected Dice of each outline, between 0 and 1; NaN where the class was not found. It comes from how well
+            the outline agrees with those of the image mirrored, made smaller and made darker. Without
+            `calibrate_confidence` it has the right order, but its value is no Dice. Weights that come with the package
+            are calibrated; their cards say how far the value is from the true Dice.
 
         Raises
         ------
@@ -375,13 +421,45 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         check_is_fitted(self)
         images = as_sequence(images, "image")
         masks, confidence = [], np.full((len(images), len(self.classes_)), np.nan)
-        for number, probabilities in enumerate(self._probabilities(images)):
-            if probabilities is None:
-                masks.append(None)
-                continue
-            masks.append(clean_up(probabilities.argmax(axis=0), len(self.classes_)))
-            confidence[number] = mean_confidence(probabilities, masks[-1])
+        for number, (outlines, agreements) in enumerate(self._judged(images)):
+            masks.append(outlines)
+            if outlines is not None:
+                drawn = np.isin(np.arange(1, len(self.classes_) + 1), outlines)
+                confidence[number] = np.where(drawn, expected_dice(agreements, self.calibration_), np.nan)
         return masks, confidence
+
+    def calibrate_confidence(self, images, masks):
+        """Fit the confidence on outlines that were not trained on, so that it is the Dice to expect.
+
+        Parameters
+        ----------
+        images : sequence of paths, arrays of shape (H, W) or `Radiograph`
+            Radiographs that fit has not seen; some without any class show what an invented outline looks like.
+        masks : sequence of integer or bool arrays of shape (H, W), or paths
+            The true label maps.
+
+        Returns
+        -------
+        UNetSegmenter
+            The same estimator, with ``calibration_``; `save_weights` writes it along.
+
+        Raises
+        ------
+        InputError
+            If an image or mask is missing or cannot be read or used, or fewer than 20 outlines are found.
+        """
+        check_is_fitted(self)
+        images, masks = paired(images, masks)
+        agreements, truths = [], []
+        for number, (outlines, found) in enumerate(self._judged(images)):
+            if outlines is None:
+                raise missing(number)
+            truth = read_labels(masks[number], outlines.shape, len(self.classes_), number, self.ignore_label)
+            outlines[truth == UNKNOWN] = 0
+            agreements.append(found)
+            truths.append([dice(outlines == code, truth == code) for code in range(1, len(self.classes_) + 1)])
+        self.calibration_ = fit_calibration(np.concatenate(agreements), np.concatenate(truths))
+        return self
 
     def predict_proba(self, images):
         """Estimate the probability of each class at each pixel, before any cleaning.
@@ -425,23 +503,28 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         """
         check_is_fitted(self)
         images, masks = paired(images, masks)
-        return mean_dice(self.predict(images), masks, len(self.classes_))
+        return mean_dice(self.predict(images), masks, len(self.classes_), self.ignore_label)
 
     def _architecture(self):
         n_outputs = len(checked_classes(self.classes)) + 1
         return UNetArchitecture(self.encoder, n_outputs, tuple(self.decoder_channels), self.image_size)
 
+    def _goes_on(self):
+        return self.warm_start and hasattr(self, "network_")
+
     def _set_network(self, network):
         """Set everything that prediction needs."""
         self._keep(network)
         self.architecture_, self.classes_ = self._architecture(), tuple(self.classes)
+        # What was measured of other weights says nothing of these.
+        self.calibration_ = None
 
     def _keep(self, network):
         self.network_ = network.to(memory_format=torch.channels_last).eval()
 
     def _start(self, architecture):
         """Build a network, or go on with the one there is."""
-        if not (self.warm_start and hasattr(self, "network_")):
+        if not self._goes_on():
             return architecture.build(self.encoder_weights)
         if replace(architecture, image_size=self.architecture_.image_size) != self.architecture_:
             raise InputError(
@@ -452,22 +535,47 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         return self.network_
 
     def _probabilities(self, images):
-        """Yield the probabilities (n_classes + 1, H, W) of one image after the other."""
+        """Yield the probabilities (n_classes + 1, H, W) of one image after the other, or None."""
+        for frame, views in self._views(images):
+            yield None if frame is None else unframe(views.mean(dim=0), frame).numpy()
+
+    def _judged(self, images):
+        """Yield the outlines (H, W) of one image after the other and what speaks for each, or None twice."""
+        n_used = 2 if self.test_time_mirroring else 1
+        for frame, views in self._views(images, every=True):
+            if frame is None:
+                yield None, None
+                continue
+            probabilities = views[:n_used].mean(dim=0)
+            outlines = clean_up(unframe(probabilities, frame).numpy().argmax(axis=0), len(self.classes_))
+            in_frame = clean_up(probabilities.numpy().argmax(axis=0), len(self.classes_))
+            yield outlines, agreement(in_frame, probabilities.numpy(), views[1:].numpy())
+
+    def _views(self, images, *, every=False):
+        """Yield the frame of one image after the other, and probabilities (n_views, n_classes + 1, side, side) in it.
+
+        The views are the image, its mirror image if that is averaged, and with ``every`` the mirror image where there
+        can be one, a smaller and a darker image.
+        """
         check_is_fitted(self)
-        mirror = None
-        if self.test_time_mirroring:
-            mirror = mirrored_codes(self.mirror_classes, self.classes_, needed=True)
+        mirror = mirrored_codes(self.mirror_classes, self.classes_, needed=self.test_time_mirroring)
         device = resolve_device(self.device)
         self.network_.to(device)
+        side = self.architecture_.image_size
+        step = 2 ** len(self.architecture_.decoder_channels)
+        smaller = max(1, round(_SMALLER * side / step)) * step
         for number, image in enumerate(images):
-            frame = read_frame(image, self.architecture_.image_size, number)
+            frame = read_frame(image, side, number)
             if frame is None:
-                yield None
+                yield None, None
                 continue
             with torch.inference_mode():
                 framed = torch.from_numpy(frame.pixels).to(device)[None, None]
-                probabilities = self.network_(framed).softmax(dim=1)[0]
-                if mirror is not None:
-                    other = self.network_(framed.flip(-1)).softmax(dim=1)[0].flip(-1)
-                    probabilities = (probabilities + other[mirror.to(device)]) / 2
-                yield unframe(probabilities, frame).cpu().numpy()
+                views = [self.network_(framed).softmax(dim=1)]
+                if self.test_time_mirroring or (every and mirror is not None):
+                    views.append(self.network_(framed.flip(-1)).softmax(dim=1).flip(-1)[:, mirror.to(device)])
+                if every:
+                    resized = interpolate(framed, size=(smaller, smaller), mode="bilinear", antialias=True)
+                    views.append(interpolate(self.network_(resized), size=(side, side), mode="bilinear").softmax(dim=1))
+                    views.append(self.network_(framed**_DARKER).softmax(dim=1))
+                yield frame, torch.cat(views).cpu()

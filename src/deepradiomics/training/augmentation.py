@@ -38,6 +38,8 @@ class Augmentation:
         Largest relative change of size.
     erasing : float, default=0.2
         Largest side of an erased rectangle, as a share of the image side; half of the images stay whole.
+    stretch : float, default=0.0
+        Largest relative change of width against height: 0.25 allows pictures from 0.8 to 1.25 times as wide.
     flip : bool, default=False
         Whether to flip left and right. Only where anatomy allows it.
 
@@ -61,6 +63,7 @@ class Augmentation:
     shift: float = 0.05
     scale: float = 0.1
     erasing: float = 0.2
+    stretch: float = 0.0
     flip: bool = False
 
     def __post_init__(self):
@@ -152,7 +155,7 @@ def augment(images, augmentation, generator):
     return augment_grey(images, augmentation, generator)
 
 
-def augment_pair(images, masks, augmentation, generator):
+def augment_pair(images, masks, augmentation, generator, *, fill=0):
     """Change images and move their masks along.
 
     Parameters
@@ -160,11 +163,13 @@ def augment_pair(images, masks, augmentation, generator):
     images : float tensor of shape (n, 1, H, W)
         Grey values between 0 and 1.
     masks : tensor of shape (n, channels, H, W)
-        Labels or classes, any dtype; moved by the nearest pixel, filled with 0.
+        Labels or classes, any dtype; moved by the nearest pixel.
     augmentation : Augmentation or None
         How far; None returns both as they are.
     generator : torch.Generator
         Source of randomness, on the device of the images.
+    fill : int, default=0
+        Label of what comes in from outside the picture.
 
     Returns
     -------
@@ -185,7 +190,7 @@ def augment_pair(images, masks, augmentation, generator):
     if augmentation is None:
         return images, masks
     theta = _draw_geometry(len(images), augmentation, generator)
-    moved = _apply_geometry(masks.float(), theta, mode="nearest", padding="zeros").to(masks.dtype)
+    moved = (_apply_geometry(masks.float() - fill, theta, mode="nearest", padding="zeros") + fill).to(masks.dtype)
     return augment_grey(_apply_geometry(images, theta), augmentation, generator), moved
 
 
@@ -234,7 +239,13 @@ def _draw_geometry(n, augmentation, generator):
     across, down = (2 * augmentation.shift * _symmetric(n, generator) for _ in range(2))
     flip = torch.where(_uniform(n, generator) < 0.5, -1.0, 1.0) if augmentation.flip else torch.ones_like(angle)
     cosine, sine = angle.cos() / scale, angle.sin() / scale
-    return torch.stack([flip * cosine, -sine, across, flip * sine, cosine, down], dim=1).reshape(n, 2, 3)
+    theta = torch.stack([flip * cosine, -sine, across, flip * sine, cosine, down], dim=1).reshape(n, 2, 3)
+    if augmentation.stretch:
+        # The picture's own axes are stretched, before it is turned: its width by the root of the ratio, its height by
+        # the inverse.
+        root = (1 + augmentation.stretch) ** (0.5 * _symmetric(n, generator))
+        theta = theta * torch.stack([1 / root, root], dim=1)[:, :, None]
+    return theta
 
 
 def _apply_geometry(images, theta, *, mode="bilinear", padding="border"):

@@ -97,7 +97,7 @@ class Checkpoint:
     path : str, path or None
         The file; None keeps nothing.
     stepper : object
-        Of the loop: ``network``, ``optimizer``, ``rates``, ``scaler``, ``steps`` and ``rows``.
+        Of the loop: ``network``, ``optimizer``, ``rates``, ``scaler``, ``steps``, ``rows`` and ``fresh``.
     best : object
         Of the loop: ``loss``, ``epoch`` and ``state``.
     batches : iterable
@@ -130,7 +130,7 @@ class Checkpoint:
         for group, rate in zip(stepper.optimizer.param_groups, numbers["rates"]["_last_lr"], strict=True):
             group["lr"] = rate
         stepper.scaler.load_state_dict(numbers["scaler"])
-        stepper.steps, stepper.rows = numbers["steps"], numbers["rows"]
+        stepper.steps, stepper.rows, stepper.fresh = numbers["steps"], numbers["rows"], numbers["fresh"]
         best.loss = math.inf if numbers["best_loss"] is None else numbers["best_loss"]
         best.epoch, best.state = numbers["best_epoch"], tensors.get("best")
         if hasattr(self.batches, "set_state"):
@@ -167,6 +167,7 @@ class Checkpoint:
             "scaler": stepper.scaler.state_dict(),
             "steps": stepper.steps,
             "rows": stepper.rows,
+            "fresh": stepper.fresh,
             "best_loss": None if math.isinf(best.loss) else best.loss,
             "best_epoch": best.epoch,
         }

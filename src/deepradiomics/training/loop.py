@@ -160,11 +160,17 @@ class _Stepper:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.mixed and self.half is torch.float16)
         self.rows, self.steps = None, 0
         kinds = torch.nn.modules.batchnorm._BatchNorm
-        self.norms = [(layer, layer.momentum) for layer in network.modules() if isinstance(layer, kinds)]
+        norms = {name: layer for name, layer in network.named_modules() if isinstance(layer, kinds)}
+        # Statistics that were learned before are kept, they only move on; those of a layer that is frozen stay.
+        self.norms = {name: (layer, layer.momentum) for name, layer in norms.items() if layer.momentum is not None}
+        self.fresh = [name for name in self.norms if norms[name].num_batches_tracked == 0]
+        self.frozen = [layer for layer in norms.values() if layer.weight is not None and not layer.weight.requires_grad]
 
     def epoch(self, batches):
         """Go through the batches once; the mean loss over rows."""
         self.network.train()
+        for layer in self.frozen:
+            layer.eval()
         self.optimizer.zero_grad(set_to_none=True)
         total, count = 0.0, 0
         for number, (inputs, target) in enumerate(batches, start=1):
@@ -176,14 +182,16 @@ class _Stepper:
                 self.scaler.update()
                 self.rates.step()
                 self.optimizer.zero_grad(set_to_none=True)
+        for layer, momentum in self.norms.values():
+            layer.momentum = momentum
         return float(total) / count
 
     def warm_norms(self):
-        """Let running statistics be plain means at first; else the initial ones weigh 0.35 after 10 steps."""
+        """Let statistics that start anew be plain means at first; else the initial ones weigh 0.35 after 10 steps."""
         self.steps += 1
-        for layer, momentum in self.norms:
-            if momentum is not None:
-                layer.momentum = max(momentum, 1 / self.steps)
+        for name in self.fresh:
+            layer, momentum = self.norms[name]
+            layer.momentum = max(momentum, 1 / self.steps)
 
     def backward(self, inputs, target):
         """Add the gradients of one batch, in as many parts as memory asks for; the loss."""
