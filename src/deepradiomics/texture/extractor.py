@@ -1,4 +1,4 @@
-"""TextureExtractor: columns of images in, a matrix of texture features out; and extract, the same without X."""
+"""Texture features of columns of images (`TextureExtractor`) and of lists of images (`extract`)."""
 
 from dataclasses import replace
 from itertools import starmap
@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_radiograph
-from deepradiomics.texture.measurement import measure_all
-from deepradiomics.texture.plan import feature_names, make_plan
-from deepradiomics.texture.preparation import INTERPOLATORS, MAX_LEVELS
-from deepradiomics.texture.pyradiomics import read_label, read_parameters
+from deepradiomics.texture._engine import measure_table
+from deepradiomics.texture._parameter_files import read_label, read_parameters
+from deepradiomics.texture._plan import feature_names, make_plan
+from deepradiomics.texture._preparation import INTERPOLATORS, MAX_LEVELS
 
 
 class TextureExtractor(TransformerMixin, BaseEstimator):
@@ -44,7 +44,8 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
     bin_count : int, default=32
         Number of bins between the smallest and the largest grey value of a region.
     bin_width : float, default=None
-        Width of a bin in grey values, with ``bin_count=None``.
+        Width of a bin in grey values. Where it is given, the default ``bin_count`` is not used; another number beside
+        it is an error.
     normalize : bool, default=False
         Whether each image is brought to mean 0 and standard deviation ``normalize_scale`` first.
     normalize_scale : float, default=1
@@ -332,7 +333,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         self._check_columns(names)
         self._seen = names
         rows = zip(*columns, strict=True)
-        values, self.failures_ = measure_all(self, plan, names, rows, as_radiograph, n_rows=len(columns[0]))
+        values, self.failures_ = measure_table(self, plan, names, rows, as_radiograph, n_rows=len(columns[0]))
         if _get_output_config("transform", self)["dense"] == "default":
             return values
         index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
@@ -415,7 +416,7 @@ def extract(images, masks=None, **settings):
     estimator._validate_params()
     plan = make_plan(estimator)
     sources = images if masks is None else _with_masks(images, masks)
-    values, failures = measure_all(estimator, plan, [None], zip(sources), _open, n_rows=_length(images))
+    values, failures = measure_table(estimator, plan, [None], zip(sources), _open, n_rows=_length(images))
     frame = pd.DataFrame(values, columns=feature_names(plan))
     frame.attrs["failures"] = failures.drop(columns="column").to_dict("records")
     return frame

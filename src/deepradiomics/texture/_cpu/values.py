@@ -190,6 +190,6 @@ def statistics(values, levels, counts):
     return found
 
 
-def grey_statistics(values, levels):
+def gray_statistics(values, levels):
     """Measure the grey values of each region, whose levels rise with them: (n, 15)."""
     return np.array([statistics(*own, np.bincount(own[1])) for own in zip(values, levels, strict=True)])

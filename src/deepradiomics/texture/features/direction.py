@@ -2,8 +2,10 @@
 
 import numpy as np
 
-# Steps (row, column); rows go down, so the first diagonal rises to the right.
-_STEPS = {0: (0, 1), 45: (-1, 1), 90: (-1, 0), 135: (-1, -1)}
+from deepradiomics.texture import matrices
+
+# The direction of `matrices.glcm` for each angle; rows go down, so a step down and to the left rises to the right.
+_DIRECTIONS = {0: 3, 45: 2, 90: 1, 135: 0}
 
 
 def directional_glcm(levels, n_levels):
@@ -38,27 +40,18 @@ def directional_glcm(levels, n_levels):
     >>> found["Contrast0"], found["Contrast90"], found["ContrastAnisotropy"]
     (1.0, 0.0, 1.0)
     """
-    by_angle = {angle: _features(_matrix(levels, n_levels, step)) for angle, step in _STEPS.items()}
+    counts = matrices.glcm(levels, n_levels)[0]
+    totals = counts.sum(axis=(1, 2), keepdims=True)
+    # NaN in a direction without pairs.
+    p = counts / np.where(totals == 0, np.nan, totals)
+    by_angle = {angle: _features(p[k]) for angle, k in _DIRECTIONS.items()}
     result = {}
     for feature in ("Contrast", "Correlation", "Idm", "JointEnergy", "JointEntropy"):
-        values = np.array([by_angle[angle][feature] for angle in _STEPS])
-        result |= {f"{feature}{angle}": float(value) for angle, value in zip(_STEPS, values, strict=True)}
+        values = np.array([by_angle[angle][feature] for angle in _DIRECTIONS])
+        result |= {f"{feature}{angle}": float(value) for angle, value in zip(_DIRECTIONS, values, strict=True)}
         low, high = values.min(), values.max()
         result[f"{feature}Anisotropy"] = float((high - low) / (abs(high) + abs(low))) if high != low else 0.0
     return result
-
-
-def _matrix(levels, n_levels, step):
-    """Symmetric matrix of the probabilities of pairs, shape (n_levels, n_levels); NaN without pairs."""
-    rows, columns = -step[0], step[1]
-    there = levels[: levels.shape[0] - rows, max(columns, 0) : levels.shape[1] + min(columns, 0)]
-    here = levels[rows:, max(-columns, 0) : levels.shape[1] - max(columns, 0)]
-    both = (here > 0) & (there > 0)
-    pairs = (here[both] - 1) * n_levels + there[both] - 1
-    counts = np.bincount(pairs, minlength=n_levels**2).reshape(n_levels, n_levels).astype(np.float64)
-    counts += counts.T
-    total = counts.sum()
-    return counts / total if total else np.full_like(counts, np.nan)
 
 
 def _features(matrix):

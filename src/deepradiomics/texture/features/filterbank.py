@@ -5,7 +5,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 from scipy.ndimage import convolve1d, uniform_filter
 
-from deepradiomics.texture.patterns import local_binary_pattern
+from deepradiomics.texture.filters import local_binary_pattern
 
 _WAVELENGTHS = (4, 8)
 _ORIENTATIONS = (0, 45, 90, 135)
@@ -141,7 +141,7 @@ def lbp_histogram(pixels, mask):
 
     Notes
     -----
-    The codes are those of :func:`deepradiomics.texture.patterns.local_binary_pattern`. The image is continued by
+    The codes are those of :func:`deepradiomics.texture.filters.local_binary_pattern`. The image is continued by
     repeating its edge.
 
     References

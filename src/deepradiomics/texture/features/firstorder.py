@@ -52,9 +52,9 @@ def firstorder(statistics, probabilities, *, shift=0.0, pixel_area=1.0, excess=F
     Examples
     --------
     >>> import numpy as np
-    >>> from deepradiomics.texture.matrices import grey_statistics
+    >>> from deepradiomics.texture._levels import gray_statistics
     >>> from deepradiomics.texture.features.firstorder import firstorder
-    >>> found = firstorder(grey_statistics([np.array([1.0, 2.0, 6.0])]), np.array([[0.5, 0.5]]))
+    >>> found = firstorder(gray_statistics([np.array([1.0, 2.0, 6.0])]), np.array([[0.5, 0.5]]))
     >>> float(found["Mean"][0]), float(found["Median"][0]), round(float(found["Entropy"][0]), 6)
     (3.0, 2.0, 1.0)
     """

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from deepradiomics.texture.matrices import kernels
+from deepradiomics.texture._levels import kernels
 
 
 def glcm_features(counts, n_levels, n_present):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from array_api_compat import array_namespace, device
 
-from deepradiomics.texture.matrices import kernels
+from deepradiomics.texture._levels import kernels
 
 
 def size_features(counts, sizes):
