@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as hnp
 
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import matrices
+from deepradiomics.texture._discretization import bin_edges, number_bins
 from deepradiomics.texture._levels import gray_statistics
-from deepradiomics.texture.discretization import bin_edges, number_bins
 
 LEVELS = hnp.arrays(
     np.int64, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=8), elements=st.integers(0, 4)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepradiomics.texture import _engine, extract
-from deepradiomics.texture.discretization import discretize
-from deepradiomics.texture.features.shape2d import shape2d
+from deepradiomics.texture._discretization import discretize
+from deepradiomics.texture.features._shape2d import shape2d
 
 pytest.importorskip("radiomics", reason="the reference engine is pyradiomics")
 from deepradiomics.texture import _pyradiomics

@@ -11,8 +11,8 @@ import pytest
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.texture import _engine
+from deepradiomics.texture._discretization import bin_edges
 from deepradiomics.texture.catalogue import FEATURES
-from deepradiomics.texture.discretization import bin_edges
 
 # 0 lies outside the region.
 PHANTOM = np.array(

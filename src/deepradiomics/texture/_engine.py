@@ -16,19 +16,19 @@ from tqdm import tqdm
 
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import _pyradiomics, matrices
+from deepradiomics.texture._discretization import bin_edges, number_bins
 from deepradiomics.texture._levels import RUN_DIRECTIONS, pad_levels, pair_directions
 from deepradiomics.texture._plan import feature_names
 from deepradiomics.texture._preparation import Region, prepare_region
 from deepradiomics.texture.catalogue import FEATURES
-from deepradiomics.texture.discretization import bin_edges, number_bins
-from deepradiomics.texture.features.firstorder import firstorder
-from deepradiomics.texture.features.glcm import glcm_features
-from deepradiomics.texture.features.gldm import gldm_features
-from deepradiomics.texture.features.glrlm import glrlm_features
-from deepradiomics.texture.features.glszm import glszm_features
-from deepradiomics.texture.features.ngtdm import ngtdm_features
-from deepradiomics.texture.features.shape2d import shape2d
-from deepradiomics.texture.features.slab import slab_shape
+from deepradiomics.texture.features._firstorder import firstorder
+from deepradiomics.texture.features._glcm import glcm_features
+from deepradiomics.texture.features._gldm import gldm_features
+from deepradiomics.texture.features._glrlm import glrlm_features
+from deepradiomics.texture.features._glszm import glszm_features
+from deepradiomics.texture.features._ngtdm import ngtdm_features
+from deepradiomics.texture.features._shape2d import shape2d
+from deepradiomics.texture.features._slab import slab_shape
 
 # Images that a thread opens, and pixels of filtered images (16 MiB) that it holds, before it measures.
 _SLICE = 16

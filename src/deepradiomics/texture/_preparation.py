@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepradiomics.exceptions import InputError, RegionError
-from deepradiomics.texture.discretization import discretize
+from deepradiomics.texture._discretization import discretize
 from deepradiomics.texture.features.direction import directional_glcm
 from deepradiomics.texture.features.filterbank import gabor_energies, laws_energies, lbp_histogram
 from deepradiomics.texture.features.fractal import blanket_signature
