@@ -12,28 +12,8 @@ import numpy as np
 from deepradiomics.exceptions import RegionError
 
 
-def original(pixels, *, spacing=(1.0, 1.0)):
-    """Return the image as it is.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used.
-
-    Returns
-    -------
-    dict of {str: float64 array of shape (H, W)}
-        ``{"original": pixels}``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import original
-    >>> list(original(np.zeros((4, 4))))
-    ['original']
-    """
+def _original(pixels, *, spacing=(1.0, 1.0)):
+    """Return the image as it is."""
     return {"original": pixels}
 
 
@@ -158,121 +138,26 @@ def _scale_name(kind, width):
     return f"{kind}-sigma-{str(width).replace('.', '-')}-mm"
 
 
-def square(pixels, *, spacing=(1.0, 1.0)):
-    """Square the grey values and scale them back to the largest absolute value.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values, not all zero.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used.
-
-    Returns
-    -------
-    dict of {str: float64 array of shape (H, W)}
-        ``{"square": image}``.
-
-    Raises
-    ------
-    RegionError
-        If all grey values are zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import square
-    >>> square(np.array([[1.0, -4.0]]))
-    {'square': array([[0.25, 4.  ]])}
-    """
+def _square(pixels, *, spacing=(1.0, 1.0)):
+    """Square the grey values and scale them back to the largest absolute value."""
     return {"square": (pixels * (1 / np.sqrt(_largest(pixels, "Square")))) ** 2}
 
 
-def square_root(pixels, *, spacing=(1.0, 1.0)):
-    """Take the root of the absolute grey values, scale it back to the largest, and give it its sign again.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used.
-
-    Returns
-    -------
-    dict of {str: float64 array of shape (H, W)}
-        ``{"squareroot": image}``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import square_root
-    >>> square_root(np.array([[1.0, -4.0]]))
-    {'squareroot': array([[ 2., -4.]])}
-    """
+def _square_root(pixels, *, spacing=(1.0, 1.0)):
+    """Take the root of the absolute grey values, scale it back to the largest, and give it its sign again."""
     size = np.abs(pixels)
     return {"squareroot": np.copysign(np.sqrt(size * size.max()), pixels)}
 
 
-def logarithm(pixels, *, spacing=(1.0, 1.0)):
-    """Take the logarithm of one plus the absolute grey values, scale it back, and give it its sign again.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values, not all zero.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used.
-
-    Returns
-    -------
-    dict of {str: float64 array of shape (H, W)}
-        ``{"logarithm": image}``.
-
-    Raises
-    ------
-    RegionError
-        If all grey values are zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import logarithm
-    >>> logarithm(np.array([[1.0, -3.0]]))
-    {'logarithm': array([[ 1.5, -3. ]])}
-    """
+def _logarithm(pixels, *, spacing=(1.0, 1.0)):
+    """Take the logarithm of one plus the absolute grey values, scale it back, and give it its sign again."""
     largest = _largest(pixels, "Logarithm")
     result = np.copysign(np.log(np.abs(pixels) + 1), pixels)
     return {"logarithm": result * (largest / np.abs(result).max())}
 
 
-def exponential(pixels, *, spacing=(1.0, 1.0)):
-    """Take the exponential of the grey values, scaled so that the largest absolute value maps to itself.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values, not all zero.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used.
-
-    Returns
-    -------
-    dict of {str: float64 array of shape (H, W)}
-        ``{"exponential": image}``.
-
-    Raises
-    ------
-    RegionError
-        If all grey values are zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import exponential
-    >>> exponential(np.array([[0.0, 4.0]]))["exponential"].round(12)
-    array([[1., 4.]])
-    """
+def _exponential(pixels, *, spacing=(1.0, 1.0)):
+    """Take the exponential of the grey values, scaled so that the largest absolute value maps to itself."""
     largest = _largest(pixels, "Exponential")
     return {"exponential": np.exp(np.log(largest) / largest * pixels)}
 
@@ -447,13 +332,13 @@ def _image(pixels, spacing):
 
 # The name of each image type, and its filter; all but the last are pyradiomics'.
 FILTERS = {
-    "Original": original,
+    "Original": _original,
     "Wavelet": wavelet,
     "LoG": laplacian_of_gaussian,
-    "Square": square,
-    "SquareRoot": square_root,
-    "Logarithm": logarithm,
-    "Exponential": exponential,
+    "Square": _square,
+    "SquareRoot": _square_root,
+    "Logarithm": _logarithm,
+    "Exponential": _exponential,
     "Gradient": gradient,
     "LBP2D": local_binary_pattern,
     "Detrended": detrended,
