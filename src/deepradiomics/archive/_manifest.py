@@ -1,4 +1,4 @@
-"""The rows of a manifest of any size, on disk and ordered by shard, while memory stays flat."""
+"""Read a manifest of any size, and order its rows by shard on disk, so that memory stays flat."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Shards on disk: written whole or not at all, by one process at a time."""
+"""Write and read shards: whole or not at all, by one process at a time."""
 
 import json
 import os

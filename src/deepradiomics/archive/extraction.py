@@ -1,4 +1,4 @@
-"""Features of every image of an archive, into shards on disk."""
+"""Features of every image of an archive, in parquet files that survive crashes."""
 
 from contextlib import closing
 from itertools import pairwise

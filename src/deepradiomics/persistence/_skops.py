@@ -1,4 +1,4 @@
-"""The part that skops writes: which types it may make, and that each of its pieces is what it says."""
+"""Check the part that skops writes: types, nodes, and sizes of arrays."""
 
 import ast
 import json
@@ -166,7 +166,9 @@ def _check_nodes(schema, counts, name):
             raise _invalid(name, f"a {str(node['__loader__'])[:40]}")
         if node["__loader__"] == "DictNode":
             _check_attributes(node["content"], name)
-        if node["__loader__"] == "ObjectNode" and _is_text(node.get("content")):
+        state = node.get("content") if node["__loader__"] == "ObjectNode" else None
+        # A state in JSON would escape the checks of nodes; save writes none but null.
+        if state is not None and state["__loader__"] == "JsonNode" and state["content"] != "null":
             raise _invalid(name, "an object made of text")
         if node.get("file") is not None and node["file"] not in counts:
             raise _invalid(name, "an array that is not there")
@@ -183,11 +185,6 @@ def _check_attributes(content, name):
         written = content["_sklearn_version"]
         check_version(json.loads(written["content"]), name)
         written["content"] = json.dumps(version("scikit-learn"))
-
-
-def _is_text(content):
-    """Whether an object's state is JSON, which would escape the checks of nodes; save writes none but null."""
-    return content is not None and content["__loader__"] == "JsonNode" and content["content"] != "null"
 
 
 def _check_numbers(schema, arrays, name):

@@ -1,4 +1,4 @@
-"""Trees: XGBoost's in its own JSON, scikit-learn's in skops; no forged one is followed out of its arrays."""
+"""Check the trees of XGBoost (JSON) and scikit-learn, whose own code would follow an invalid child out of its array."""
 
 import json
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The gate that every file passes: what may be opened, how large it may be, and what a parser may raise."""
+"""Checks that every file passes: its kind and size, and what a parser may raise."""
 
 import os
 import stat

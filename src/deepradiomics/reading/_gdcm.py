@@ -1,4 +1,4 @@
-"""Compressions that GDCM alone unpacks (JPEG lossless, JPEG extended): in a process of its own, which may die."""
+"""Unpack JPEG lossless and extended by GDCM, in a process of its own, which may die."""
 
 import os
 import subprocess

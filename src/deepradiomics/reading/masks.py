@@ -1,4 +1,4 @@
-"""Masks and label maps, from files or arrays."""
+"""Read masks and label maps from files or arrays."""
 
 import os
 

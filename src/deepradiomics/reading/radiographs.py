@@ -1,4 +1,4 @@
-"""From a file or an array to a Radiograph."""
+"""Read a radiograph from a file or an array."""
 
 import os
 

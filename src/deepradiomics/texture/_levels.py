@@ -64,18 +64,3 @@ def pair_directions(distances):
     """Offsets at which pairs are counted; at distance 1 down right, down, down left and right."""
     offsets = all_directions(distances)
     return offsets[: len(offsets) // 2]
-
-
-def gray_statistics(values, levels=None):
-    """Measure the grey values of each region, float (P,), as `firstorder` takes them: float64 (n_regions, 15).
-
-    With their levels, which are no smaller for a larger value, what is looked for by size is found faster.
-    """
-    for row, own in enumerate(values):
-        if not array_namespace(own).isfinite(own).all():
-            raise InputError(
-                f"region {row} holds NaN or infinite values, grey values must be finite", code="not_finite"
-            )
-    if levels is None:
-        levels = [array_namespace(own).ones_like(own, dtype=array_namespace(own).int32) for own in values]
-    return kernels(values[0]).gray_statistics(values, levels)

@@ -9,11 +9,11 @@ import numpy as np
 
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture._discretization import discretize
-from deepradiomics.texture.features.direction import directional_glcm
-from deepradiomics.texture.features.filterbank import gabor_energies, laws_energies, lbp_histogram
-from deepradiomics.texture.features.fractal import blanket_signature
-from deepradiomics.texture.features.spectrum import power_spectrum
-from deepradiomics.texture.features.variogram import variogram_slopes
+from deepradiomics.texture.features._direction import directional_glcm
+from deepradiomics.texture.features._filterbank import gabor_energies, laws_energies, lbp_histogram
+from deepradiomics.texture.features._fractal import blanket_signature
+from deepradiomics.texture.features._spectrum import power_spectrum
+from deepradiomics.texture.features._variogram import variogram_slopes
 
 # A matrix of n levels has n^2 cells in each of 4 directions: 4096 levels are half a gigabyte a region.
 MAX_LEVELS = 4096

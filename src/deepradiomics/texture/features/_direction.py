@@ -11,34 +11,7 @@ _DIRECTIONS = {0: 3, 45: 2, 90: 1, 135: 0}
 def directional_glcm(levels, n_levels):
     """Measure the co-occurrence of neighbours along rows, columns and both diagonals.
 
-    Parameters
-    ----------
-    levels : int array of shape (H, W)
-        Grey levels 1..n_levels; 0 lies outside the region.
-    n_levels : int
-        Number of grey levels.
-
-    Returns
-    -------
-    dict of {str: float}
-        ``<Feature><angle>`` for Contrast, Correlation, Idm (inverse difference moment), JointEnergy and JointEntropy
-        and the angles 0 (along a row), 45, 90 and 135 degrees, counter-clockwise as the image is seen, from the
-        symmetric matrix of pixels one step apart; ``<Feature>Anisotropy``: largest less smallest over the sum of
-        their absolute values. NaN in a direction without neighbours; correlation is 1 in a flat direction.
-
-    References
-    ----------
-    Haralick RM, Shanmugam K, Dinstein I. Textural features for image classification. IEEE Transactions on Systems,
-    Man, and Cybernetics 1973;3(6):610-621.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.features.direction import directional_glcm
-    >>> stripes = np.tile([1, 2], (8, 4))
-    >>> found = directional_glcm(stripes, 2)
-    >>> found["Contrast0"], found["Contrast90"], found["ContrastAnisotropy"]
-    (1.0, 0.0, 1.0)
+    levels : int (H, W), 0 outside the region. See docs/texture.md.
     """
     counts = matrices.glcm(levels, n_levels)[0]
     totals = counts.sum(axis=(1, 2), keepdims=True)
