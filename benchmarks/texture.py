@@ -21,7 +21,7 @@ from scipy import ndimage
 
 from common import milliseconds, peak_mib, print_setting
 from deepradiomics import TextureExtractor
-from deepradiomics.texture import native
+from deepradiomics.texture import _engine
 
 
 def regions(size, n, seed=0):
@@ -122,7 +122,7 @@ def main():
     images = regions(size, n)
     masks = [np.ones(image.shape, dtype=bool) for image in images]
     for name in ("firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm", "shape2D"):
-        spent = milliseconds(lambda c=name: native.measure(images, masks, {c: None}, bin_count=32)) / n
+        spent = milliseconds(lambda c=name: _engine.measure(images, masks, {c: None}, bin_count=32)) / n
         print(f"{name:>12} {spent:.3f}")
 
     print(f"\nby batch, native, {size} x {size}, 32 bins, 93 features, ms a region")

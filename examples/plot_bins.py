@@ -21,7 +21,7 @@ import pandas as pd
 import deepradiomics as dr
 from deepradiomics.exceptions import DeepRadiomicsError
 from deepradiomics.simulation import make_hips
-from deepradiomics.texture.discretization import discretize
+from deepradiomics.texture import discretize
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "output")
 folder.mkdir(parents=True, exist_ok=True)

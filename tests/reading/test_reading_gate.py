@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import hostile
 import numpy as np
@@ -20,6 +21,7 @@ from pydicom.uid import MPEG2MPML, ExplicitVRLittleEndian, JPEGExtended12Bit, JP
 
 from deepradiomics import Radiograph, read_radiograph
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, MissingDependencyError
+from deepradiomics.reading import _dicom
 
 N_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 
@@ -298,3 +300,49 @@ def test_importing_reading_imports_no_image_library():
     code = "import sys, deepradiomics.reading; print({'pydicom', 'SimpleITK', 'PIL'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+def test_threads_decode_at_the_same_time(tmp_path, monkeypatch):
+    """Each waits inside the decoder for the other: no lock is held there."""
+    hostile.dicom(tmp_path / "a.dcm", ExplicitVRLittleEndian, bytes(20_000))
+    both, decode, found = threading.Barrier(2, timeout=20), _dicom._stored_values, []
+
+    def decode_together(*arguments):
+        both.wait()
+        return decode(*arguments)
+
+    monkeypatch.setattr(_dicom, "_stored_values", decode_together)
+    threads = [threading.Thread(target=lambda: found.append(read_radiograph(tmp_path / "a.dcm"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+
+
+def test_a_cut_off_file_is_found_beside_a_whole_one(tmp_path):
+    """Threads do not take each other's warnings."""
+    whole, cut = tmp_path / "a.dcm", tmp_path / "cut.dcm"
+    hostile.dicom(whole, ExplicitVRLittleEndian, bytes(20_100))  # padding makes pydicom warn
+    hostile.dicom(cut, RLELossless, bytes(20_000))
+    cut.write_bytes(cut.read_bytes()[:-100])
+
+    def code(path):
+        try:
+            return read_radiograph(path).name
+        except InputError as error:
+            return error.code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(code, [whole, cut] * 20)) == ["", "truncated"] * 20
+
+
+def test_a_dicom_file_is_opened_once(tmp_path):
+    hostile.dicom(tmp_path / "a.dcm", ExplicitVRLittleEndian, bytes(20_000))
+    code = (
+        "import sys, pydicom.pixels; from deepradiomics import read_radiograph; n = []\n"
+        "sys.addaudithook(lambda event, args: event == 'open' and str(args[0]).endswith('a.dcm') and n.append(1))\n"
+        f"read_radiograph({str(tmp_path / 'a.dcm')!r}); print(len(n))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "1"

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from deepradiomics.recipes import kim2022
 from deepradiomics.simulation import make_hips
-from deepradiomics.texture.discretization import discretize
+from deepradiomics.texture import discretize
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from deepradiomics import Radiograph
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import describe_features, extract
 from deepradiomics.texture.catalogue import BONE_FEATURES
-from deepradiomics.texture.features.direction import directional_glcm
-from deepradiomics.texture.features.filterbank import gabor_energies, laws_energies, lbp_histogram
-from deepradiomics.texture.features.fractal import blanket_signature
-from deepradiomics.texture.features.spectrum import power_spectrum
-from deepradiomics.texture.features.variogram import variogram_slopes
+from deepradiomics.texture.features._direction import directional_glcm
+from deepradiomics.texture.features._filterbank import gabor_energies, laws_energies, lbp_histogram
+from deepradiomics.texture.features._fractal import blanket_signature
+from deepradiomics.texture.features._spectrum import power_spectrum
+from deepradiomics.texture.features._variogram import variogram_slopes
 
 ALL = np.ones((128, 128), dtype=bool)
 CENTRE = np.pad(np.ones((64, 64), dtype=bool), 32)

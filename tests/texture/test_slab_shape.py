@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from deepradiomics import Radiograph
 from deepradiomics.texture import describe_features, extract
-from deepradiomics.texture.features.slab import slab_shape
+from deepradiomics.texture.features._slab import slab_shape
 
 sitk = pytest.importorskip("SimpleITK")
 shape = pytest.importorskip("radiomics.shape", reason="parity is measured against pyradiomics itself")

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from deepradiomics import Radiograph, TextureExtractor
 from deepradiomics.exceptions import InputError, MissingDependencyError, RegionError
-from deepradiomics.texture import describe_features, extract, measurement
+from deepradiomics.texture import _engine, describe_features, extract
 
 radiomics = pytest.importorskip("radiomics", reason="the reference engine is pyradiomics")
 
@@ -145,8 +145,8 @@ GATE = [
     ("small", image(), CENTRE, {"minimum_roi_size": 120}, "too_few_pixels", "120 pixels, at least 121"),
     ("one row", image(), np.pad(np.ones((1, 24), bool), ((9, 10), (0, 0))), {}, "too_thin", "minimum_roi_dimensions=1"),
     ("flat", flat(), CENTRE, {}, "too_few_levels", "1 grey levels after binning with bin_count=32"),
-    ("wide bins", image(), CENTRE, {"bin_count": None, "bin_width": 25}, "too_few_levels", "bin with bin_count=32"),
-    ("narrow bins", image(), CENTRE, {"bin_count": None, "bin_width": 0.01}, "too_many_levels", "at most 4096"),
+    ("wide bins", image(), CENTRE, {"bin_width": 25}, "too_few_levels", "bin with bin_count=32"),
+    ("narrow bins", image(), CENTRE, {"bin_width": 0.01}, "too_many_levels", "at most 4096"),
     ("NaN inside", with_nan(9, 9), CENTRE, {}, "not_finite", "1 pixels inside the mask are NaN"),
     ("NaN outside", with_nan(0, 0), CENTRE, {"image_types": ["Wavelet"]}, "not_finite", "which filters"),
     ("NaN beside bone", with_nan(0, 0), CENTRE, {"feature_classes": ["lbp"]}, "not_finite", "which filters"),
@@ -235,7 +235,7 @@ def test_masks_of_every_kind():
         ({"distances": [0]}, "whole numbers from 1 on"),
         ({"feature_classes": ["shape2"]}, "did you mean 'shape2D'"),
         ({"feature_classes": {"glcm": ["contrast"]}}, "did you mean 'Contrast'"),
-        ({"bin_width": 25}, "bin_count=32 and bin_width=25 are both set"),
+        ({"bin_count": 16, "bin_width": 25}, "bin_count=16 and bin_width=25 are both set"),
         ({"bin_count": None}, "neither bin_count nor bin_width"),
         ({"standard": "ibsi", "engine": "pyradiomics"}, "has no standard 'ibsi'"),
     ],
@@ -294,7 +294,7 @@ def peak_memory(n_regions):
 
 
 def test_memory_does_not_grow_with_the_number_of_regions(monkeypatch):
-    monkeypatch.setattr(measurement, "_PIXELS_HELD", 40 * 96 * 96)
+    monkeypatch.setattr(_engine, "_PIXELS_HELD", 40 * 96 * 96)
     peak_memory(8)
     few, many = peak_memory(16), peak_memory(96)
     assert many < 1.2 * few + 96 * 96 * 8
@@ -327,3 +327,11 @@ def test_generators_of_unequal_length_lose_no_row():
     images, masks = (image(seed, (12, 12)) for seed in range(3)), (np.ones((12, 12), bool) for _ in range(2))
     with pytest.raises(InputError, match="not equally many"):
         extract(images, masks, feature_classes=SMALL)
+
+
+def test_a_bin_width_stands_alone():
+    """Beside a width the default number of bins is not used, whether left out, set to None, or to what it is."""
+    found = [extract([100 * image()], bin_width=5, **other) for other in ({}, {"bin_count": None}, {"bin_count": 32})]
+    for table in found[1:]:
+        pd.testing.assert_frame_equal(table, found[0])
+    assert not found[0].equals(extract([100 * image()]))

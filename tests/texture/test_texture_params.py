@@ -68,7 +68,12 @@ def test_every_setting_arrives(tmp_path):
         "Wavelet": {"wavelet": "bior1.3", "level": 2},
         "LBP2D": {"lbp2d_radius": 2},
     }
-    assert found["feature_classes"] == {"shape2D": None, "firstorder": ["Mean", "90Percentile"], "glcm": None}
+    assert found["feature_classes"] == {
+        "shape": None,
+        "shape2D": None,
+        "firstorder": ["Mean", "90Percentile"],
+        "glcm": None,
+    }
     expected = {
         "bin_width": 25,
         "bin_count": None,
@@ -92,7 +97,7 @@ def test_every_setting_arrives(tmp_path):
         "min_levels": None,
     }
     assert {name: found[name] for name in expected} == expected
-    assert len(extractor.get_feature_names_out(["hip"])) == 9 + (1 + 2 + 7 + 1) * (2 + 24)
+    assert len(extractor.get_feature_names_out(["hip"])) == 14 + 9 + (1 + 2 + 7 + 1) * (2 + 24)
 
 
 # pykwalify, which pyradiomics validates with, calls a function that Python deprecates.
@@ -151,7 +156,6 @@ def test_a_missing_file_is_named(tmp_path):
 SAME_VALUES = {
     "slices": FULL.replace("  LoG:\n    sigma: [1.0, 3]\n    binWidth: 10\n", "")
     .replace("  LBP2D: {}\n", "  Square: {binWidth: 3}\n  Gradient: {gradientUseSpacing: false}\n")
-    .replace("  shape:\n", "")
     .replace("interpolator: 3", "interpolator: sitkBSpline"),
     "defaults": """
         setting: {force2D: true}

@@ -8,8 +8,8 @@ import pytest
 
 from deepradiomics import Radiograph, read_radiograph
 from deepradiomics.exceptions import RegionError
-from deepradiomics.texture import extract, native, pyradiomics
-from deepradiomics.texture.preparation import check_levels
+from deepradiomics.texture import _engine, _pyradiomics, extract
+from deepradiomics.texture._preparation import check_levels
 
 radiomics = pytest.importorskip("radiomics", reason="parity is measured against pyradiomics itself")
 sitk = pytest.importorskip("SimpleITK")
@@ -244,5 +244,5 @@ def test_bins_of_32_bit_images(binning):
     images = [(1e5 + rng.normal(0, 3, (40, 40))).astype(np.float32) for _ in range(8)]
     masks = [np.ones((40, 40), bool)] * 8
     classes = {"firstorder": ["Entropy", "Uniformity"], "glcm": ["Contrast"]}
-    found, expected = (engine.measure(images, masks, classes, **binning) for engine in (native, pyradiomics))
+    found, expected = (engine.measure(images, masks, classes, **binning) for engine in (_engine, _pyradiomics))
     np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -1,4 +1,4 @@
-"""A whole archive of radiographs: features into shards that survive crashes, and the way back to a table."""
+"""Features of a whole archive of radiographs, in parquet files that survive crashes, and back as tables."""
 
 from deepradiomics.archive.duplicates import find_duplicates
 from deepradiomics.archive.extraction import Extracted, extract

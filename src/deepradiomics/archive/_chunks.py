@@ -1,4 +1,4 @@
-"""What a worker does with a chunk: transform it in batches, halve where memory runs out, set single images aside."""
+"""Transform a chunk in one worker: in batches, halved where memory runs out, failing images apart."""
 
 import sys
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""Tasks on the user's workers, and what becomes of those that were in flight when a worker died."""
+"""Run tasks on joblib workers; an image whose worker dies is found and set aside."""
 
 import multiprocessing
 import sys

@@ -1,4 +1,4 @@
-"""The rows of a manifest of any size, on disk and ordered by shard, while memory stays flat."""
+"""Read a manifest of any size, and order its rows by shard on disk, so that memory stays flat."""
 
 import json
 import os
@@ -270,18 +270,11 @@ def _ids(column, start):
             f"row {start + lacking[0]} of the manifest has no id; give each image an id of its own", code="no_id"
         )
     ids = [str(key) for key in column]
-    broken = [row for row, key in enumerate(ids) if not _is_unicode(key)]
+    # Halves of surrogate pairs are what cannot be encoded.
+    broken = [row for row, key in enumerate(ids) if key != key.encode("utf-8", "ignore").decode()]
     if broken:
         raise InputError(f"the id of row {start + broken[0]} of the manifest is no text in UTF-8; rename it", code="id")
     return ids
-
-
-def _is_unicode(key):
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _all_numbers(column):

@@ -1,4 +1,4 @@
-"""What decides the values: a hash over the estimator, what it learned, and versions."""
+"""Hash what decides the values: the estimator, what it learned, its code, and versions."""
 
 import functools
 import inspect

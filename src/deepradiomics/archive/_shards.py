@@ -1,4 +1,4 @@
-"""Shards on disk: written whole or not at all, by one process at a time."""
+"""Write and read shards: whole or not at all, by one process at a time."""
 
 import json
 import os
@@ -22,7 +22,12 @@ _TOO_LARGE = 4
 @contextmanager
 def locked(folder):
     """Hold a folder for this process alone; the lock dies with the process, however it dies."""
-    _make(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the output {folder.parent.name} is no folder that can be written to ({error.strerror})", code="output"
+        ) from error
     with closing(sqlite3.connect(folder / _LOCK, timeout=0, isolation_level=None)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")
@@ -33,15 +38,6 @@ def locked(folder):
                 code="busy",
             ) from error
         yield
-
-
-def _make(folder):
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"the output {folder.parent.name} is no folder that can be written to ({error.strerror})", code="output"
-        ) from error
 
 
 def lay_out(folder, settings, n_rows, chunk_size):

@@ -115,13 +115,13 @@ def _pairs(table, rows, image, min_likeness):
     copies = ids != first
     found = [(a, b, "identical", 1.0) for a, b in zip(first[copies], ids[copies], strict=True)]
     looks = table.loc[~copies, _NAMES[2:]].to_numpy(dtype=np.uint8)
-    pairs = [(ids[~copies][i], ids[~copies][j]) for i, j in _alike(looks)]
+    pairs = [(ids[~copies][i], ids[~copies][j]) for i, j in _find_similar_images(looks)]
     found += _confirmed(pairs, rows, image, min_likeness)
     table = pd.DataFrame(found, columns=["id_a", "id_b", "kind", "likeness"])
     return table.sort_values(["id_a", "id_b"], ignore_index=True)
 
 
-def _alike(looks):
+def _find_similar_images(looks):
     """List the pairs i < j of hashes, uint8 (n, 8), that differ in fewer bits than they have parts."""
     found = set()
     for part in range(_N_PARTS):

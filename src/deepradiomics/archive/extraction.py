@@ -1,4 +1,4 @@
-"""Features of every image of an archive, into shards on disk."""
+"""Features of every image of an archive, in parquet files that survive crashes."""
 
 from contextlib import closing
 from itertools import pairwise
@@ -182,6 +182,8 @@ def _check_estimator(estimator):
 
 def _leave_out_finished(rows, folder, n_shards):
     """Drop rows that are done, but not those whose failure may pass; return the names of the features, if known."""
+    import pyarrow.parquet as pq
+
     names = None
     for _, path in shard_paths(folder, n_shards):
         table = read_shard(path, [rows.id_column, DIGEST, FAILURES])
@@ -191,14 +193,8 @@ def _leave_out_finished(rows, folder, n_shards):
             if not any(failure["retryable"] for failure in failed)
         ]
         rows.leave_out(done)
-        names = names or _feature_names(path)
+        names = names or pq.read_schema(path).names[1:-2]
     return names
-
-
-def _feature_names(path):
-    import pyarrow.parquet as pq
-
-    return pq.read_schema(path).names[1:-2]
 
 
 def _tasks(rows, chunk_size):

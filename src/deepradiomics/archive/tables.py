@@ -1,4 +1,4 @@
-"""Back from shards to tables: features, and what failed."""
+"""Read the features and failures of an archive back as tables."""
 
 import pandas as pd
 

@@ -186,7 +186,7 @@ def _info(options):
     from importlib.metadata import PackageNotFoundError, version
     from platform import platform, python_version
 
-    from deepradiomics.texture.native import find_device
+    from deepradiomics.texture._engine import find_device
 
     print(f"python {python_version()} on {platform()}")
     for package in ("deepradiomics", "numpy", "scikit-learn", "torch", "timm", "xgboost", "pyradiomics"):

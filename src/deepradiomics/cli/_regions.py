@@ -51,7 +51,7 @@ def _table(path):
 
 def _labelled(table, param):
     """The table with the label of the parameter file in rows that have none of their own, as in pyradiomics."""
-    from deepradiomics.texture.pyradiomics import read_label
+    from deepradiomics.texture._parameter_files import read_label
 
     label = None if param is None else read_label(param)
     if label is None:
@@ -83,7 +83,7 @@ def _texture(options):
     import pandas as pd
 
     from deepradiomics.texture import TextureExtractor
-    from deepradiomics.texture.pyradiomics import read_parameters
+    from deepradiomics.texture._parameter_files import read_parameters
 
     settings = {"engine": options.engine, "on_error": options.on_error, "n_jobs": options.jobs, "verbose": True}
     if options.resume:

@@ -1,4 +1,4 @@
-"""What of an estimator is written in another way, or not at all."""
+"""What of an estimator is a part of its own, or is not written at all."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Networks as safetensors: out of an estimator, and back into one after every weight was checked."""
+"""Write networks as safetensors, and give them back after every weight was checked."""
 
 import re
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Trees: XGBoost's in its own JSON, scikit-learn's in skops; no forged one is followed out of its arrays."""
+"""Check the trees of XGBoost (JSON) and scikit-learn, whose own code would follow an invalid child out of its array."""
 
 import json
 from itertools import pairwise
@@ -38,13 +38,13 @@ def give_booster(owner, data, name):
     try:
         owner._Booster = Booster(model_file=bytearray(checked_booster(data, name)))
     except XGBoostError as error:
-        raise _forged(name, "trees that XGBoost cannot read") from error
+        raise _invalid(name, "trees that XGBoost cannot read") from error
 
 
 def checked_booster(data, name):
     """XGBoost's JSON written anew from what was checked."""
     try:
-        model = json.loads(data, parse_constant=lambda word: _raise(_forged(name, f"a weight of {word}")))
+        model = json.loads(data, parse_constant=lambda word: _raise(_invalid(name, f"a weight of {word}")))
         learner = model["learner"]
         booster = learner["gradient_booster"]
         if booster["name"] != "gbtree" or any(booster["model"].get("cats", {}).values()):
@@ -58,7 +58,7 @@ def checked_booster(data, name):
         # An InputError is a ValueError, too.
         raise
     except (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError) as error:
-        raise _forged(name, f"trees that cannot be read ({type(error).__name__})") from error
+        raise _invalid(name, f"trees that cannot be read ({type(error).__name__})") from error
     return json.dumps(model).encode()
 
 
@@ -69,7 +69,7 @@ def _check_forest(forest, settings, name):
     counted = int(forest["gbtree_model_param"]["num_trees"]) == len(trees) == len(groups) == rounds[-1]
     ordered = rounds[0] == 0 and all(a <= b for a, b in pairwise(rounds))
     if not (counted and ordered and n_groups <= _MOST_GROUPS and all(group in range(n_groups) for group in groups)):
-        raise _forged(name, "another number of trees than it says")
+        raise _invalid(name, "another number of trees than it says")
     for tree in trees:
         _check_tree(tree, n_columns, name)
 
@@ -81,9 +81,9 @@ def _check_tree(tree, n_columns, name):
     lengths = {len(tree[key]) for key in _PER_NODE}
     plain = int(settings["size_leaf_vector"]) <= 1 and not any(tree[key] for key in _CATEGORICAL)
     if lengths != {n_nodes} or not plain or any(tree["split_type"]):
-        raise _forged(name, "a tree of another shape than XGBoost's plain ones")
+        raise _invalid(name, "a tree of another shape than XGBoost's plain ones")
     if not all(isfinite(value) for key in ("base_weights", "split_conditions") for value in tree[key]):
-        raise _forged(name, "a weight that is not finite")
+        raise _invalid(name, "a weight that is not finite")
     children = np.array([tree["left_children"], tree["right_children"]], dtype=np.int64)
     check_children(children, np.array(tree["split_indices"], dtype=np.int64), n_columns, name)
 
@@ -95,20 +95,20 @@ def check_children(children, columns, n_columns, name):
     """
     n_nodes = children.shape[1]
     if n_nodes == 0:
-        raise _forged(name, "a tree without a node")
+        raise _invalid(name, "a tree without a node")
     depth, level = 0, np.array([0])
     while True:
         inner = level[(children[:, level] != -1).any(axis=0)]
         following = children[:, inner]
         if (following <= inner).any() or (following >= n_nodes).any() or depth > _MOST_DEPTH:
-            raise _forged(name, "a tree that leads out of itself")
+            raise _invalid(name, "a tree that leads out of itself")
         if (columns[inner] < 0).any() or (columns[inner] >= n_columns).any():
-            raise _forged(name, "a tree that asks for a column that there is not")
+            raise _invalid(name, "a tree that asks for a column that there is not")
         if not inner.size:
             return depth
         depth, level = depth + 1, np.sort(following, axis=None)
         if (np.diff(level) == 0).any():
-            raise _forged(name, "a tree whose branches meet")
+            raise _invalid(name, "a tree whose branches meet")
 
 
 def check_forests(model, name):
@@ -119,10 +119,10 @@ def check_forests(model, name):
             children = np.array([tree.children_left, tree.children_right])
             depth = check_children(children, tree.feature, owner.n_features_in_, name)
             if (tree.n_features, tree.max_depth) != (owner.n_features_in_, depth):
-                raise _forged(name, "a tree of another size than its estimator says")
+                raise _invalid(name, "a tree of another size than its estimator says")
         for part in _parts_of_forest(owner):
             if part.n_features_in_ != owner.n_features_in_:
-                raise _forged(name, "a tree of another number of columns than its forest")
+                raise _invalid(name, "a tree of another number of columns than its forest")
 
 
 def _parts_of_forest(owner):
@@ -136,5 +136,5 @@ def _raise(error):
     raise error
 
 
-def _forged(name, what):
+def _invalid(name, what):
     return InputError(f"{name} holds {what}; it was not written by save, do not use it", code="trees")

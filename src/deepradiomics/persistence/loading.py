@@ -1,4 +1,4 @@
-"""load: a model from parts that hold no code, or a named error."""
+"""Load a saved model, or say why it cannot be trusted."""
 
 import json
 from os import PathLike

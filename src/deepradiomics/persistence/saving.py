@@ -1,4 +1,4 @@
-"""save: a fitted model as a folder or zip file of parts that hold no code."""
+"""Save a fitted model as a folder or zip file that holds no code."""
 
 import json
 from copy import deepcopy

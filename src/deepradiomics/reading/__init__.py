@@ -1,4 +1,4 @@
-"""Radiographs and masks from files and arrays: one function a format, one gate."""
+"""Read radiographs and masks from files and arrays; brighter is always denser."""
 
 from deepradiomics.reading.masks import read_label_map
 from deepradiomics.reading.radiographs import as_radiograph, read_radiograph

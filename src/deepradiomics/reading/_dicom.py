@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 
 from deepradiomics.exceptions import InputError, MissingDependencyError
-from deepradiomics.reading._files import MAX_FILE_BYTES, Found, check_size, codestream_shape, head_of, reading
+from deepradiomics.reading._files import Found, check_size, codestream_shape, reading
 from deepradiomics.reading._gdcm import decode_apart
 
 _PREFERENCE = ["pydicom", "pylibjpeg", "pyjpegls", "pillow", "gdcm"]
@@ -38,26 +38,26 @@ _DICOM_TAGS = [
 ]
 
 
-def read_dicom(path, voi):
-    """Read a DICOM radiograph: brighter is denser, modality LUT applied."""
+def read_dicom(content, name, voi):
+    """Read a DICOM radiograph from the bytes of its file: brighter is denser, modality LUT applied."""
     from pydicom import dcmread
     from pydicom.errors import BytesLengthException, InvalidDicomError
-    from pydicom.filereader import read_file_meta_info
+    from pydicom.filereader import read_dataset
     from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-    content = head_of(path, MAX_FILE_BYTES)
-    with reading(path.name, BytesLengthException, InvalidDicomError) as caught:
-        if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-            raise InputError(f"{path.name} is deflated as a whole; export it uncompressed", code="decoder")
+    with reading(name, BytesLengthException, InvalidDicomError) as caught:
+        meta = read_dataset(BytesIO(content[132:]), False, True, stop_when=lambda tag, *_: tag >> 16 != 2)
+        if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+            raise InputError(f"{name} is deflated as a whole; export it uncompressed", code="decoder")
         dataset = dcmread(BytesIO(content), specific_tags=_DICOM_TAGS)
-        if any("end of file" in str(warning.message).lower() for warning in caught):
-            raise InputError(f"{path.name} is cut off; copy it again from where it came", code="truncated")
-        _check_dicom(dataset, path.name, len(content))
-        values = _stored_values(dataset, path)
-        values = _dense_is_bright(values, dataset, path.name, voi)
+        if any("end of file" in str(warning).lower() for warning in caught):
+            raise InputError(f"{name} is cut off; copy it again from where it came", code="truncated")
+        _check_dicom(dataset, name, len(content))
+        values = _stored_values(dataset, content, name)
+        values = _dense_is_bright(values, dataset, name, voi)
         sides = {str(dataset.get(word, "") or "").upper() for word in ("ImageLaterality", "Laterality")} & {"L", "R"}
         view = _VIEWS.get(str(dataset.get("ViewPosition", "")).upper())
-        return Found(values, _dicom_spacing(dataset), tuple(sorted(sides)), view, place=path.name)
+        return Found(values, _dicom_spacing(dataset), tuple(sorted(sides)), view, place=name)
 
 
 def _check_dicom(dataset, name, n_bytes):
@@ -81,16 +81,16 @@ def _check_dicom(dataset, name, n_bytes):
         raise InputError(f"{name} stores {stored} of {allocated} bits; 1 to 24 of 8, 16 or 32 can be read", code="bits")
 
 
-def _stored_values(dataset, path):
+def _stored_values(dataset, content, name):
     """Decode the pixels and clear what lies outside the stored bits: int32 array (H, W)."""
     from pydicom.encaps import get_frame
 
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_encapsulated:
-        decoder = _decoder(syntax, int(dataset.BitsStored), path.name)
-        _check_frame(get_frame(dataset.PixelData, 0, number_of_frames=1), dataset, path.name)
+        decoder = _decoder(syntax, int(dataset.BitsStored), name)
+        _check_frame(get_frame(dataset.PixelData, 0, number_of_frames=1), dataset, name)
     if syntax.is_encapsulated and decoder == "gdcm":
-        stored = decode_apart(path, dataset)
+        stored = decode_apart(content, name, dataset)
     else:
         plugin = decoder if syntax.is_encapsulated else ""
         options = {"raw": True, "correct_unused_bits": False, "allow_excess_frames": False}

@@ -1,4 +1,4 @@
-"""The gate that every file passes: what may be opened, how large it may be, and what a parser may raise."""
+"""Checks that every file passes: its kind and size, and what a parser may raise."""
 
 import os
 import stat
@@ -7,7 +7,7 @@ import warnings
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import NamedTuple
 
 import numpy as np
@@ -35,8 +35,7 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
-# pydicom, Pillow and ITK keep the switches of their warnings per process, so threads take turns.
-_TURN = Lock()
+_THREAD = local()  # .caught: the warnings of the file that this thread reads
 
 
 class Found(NamedTuple):
@@ -87,15 +86,54 @@ def checked_path(source):
     return path
 
 
-def head_of(path, size=4096):
-    """Return the first bytes of a file."""
+def content_of(path):
+    """Return the bytes of a file that passed `checked_path`, which may have grown since."""
     try:
         with path.open("rb") as stream:
-            return stream.read(size)
+            return stream.read(MAX_FILE_BYTES)
     except OSError as error:
         raise InputError(
             f"{path.name} cannot be opened ({type(error).__name__}); may you read it?", code="no_file"
         ) from None
+
+
+class Switch:
+    """Something of the whole process that is off while any thread is inside; threads do not wait for each other."""
+
+    def __init__(self, turn_off):
+        self._turn_off, self._lock, self._n_inside = turn_off, Lock(), 0
+
+    def __enter__(self):
+        with self._lock:
+            if self._n_inside == 0:
+                self._turn_on = self._turn_off()
+            self._n_inside += 1
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._turn_on()
+
+
+def _collect_warnings():
+    """Give each warning to the thread that reads, others to what was there; return what puts it back."""
+    before, state = warnings.showwarning, warnings.catch_warnings()
+    state.__enter__()
+    warnings.simplefilter("always")
+
+    def show(message, *place):
+        caught = getattr(_THREAD, "caught", None)
+        if caught is None:
+            before(message, *place)
+        else:
+            caught.append(message)
+
+    warnings.showwarning = show
+    return lambda: state.__exit__(None, None, None)
+
+
+_WARNINGS = Switch(_collect_warnings)
 
 
 @contextmanager
@@ -104,10 +142,10 @@ def reading(name, *damage):
 
     The list is for the caller to judge: a truncated file is an error there, padding after the pixels is not.
     """
-    with _TURN, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with _WARNINGS:
+        _THREAD.caught = []
         try:
-            yield caught
+            yield _THREAD.caught
         except DeepRadiomicsError:
             raise
         except (*_DAMAGE, *damage) as error:
@@ -117,6 +155,8 @@ def reading(name, *damage):
                 "MetaImage can be read; copy it again from where it came",
                 code="unreadable",
             ) from None
+        finally:
+            _THREAD.caught = None
 
 
 def check_size(name, n_rows, n_columns, bits=8, n_bytes=_SMALL_BYTES):

@@ -1,4 +1,4 @@
-"""Compressions that GDCM alone unpacks (JPEG lossless, JPEG extended): in a process of its own, which may die."""
+"""Unpack JPEG lossless and extended by GDCM, in a process of its own, which may die."""
 
 import os
 import subprocess
@@ -14,9 +14,8 @@ _CHILD = Path(__file__).with_name("_gdcm_child.py")
 _LIMIT, _SECONDS = 2**30, 60
 
 
-def decode_apart(path, dataset):
-    """Decode the only frame of a DICOM file: array (H, W) of the allocated type."""
-    name = Path(path).name
+def decode_apart(content, name, dataset):
+    """Decode the only frame of a DICOM file from its bytes: array (H, W) of the allocated type."""
     if sys.platform == "win32":
         raise MissingDependencyError(
             f"{name} is compressed in a way that is unpacked under a limit of memory only, which Windows does not "
@@ -29,7 +28,7 @@ def decode_apart(path, dataset):
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(_CHILD), str(_LIMIT + 8 * wanted)],
-            input=os.fsencode(os.path.abspath(path)),
+            input=content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=_SECONDS,

@@ -1,9 +1,10 @@
 """Run as a script: decode one frame with GDCM under a limit of memory, and write its bytes to stdout.
 
-The path comes on stdin, so that it is not seen in the list of processes.
+The file comes on stdin, so that its name is not seen in the list of processes.
 """
 
 import sys
+from io import BytesIO
 
 
 def main(limit):
@@ -16,7 +17,7 @@ def main(limit):
     from pydicom import dcmread
     from pydicom.pixels import get_decoder
 
-    dataset = dcmread(sys.stdin.buffer.read().decode())
+    dataset = dcmread(BytesIO(sys.stdin.buffer.read()))
     decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
     frame, _ = decoder.as_array(dataset, index=0, raw=True, decoding_plugin="gdcm")
     sys.stdout.buffer.write(frame.tobytes())

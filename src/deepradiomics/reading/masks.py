@@ -1,9 +1,9 @@
-"""Masks and label maps, from files or arrays."""
+"""Read masks and label maps from files or arrays."""
 
 import os
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.reading._files import array_of, checked_path
+from deepradiomics.reading._files import array_of, checked_path, content_of
 from deepradiomics.reading._pictures import read_picture
 
 
@@ -33,8 +33,11 @@ def read_label_map(source):
     """
     if source is None:
         raise InputError("the mask is missing; give a label map, or leave the image out too", code="mask_missing")
-    from_file = isinstance(source, str | os.PathLike)
-    values = read_picture(checked_path(source)).pixels if from_file else array_of(source)
+    if isinstance(source, str | os.PathLike):
+        path = checked_path(source)
+        values = read_picture(path, content_of(path)).pixels
+    else:
+        values = array_of(source)
     if values.ndim != 2 or values.dtype.kind not in "biu":
         raise InputError(
             f"a mask is a two-dimensional array of bool or whole numbers, not {values.dtype} of shape {values.shape}",

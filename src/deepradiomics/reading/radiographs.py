@@ -1,4 +1,4 @@
-"""From a file or an array to a Radiograph."""
+"""Read a radiograph from a file or an array."""
 
 import os
 
@@ -8,7 +8,7 @@ import pandas as pd
 from deepradiomics.exceptions import InputError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading._dicom import read_dicom
-from deepradiomics.reading._files import Found, array_of, checked_path, head_of
+from deepradiomics.reading._files import Found, array_of, checked_path, content_of
 from deepradiomics.reading._pictures import read_picture
 from deepradiomics.reading.masks import read_label_map
 
@@ -91,7 +91,7 @@ def read_radiograph(source, *, mask=None, spacing=None, label=None, laterality=N
     else unknown. PNG, TIFF and JPEG have no spacing that could be trusted; NRRD and MetaImage without one have none.
     16-bit PNG keeps its 16 bits; equal colour channels are one grey channel. Rows and columns are those of
     ``SimpleITK.GetArrayFromImage``; no orientation matrix is followed, and a JPEG or TIFF file whose tag asks to turn
-    it is refused. Only one thread at a time reads files; use processes to read faster.
+    it is refused. Threads read in parallel.
 
     References
     ----------
@@ -133,11 +133,12 @@ def _find(source, voi):
 
 def _read_file(path, voi):
     """Choose the reader by what the file holds, not by its name."""
-    if head_of(path)[128:132] == b"DICM":
-        return read_dicom(path, voi)
+    content = content_of(path)
+    if content[128:132] == b"DICM":
+        return read_dicom(content, path.name, voi)
     if voi:
         raise InputError(f"{path.name} is not DICOM and has no display window; leave voi=False", code="voi")
-    return read_picture(path)
+    return read_picture(path, content)
 
 
 def _agreed_side(found, asked):

@@ -140,16 +140,8 @@ def ngtdm(levels, pad, heights, widths, n_levels, offsets, lone):
     return torch.stack([pixels[..., 0 if lone else 1 :].sum(dim=2).double(), differences], dim=2)
 
 
-def grey_statistics(values, levels):
-    """Measure the grey values of each region: (n, 15). Levels are not needed, since a device sorts fast."""
-    values = [torch.sort(own).values for own in values]
-    counts = torch.tensor([len(own) for own in values], device=values[0].device)
-    table = torch.nn.utils.rnn.pad_sequence(list(values), batch_first=True, padding_value=float("inf"))
-    return statistics_of_sorted(table, counts)
-
-
 def statistics_of_sorted(table, counts):
-    """Measure rows of values that rise, filled up with infinity: (n, 15), as `_cpu.grey_statistics`."""
+    """Measure rows of values that rise, filled up with infinity: (n, 15), as `_cpu.statistics` of each region."""
     n = counts.double()
     inside = torch.arange(table.shape[1], device=table.device) < counts[:, None]
     known = torch.where(inside, table, 0.0)

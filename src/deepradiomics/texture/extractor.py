@@ -1,9 +1,9 @@
-"""TextureExtractor: columns of images in, a matrix of texture features out; and extract, the same without X."""
+"""Texture features of columns of images (`TextureExtractor`) and of lists of images (`extract`)."""
 
 from dataclasses import replace
-from itertools import starmap
+from itertools import repeat
 from numbers import Integral, Real
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_radiograph
-from deepradiomics.texture.measurement import measure_all
-from deepradiomics.texture.plan import feature_names, make_plan
-from deepradiomics.texture.preparation import INTERPOLATORS, MAX_LEVELS
-from deepradiomics.texture.pyradiomics import read_label, read_parameters
+from deepradiomics.texture._engine import measure_table
+from deepradiomics.texture._parameter_files import read_label, read_parameters
+from deepradiomics.texture._plan import feature_names, make_plan
+from deepradiomics.texture._preparation import INTERPOLATORS, MAX_LEVELS
 
 
 class TextureExtractor(TransformerMixin, BaseEstimator):
@@ -44,7 +44,8 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
     bin_count : int, default=32
         Number of bins between the smallest and the largest grey value of a region.
     bin_width : float, default=None
-        Width of a bin in grey values, with ``bin_count=None``.
+        Width of a bin in grey values. Where it is given, the default ``bin_count`` is not used; another number beside
+        it is an error.
     normalize : bool, default=False
         Whether each image is brought to mean 0 and standard deviation ``normalize_scale`` first.
     normalize_scale : float, default=1
@@ -332,7 +333,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         self._check_columns(names)
         self._seen = names
         rows = zip(*columns, strict=True)
-        values, self.failures_ = measure_all(self, plan, names, rows, as_radiograph, n_rows=len(columns[0]))
+        values, self.failures_ = measure_table(self, plan, names, rows, as_radiograph, n_rows=len(columns[0]))
         if _get_output_config("transform", self)["dense"] == "default":
             return values
         index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
@@ -414,52 +415,32 @@ def extract(images, masks=None, **settings):
     estimator = TextureExtractor(**settings)
     estimator._validate_params()
     plan = make_plan(estimator)
-    sources = images if masks is None else _with_masks(images, masks)
-    values, failures = measure_all(estimator, plan, [None], zip(sources), _open, n_rows=_length(images))
+    n_images, n_masks = (len(items) if hasattr(items, "__len__") else None for items in (images, masks))
+    if masks is not None and None not in (n_images, n_masks) and n_images != n_masks:
+        raise InputError(f"there are {n_images} images and {n_masks} masks; give one mask for each image", code="masks")
+    values, failures = measure_table(estimator, plan, [None], zip(_pairs(images, masks)), _open, n_rows=n_images)
     frame = pd.DataFrame(values, columns=feature_names(plan))
     frame.attrs["failures"] = failures.drop(columns="column").to_dict("records")
     return frame
 
 
-class _Masked(NamedTuple):
-    """An image and what to measure in it, not opened yet."""
-
-    image: object
-    mask: object
-
-
-def _with_masks(images, masks):
-    """Yield each image with its mask."""
-    found = _length(images), _length(masks)
-    if None not in found and found[0] != found[1]:
-        raise InputError(
-            f"there are {found[0]} images and {found[1]} masks; give one mask for each image", code="masks"
-        )
-    return starmap(_Masked, _paired(images, masks))
-
-
-def _paired(images, masks):
-    """Yield pairs; also of generators, whose lengths show only at their end."""
+def _pairs(images, masks):
+    """Yield (image, mask or None); generators show only at their end whether they are equally long."""
     try:
-        yield from zip(images, masks, strict=True)
+        yield from zip(images, repeat(None)) if masks is None else zip(images, masks, strict=True)
     except ValueError as error:
         if "zip()" not in str(error):
             raise
         raise InputError("images and masks are not equally many; give one mask for each", code="masks") from None
 
 
-def _length(items):
-    return len(items) if hasattr(items, "__len__") else None
-
-
-def _open(source):
-    """Open an image, or an image with its mask."""
-    if not isinstance(source, _Masked):
-        return as_radiograph(source)
-    radiograph = as_radiograph(source.image)
-    if radiograph is None or source.mask is None:
+def _open(pair):
+    """Open an image with its mask."""
+    image, mask = pair
+    radiograph = as_radiograph(image)
+    if radiograph is None or mask is None:
         return radiograph
-    return replace(radiograph, mask=read_radiograph(radiograph.pixels, mask=source.mask).mask)
+    return replace(radiograph, mask=read_radiograph(radiograph.pixels, mask=mask).mask)
 
 
 def _columns(X):

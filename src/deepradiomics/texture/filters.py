@@ -5,34 +5,15 @@ LoG (its filter needs four slices), and LBP3D has no meaning in a plane; on a tr
 has all of them but LBP3D.
 """
 
+import math
+
 import numpy as np
 
 from deepradiomics.exceptions import RegionError
-from deepradiomics.texture.patterns import local_binary_pattern
 
 
-def original(pixels, *, spacing=(1.0, 1.0)):
-    """Return the image as it is.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used.
-
-    Returns
-    -------
-    dict of {str: float64 array of shape (H, W)}
-        ``{"original": pixels}``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import original
-    >>> list(original(np.zeros((4, 4))))
-    ['original']
-    """
+def _original(pixels, *, spacing=(1.0, 1.0)):
+    """Return the image as it is."""
     return {"original": pixels}
 
 
@@ -157,121 +138,26 @@ def _scale_name(kind, width):
     return f"{kind}-sigma-{str(width).replace('.', '-')}-mm"
 
 
-def square(pixels, *, spacing=(1.0, 1.0)):
-    """Square the grey values and scale them back to the largest absolute value.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values, not all zero.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used.
-
-    Returns
-    -------
-    dict of {str: float64 array of shape (H, W)}
-        ``{"square": image}``.
-
-    Raises
-    ------
-    RegionError
-        If all grey values are zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import square
-    >>> square(np.array([[1.0, -4.0]]))
-    {'square': array([[0.25, 4.  ]])}
-    """
+def _square(pixels, *, spacing=(1.0, 1.0)):
+    """Square the grey values and scale them back to the largest absolute value."""
     return {"square": (pixels * (1 / np.sqrt(_largest(pixels, "Square")))) ** 2}
 
 
-def square_root(pixels, *, spacing=(1.0, 1.0)):
-    """Take the root of the absolute grey values, scale it back to the largest, and give it its sign again.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used.
-
-    Returns
-    -------
-    dict of {str: float64 array of shape (H, W)}
-        ``{"squareroot": image}``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import square_root
-    >>> square_root(np.array([[1.0, -4.0]]))
-    {'squareroot': array([[ 2., -4.]])}
-    """
+def _square_root(pixels, *, spacing=(1.0, 1.0)):
+    """Take the root of the absolute grey values, scale it back to the largest, and give it its sign again."""
     size = np.abs(pixels)
     return {"squareroot": np.copysign(np.sqrt(size * size.max()), pixels)}
 
 
-def logarithm(pixels, *, spacing=(1.0, 1.0)):
-    """Take the logarithm of one plus the absolute grey values, scale it back, and give it its sign again.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values, not all zero.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used.
-
-    Returns
-    -------
-    dict of {str: float64 array of shape (H, W)}
-        ``{"logarithm": image}``.
-
-    Raises
-    ------
-    RegionError
-        If all grey values are zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import logarithm
-    >>> logarithm(np.array([[1.0, -3.0]]))
-    {'logarithm': array([[ 1.5, -3. ]])}
-    """
+def _logarithm(pixels, *, spacing=(1.0, 1.0)):
+    """Take the logarithm of one plus the absolute grey values, scale it back, and give it its sign again."""
     largest = _largest(pixels, "Logarithm")
     result = np.copysign(np.log(np.abs(pixels) + 1), pixels)
     return {"logarithm": result * (largest / np.abs(result).max())}
 
 
-def exponential(pixels, *, spacing=(1.0, 1.0)):
-    """Take the exponential of the grey values, scaled so that the largest absolute value maps to itself.
-
-    Parameters
-    ----------
-    pixels : float64 array of shape (H, W)
-        Grey values, not all zero.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Not used.
-
-    Returns
-    -------
-    dict of {str: float64 array of shape (H, W)}
-        ``{"exponential": image}``.
-
-    Raises
-    ------
-    RegionError
-        If all grey values are zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.filters import exponential
-    >>> exponential(np.array([[0.0, 4.0]]))["exponential"].round(12)
-    array([[1., 4.]])
-    """
+def _exponential(pixels, *, spacing=(1.0, 1.0)):
+    """Take the exponential of the grey values, scaled so that the largest absolute value maps to itself."""
     largest = _largest(pixels, "Exponential")
     return {"exponential": np.exp(np.log(largest) / largest * pixels)}
 
@@ -304,6 +190,84 @@ def gradient(pixels, *, spacing=(1.0, 1.0), gradient_use_spacing=True):
 
     magnitude = sitk.GradientMagnitude(_image(pixels, spacing), gradient_use_spacing)
     return {"gradient": sitk.GetArrayFromImage(magnitude)}
+
+
+def local_binary_pattern(pixels, *, spacing=(1.0, 1.0), lbp2d_radius=1, lbp2d_samples=8, lbp2d_method="uniform"):
+    """Code each pixel by which points on a circle round it are at least as bright.
+
+    Parameters
+    ----------
+    pixels : float64 array of shape (H, W)
+        Grey values; outside the image they count as 0.
+    spacing : tuple of two floats, default=(1.0, 1.0)
+        Not used: the radius is in pixels.
+    lbp2d_radius : float, default=1
+        Radius of the circle in pixels.
+    lbp2d_samples : int, default=8
+        Number of points P on the circle, interpolated bilinearly.
+    lbp2d_method : str, default="uniform"
+        ``"default"``: the bits as a number; ``"ror"``: the smallest such number over all rotations; ``"uniform"``:
+        the number of set bits where at most two changes occur along the circle, else P + 1; ``"var"``: the variance
+        of the points' grey values, NaN where it is 0.
+
+    Returns
+    -------
+    dict of {str: float64 array of shape (H, W)}
+        ``{"lbp-2D": image}``.
+
+    References
+    ----------
+    Ojala T, Pietikäinen M, Mäenpää T. Multiresolution gray-scale and rotation invariant texture classification with
+    local binary patterns. IEEE TPAMI 2002;24(7):971-987. As in scikit-image, which pyradiomics calls, the change
+    between the last and the first point is not counted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.texture.filters import local_binary_pattern
+    >>> local_binary_pattern(np.array([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]]))["lbp-2D"][1, 1]
+    np.float64(0.0)
+    """
+    points = _circle_points(pixels, lbp2d_radius, lbp2d_samples)
+    if lbp2d_method == "var":
+        variance = (np.sum(points**2, axis=0) - np.sum(points, axis=0) ** 2 / lbp2d_samples) / lbp2d_samples
+        return {"lbp-2D": np.where(variance == 0, np.nan, variance)}
+    bits = (points - pixels >= 0).astype(np.int64)
+    if lbp2d_method == "uniform":
+        changes = np.count_nonzero(np.diff(bits, axis=0), axis=0)
+        code = np.where(changes <= 2, bits.sum(axis=0), lbp2d_samples + 1)
+    else:
+        code = np.tensordot(1 << np.arange(lbp2d_samples), bits, axes=1)
+    if lbp2d_method == "ror":
+        turned = [(code >> k) | ((code & ((1 << k) - 1)) << (lbp2d_samples - k)) for k in range(lbp2d_samples)]
+        code = np.min(turned, axis=0)
+    return {"lbp-2D": code.astype(np.float64)}
+
+
+def _circle_points(pixels, radius, samples):
+    """Interpolate the grey values on a circle round each pixel, counter-clockwise from the right: (samples, H, W)."""
+    angles = 2 * np.pi * np.arange(samples) / samples
+    margin = math.ceil(radius) + 1
+    padded = np.pad(pixels, margin)
+    places = [np.arange(size, dtype=float) for size in pixels.shape]
+    # Five decimals, as in scikit-image: points that lie on a pixel but for rounding are that pixel.
+    offsets = zip(np.round(-radius * np.sin(angles), 5), np.round(radius * np.cos(angles), 5), strict=True)
+    return np.stack([_between(padded, margin, places[0] + row, places[1] + column) for row, column in offsets])
+
+
+def _between(padded, margin, rows, columns):
+    """Interpolate an array bilinearly at (rows, columns), which are fractional and count from behind its margin.
+
+    The shares are those of each row and column with its own rounding, as in scikit-image: codes hang on it, since whole
+    grey values are often equal to the centre but for the last bit.
+    """
+    tops, lefts = np.floor(rows), np.floor(columns)
+    down, right = (rows - tops)[:, None], columns - lefts
+    top, left = tops.astype(int) + margin, lefts.astype(int) + margin
+    bottom, side = np.ceil(rows).astype(int) + margin, np.ceil(columns).astype(int) + margin
+    upper = (1 - right) * padded[np.ix_(top, left)] + right * padded[np.ix_(top, side)]
+    lower = (1 - right) * padded[np.ix_(bottom, left)] + right * padded[np.ix_(bottom, side)]
+    return (1 - down) * upper + down * lower
 
 
 def detrended(pixels, *, sigma, spacing):
@@ -368,26 +332,16 @@ def _image(pixels, spacing):
 
 # The name of each image type, and its filter; all but the last are pyradiomics'.
 FILTERS = {
-    "Original": original,
+    "Original": _original,
     "Wavelet": wavelet,
     "LoG": laplacian_of_gaussian,
-    "Square": square,
-    "SquareRoot": square_root,
-    "Logarithm": logarithm,
-    "Exponential": exponential,
+    "Square": _square,
+    "SquareRoot": _square_root,
+    "Logarithm": _logarithm,
+    "Exponential": _exponential,
     "Gradient": gradient,
     "LBP2D": local_binary_pattern,
     "Detrended": detrended,
-}
-
-_NAMES = {
-    "Original": "original",
-    "Square": "square",
-    "SquareRoot": "squareroot",
-    "Logarithm": "logarithm",
-    "Exponential": "exponential",
-    "Gradient": "gradient",
-    "LBP2D": "lbp-2D",
 }
 
 
@@ -422,7 +376,7 @@ def image_names(image_type, *, level=1, bands=("LH", "HL", "HH", "LL"), sigma=()
         end = "-3D" if image_type == "LoG" else ""
         return [_scale_name(image_type.lower(), width) + end for width in sigma]
     if image_type != "Wavelet":
-        return [_NAMES[image_type]]
+        return ["lbp-2D" if image_type == "LBP2D" else image_type.lower()]
     wanted = ("LH", "HL", "HH", "LL") if bands is None else bands
     numbers = range(1, level + 1)
     details = [_band_name(number, band) for number in numbers for band in ("LH", "HL", "HH") if band in wanted]

@@ -7,7 +7,7 @@ helped no loop branches on a grey level, either: a wrong guess costs more than t
 
 from deepradiomics.texture._cpu.counts import glcm, gldm, glrlm, glszm, ngtdm
 from deepradiomics.texture._cpu.sums import pair_sums, size_sums
-from deepradiomics.texture._cpu.values import discretize, grey_statistics, statistics
+from deepradiomics.texture._cpu.values import discretize, statistics
 
 __all__ = [
     "discretize",
@@ -15,7 +15,6 @@ __all__ = [
     "gldm",
     "glrlm",
     "glszm",
-    "grey_statistics",
     "ngtdm",
     "pair_sums",
     "size_sums",

@@ -188,8 +188,3 @@ def statistics(values, levels, counts):
     found = np.empty(15)
     _statistics(values, levels, np.cumsum(counts), found)
     return found
-
-
-def grey_statistics(values, levels):
-    """Measure the grey values of each region, whose levels rise with them: (n, 15)."""
-    return np.array([statistics(*own, np.bincount(own[1])) for own in zip(values, levels, strict=True)])

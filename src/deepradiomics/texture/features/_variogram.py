@@ -14,47 +14,7 @@ _FEWEST_LAGS = 3
 def variogram_slopes(pixels, mask, spacing):
     """Fit straight lines to the variogram over the lag in mm, both in logarithms.
 
-    Parameters
-    ----------
-    pixels : float array of shape (H, W)
-        Grey values.
-    mask : bool array of shape (H, W)
-        The region; only pairs with both pixels inside count.
-    spacing : tuple of two floats
-        Height and width of a pixel in mm.
-
-    Returns
-    -------
-    dict of {str: float}
-        ``Slope`` and ``Intercept`` (decadic logarithm of the semivariance at 1 mm, in squared grey values) over all
-        four directions; ``HorizontalSlope`` and ``VerticalSlope`` along rows and columns, and
-        ``SlopeDifference``, the first minus the second. Where a semivariance is zero, slope and intercept are 0 by
-        convention.
-
-    Raises
-    ------
-    RegionError
-        If there are fewer than three lags up to 3 mm with pairs of pixels (code ``too_few_lags``).
-
-    Notes
-    -----
-    The semivariance is half the mean squared difference of pairs; lags are the multiples of a pixel up to 3 mm, and
-    at most 12 of them. For a surface of fractional Brownian motion with exponent H the slope is 2H. This is the plain
-    variogram of the radiograph as it is given.
-
-    References
-    ----------
-    Matheron G. Principles of geostatistics. Economic Geology 1963;58(8):1246-1266.
-    Pothuaud L, Lespessailles E, Harba R, et al. Fractal analysis of trabecular bone texture on radiographs.
-    Osteoporosis International 1998;8(6):618-625.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.features.variogram import variogram_slopes
-    >>> ramp = np.tile(np.arange(30.0), (30, 1))
-    >>> round(variogram_slopes(ramp, np.ones((30, 30), bool), (0.2, 0.2))["HorizontalSlope"], 6)
-    2.0
+    Lags are in mm; only pairs with both pixels in the mask count. See docs/texture.md.
     """
     lags, values = {}, {}
     for name, step in _STEPS.items():

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepradiomics.texture import native
-from deepradiomics.texture.discretization import discretize
-from deepradiomics.texture.features.shape2d import shape2d
+from deepradiomics.texture import _engine, extract
+from deepradiomics.texture._discretization import discretize
+from deepradiomics.texture.features._shape2d import shape2d
 
 pytest.importorskip("radiomics", reason="the reference engine is pyradiomics")
-from deepradiomics.texture import pyradiomics
+from deepradiomics.texture import _pyradiomics
 
 CLASSES = {name: None for name in ("shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")}
 
@@ -57,29 +57,39 @@ SETTINGS = [
 @pytest.mark.parametrize("region", regions())
 def test_equal_to_pyradiomics(region, keywords):
     image, mask = regions()[region]
-    wanted = pyradiomics.measure([image], [mask], CLASSES, spacings=[(0.4, 0.7)], **keywords)
-    found = native.measure([image], [mask], CLASSES, spacings=[(0.4, 0.7)], **keywords)
-    assert list(found) == list(wanted)
+    wanted = _pyradiomics.measure([image], [mask], CLASSES, spacings=[(0.4, 0.7)], **keywords)
+    found = _engine.measure([image], [mask], CLASSES, spacings=[(0.4, 0.7)], **keywords)
     # 2e-7: Imc2 and MCC are roots, so a rounding of 1e-15 near 0 shows as 3e-8.
-    np.testing.assert_allclose(found.to_numpy(), wanted.to_numpy(), rtol=1e-9, atol=2e-7)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=2e-7)
 
 
 def test_relative_error_of_regions_with_texture():
     """Where no convention is touched, every feature agrees to 1e-9 relative."""
     names = ["whole", "holes", "two parts", "whole numbers"]
     images, masks = ([regions()[name][part] for name in names] for part in (0, 1))
-    wanted = pyradiomics.measure(images, masks, CLASSES, bin_count=32).to_numpy()
-    found = native.measure(images, masks, CLASSES, bin_count=32).to_numpy()
+    wanted = _pyradiomics.measure(images, masks, CLASSES, bin_count=32)
+    found = _engine.measure(images, masks, CLASSES, bin_count=32)
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=0)
 
 
-def test_a_batch_equals_its_regions_one_by_one_on_any_number_of_threads():
+def test_a_batch_equals_its_regions_one_by_one():
     images, masks = (list(part) for part in zip(*regions().values(), strict=True))
     keywords = {"bin_width": 20, "distances": (1, 2)}
-    alone = np.vstack([native.measure([a], [m], CLASSES, **keywords) for a, m in zip(images, masks, strict=True)])
-    for n_jobs in (1, 2):
-        together = native.measure(images, masks, CLASSES, n_jobs=n_jobs, **keywords).to_numpy()
-        np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-12)
+    alone = np.vstack([_engine.measure([a], [m], CLASSES, **keywords) for a, m in zip(images, masks, strict=True)])
+    np.testing.assert_allclose(_engine.measure(images, masks, CLASSES, **keywords), alone, rtol=1e-12, atol=1e-12)
+
+
+def test_threads_change_nothing():
+    images, masks = (list(part) for part in zip(*regions().values(), strict=True))
+    common = {
+        "feature_classes": CLASSES,
+        "bin_width": 20,
+        "min_levels": None,
+        "min_pixels": 1,
+        "minimum_roi_dimensions": 1,
+    }
+    one, two = (extract(3 * images, 3 * masks, n_jobs=n_jobs, **common) for n_jobs in (1, 2))
+    np.testing.assert_allclose(two, one, rtol=1e-12, atol=1e-12)
 
 
 @settings(max_examples=25, deadline=None)
@@ -90,10 +100,10 @@ def test_levels_do_not_see_gain_and_offset_and_turning(seed, gain, offset):
     image, mask = rng.integers(0, 40, (9, 11)).astype(float), rng.random((9, 11)) > 0.2
     mask[0, 0] = mask[8, 10] = mask[4, 4] = True
     texture = {name: None for name in ("glcm", "glrlm", "glszm", "gldm", "ngtdm")}
-    first = native.measure([image], [mask], texture, bin_count=40).to_numpy()
+    first = _engine.measure([image], [mask], texture, bin_count=40)
     for other, region in ((image[:, ::-1], mask[:, ::-1]), (image.T, mask.T)):
         np.testing.assert_allclose(
-            native.measure([other], [region], texture, bin_count=40), first, rtol=1e-9, atol=1e-9
+            _engine.measure([other], [region], texture, bin_count=40), first, rtol=1e-9, atol=1e-9
         )
     levels = discretize(image, mask, bin_count=40)[0]
     changed = discretize(gain * image + offset, mask, bin_count=40)[0]
@@ -106,8 +116,8 @@ def test_padding_with_pixels_outside_the_mask_changes_nothing():
     more = {name: None for name in ("firstorder", "glcm", "glszm", "gldm", "ngtdm")}
     wide, frame = np.pad(image, 3, constant_values=1e9), np.pad(mask, 3)
     np.testing.assert_allclose(
-        native.measure([wide], [frame], more, bin_count=32),
-        native.measure([image], [mask], more, bin_count=32),
+        _engine.measure([wide], [frame], more, bin_count=32),
+        _engine.measure([image], [mask], more, bin_count=32),
         rtol=1e-12,
     )
 

@@ -12,50 +12,7 @@ _LOWEST_WAVE, _HIGHEST_FRACTION = 2, 0.7
 def power_spectrum(pixels, mask, spacing):
     """Describe the power spectrum of a region by its slope, its centre and its orientation.
 
-    Parameters
-    ----------
-    pixels : float array of shape (H, W)
-        Grey values.
-    mask : bool array of shape (H, W)
-        The region; its box should be at least 16 x 16 pixels, and filled by it as far as possible.
-    spacing : tuple of two floats
-        Height and width of a pixel in mm.
-
-    Returns
-    -------
-    dict of {str: float}
-        ``Slope``: exponent b of the power f^-b; ``CentralFrequency``: mean frequency weighted by power, in
-        cycles per mm; ``Orientation``: direction in which structures run, in degrees from the row (x) axis,
-        counter-clockwise as the image is seen, 0 to 180; ``Anisotropy``: 0 where all directions are alike, 1 for
-        parallel lines. A flat region has 0 in all.
-
-    Raises
-    ------
-    RegionError
-        If the box is smaller than 16 x 16 pixels (code ``image_too_small``).
-
-    Notes
-    -----
-    A plane is subtracted and the box is weighted by a Hann window and the mask. Frequencies run from two waves in the
-    shorter side of the box to 0.7 of the lower Nyquist frequency. Orientation and anisotropy are those of the mean
-    outer product of the frequency vector, weighted by power times squared frequency, which is the structure tensor of
-    the gradient: (l1 - l2) / (l1 + l2) of its eigenvalues. For a surface of fractional Brownian motion with exponent H
-    the slope is 2H + 2.
-
-    References
-    ----------
-    Caligiuri P, Giger ML, Favus MJ, et al. Computerized radiographic analysis of osteoporosis: preliminary evaluation.
-    Radiology 1993;186(2):471-474.
-    Bigün J, Granlund GH. Optimal orientation detection of linear symmetry. ICCV 1987:433-438.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.features.spectrum import power_spectrum
-    >>> stripes = np.tile(np.sin(np.arange(64) * 2 * np.pi / 8), (64, 1))
-    >>> found = power_spectrum(stripes, np.ones((64, 64), bool), (0.1, 0.1))
-    >>> round(found["Orientation"]), round(found["Anisotropy"], 2), round(found["CentralFrequency"], 2)
-    (90, 0.99, 1.25)
+    The box of the mask should be at least 16 x 16 pixels, and filled by it. See docs/texture.md.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))

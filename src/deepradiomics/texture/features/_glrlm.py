@@ -2,7 +2,7 @@
 
 from array_api_compat import array_namespace, device
 
-from deepradiomics.texture.features.sizes import size_features
+from deepradiomics.texture.features._sizes import size_features
 
 _NAMES = {
     "GrayLevelNonUniformity": "gray_nonuniformity",
@@ -25,30 +25,9 @@ _NAMES = {
 
 
 def glrlm_features(counts):
-    """Measure run length matrices, averaged over directions.
+    """Measure run length matrices (n, n_directions, L, R), averaged over those with runs: {feature: array (n,)}.
 
-    Parameters
-    ----------
-    counts : float array of shape (n, n_directions, L, R)
-        Runs by level and length; a direction without any is left out.
-
-    Returns
-    -------
-    dict of str to float array of shape (n,)
-        Features in the order of pyradiomics.
-
-    References
-    ----------
-    Galloway MM. Texture analysis using gray level run lengths. Comput Graph Image Process 4, 172-179 (1975). IBSI code
-    TP0I.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.features.glrlm import glrlm_features
-    >>> found = glrlm_features(np.array([[[[1.0, 1.0], [1.0, 1.0]]]]))
-    >>> float(found["ShortRunEmphasis"][0]), float(found["RunVariance"][0])
-    (0.625, 0.25)
+    Galloway 1975, IBSI code TP0I.
     """
     xp = array_namespace(counts)
     lengths = xp.arange(1.0, counts.shape[-1] + 1, dtype=counts.dtype, device=device(counts))

@@ -5,38 +5,17 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from deepradiomics.texture.matrices import kernels
+from deepradiomics.texture._levels import kernels
 
 
 def glcm_features(counts, n_levels, n_present):
-    """Measure co-occurrence matrices, averaged over directions.
+    """Measure co-occurrence matrices, averaged over directions: {feature: array (n,)} in pyradiomics' order.
 
-    Parameters
-    ----------
-    counts : float array of shape (n, n_directions, L, L)
-        Pairs of grey levels; a direction without any is left out.
-    n_levels : int array of shape (n,)
-        Largest level of each region, which Idmn and Idn are normalised by.
-    n_present : int array of shape (n,)
-        Number of different levels of each region; MCC is 1 where there is one only.
+    counts : float (n, n_directions, L, L); a direction without pairs is left out. n_levels : largest level of each
+    region (n,), by which Idmn and Idn are normalized. n_present : number of its different levels (n,); MCC is 1 for a
+    single one.
 
-    Returns
-    -------
-    dict of str to float array of shape (n,)
-        Features in the order of pyradiomics; NaN where no direction has a pair.
-
-    References
-    ----------
-    Haralick RM, Shanmugam K, Dinstein I. Textural features for image classification. IEEE Trans Syst Man Cybern 3,
-    610-621 (1973). IBSI code LFYI. Conventions (a flat region, the guard in logarithms) as in pyradiomics 3.0.1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.features.glcm import glcm_features
-    >>> found = glcm_features(np.array([[[[2.0, 1.0], [1.0, 0.0]]]]), np.array([2]), np.array([2]))
-    >>> float(found["Contrast"][0]), float(found["JointEnergy"][0])
-    (0.5, 0.375)
+    Haralick et al. 1973, IBSI code LFYI; conventions (a flat region, the guard in logarithms) as in pyradiomics 3.0.1.
     """
     totals = counts.sum(axis=(2, 3))
     valid = totals > 0

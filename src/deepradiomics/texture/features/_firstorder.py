@@ -24,39 +24,14 @@ STATISTICS = (
 
 
 def firstorder(statistics, probabilities, *, shift=0.0, pixel_area=1.0, excess=False):
-    """Measure the distribution of grey values.
+    """Measure the distribution of grey values: {feature: array (n,)} in pyradiomics' order.
 
-    Parameters
-    ----------
-    statistics : float array of shape (n, 15)
-        Number, range, mean, sum of squares, central moments, mean absolute deviation, percentiles and the mean
-        absolute deviation of the values from the 10th to the 90th percentile, as `STATISTICS` lists them.
-    probabilities : float array of shape (n, L)
-        Share of pixels at each grey level.
-    shift : float, default=0.0
-        Added to the values in Energy, TotalEnergy and RootMeanSquared.
-    pixel_area : float array of shape (n,), default=1.0
-        In mm2.
-    excess : bool, default=False
-        Whether 3 is taken from Kurtosis, as the IBSI does and pyradiomics does not.
+    statistics : float (n, 15), as `STATISTICS` lists them; the robust deviation is that of the values from the 10th to
+    the 90th percentile. probabilities : fraction of pixels at each gray level (n, L). shift : added to the values in
+    Energy, TotalEnergy and RootMeanSquared. pixel_area : in mm2. excess : whether 3 is taken from Kurtosis, as the IBSI
+    does.
 
-    Returns
-    -------
-    dict of str to float array of shape (n,)
-        Features in alphabetical order, the order of pyradiomics.
-
-    References
-    ----------
     IBSI reference manual, intensity-based statistics (code UHIW) and intensity histogram (ZVCW).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.matrices import grey_statistics
-    >>> from deepradiomics.texture.features.firstorder import firstorder
-    >>> found = firstorder(grey_statistics([np.array([1.0, 2.0, 6.0])]), np.array([[0.5, 0.5]]))
-    >>> float(found["Mean"][0]), float(found["Median"][0]), round(float(found["Entropy"][0]), 6)
-    (3.0, 2.0, 1.0)
     """
     xp = array_namespace(statistics)
     s = dict(zip(STATISTICS, statistics.T, strict=True))

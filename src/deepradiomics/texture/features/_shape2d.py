@@ -6,32 +6,9 @@ from scipy.spatial.distance import pdist
 
 
 def shape2d(mask, spacing=(1.0, 1.0)):
-    """Measure the shape of a region from its outline at half height (marching squares).
+    """Measure the shape of a region, bool (H, W), from its outline at half height (marching squares), in mm and mm2.
 
-    Parameters
-    ----------
-    mask : bool array of shape (H, W)
-        The region, with at least one pixel.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Height and width of a pixel in mm.
-
-    Returns
-    -------
-    dict of str to float
-        Features in the order of pyradiomics, in mm and mm2.
-
-    References
-    ----------
-    Lorensen WE, Cline HE. Marching cubes: a high resolution 3D surface construction algorithm. Comput Graph 21,
-    163-169 (1987), in the plane. Two pixels that touch at a corner are told apart, as in pyradiomics 3.0.1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.features.shape2d import shape2d
-    >>> found = shape2d(np.ones((1, 1), dtype=bool))
-    >>> found["MeshSurface"], round(found["Perimeter"], 6), found["MaximumDiameter"]
-    (0.5, 2.828427, 1.0)
+    Lorensen and Cline 1987, in the plane. Two pixels that touch at a corner are told apart, as in pyradiomics 3.0.1.
     """
     height, width = (float(value) for value in spacing)
     padded = np.pad(np.asarray(mask, dtype=bool), 1)
@@ -54,7 +31,7 @@ def shape2d(mask, spacing=(1.0, 1.0)):
             + counts["one"] / 8
         )
     )
-    minor, major = _principal_variances(padded, spacing)
+    minor, major = principal_variances(padded, spacing)
     return {
         "Elongation": float(np.sqrt(minor / major)) if major > 0 else float("nan"),
         "MajorAxisLength": float(4 * np.sqrt(major)),
@@ -81,7 +58,7 @@ _CELLS = {
 _OPPOSITE_SHARE = 1 / 4
 
 
-def _principal_variances(mask, spacing):
+def principal_variances(mask, spacing):
     """Variances of the pixel centres along the principal axes in mm2, the smaller first."""
     inside = mask.astype(np.float64)
     n = inside.sum()

@@ -9,43 +9,11 @@ DEFAULT_BIN_WIDTH = 25.0
 
 
 def bin_edges(smallest, largest, *, bin_count=None, bin_width=None, from_minimum=False):
-    """Edges of the bins of a region.
+    """Edges of the bins of a region whose grey values reach from ``smallest`` to ``largest``: rising floats.
 
-    Parameters
-    ----------
-    smallest, largest : float
-        Range of the grey values inside the region.
-    bin_count : int, default=None
-        Number of bins of equal width between them.
-    bin_width : float, default=None
-        Width of a bin. None is 25 where there is no bin_count.
-    from_minimum : bool, default=False
-        Whether bins of fixed width start at the smallest grey value, as the IBSI wants them, or at the multiple of the
-        width below it, as in pyradiomics.
-
-    Returns
-    -------
-    float array
-        Rising edges; a value on an edge belongs to the bin above it, the largest value to the last bin.
-
-    Raises
-    ------
-    InputError
-        If both a count and a width are given.
-    RegionError
-        If the values lie too near each other for so many bins.
-
-    References
-    ----------
-    IBSI reference manual, fixed bin number (code K15C) and fixed bin size (code Q3RU); edges as in pyradiomics 3.0.1.
-
-    Examples
-    --------
-    >>> from deepradiomics.texture.discretization import bin_edges
-    >>> bin_edges(3.0, 7.0, bin_count=4).tolist()
-    [3.0, 4.0, 5.0, 6.0, 8.0]
-    >>> bin_edges(3.0, 7.0, bin_width=2).tolist()
-    [2.0, 4.0, 6.0, 8.0, 10.0]
+    A value on an edge belongs to the bin above it, the largest value to the last bin. Bins of fixed width start at the
+    multiple of the width below the smallest value, as in pyradiomics 3.0.1, or, ``from_minimum``, at that value, as the
+    IBSI has it. Fixed bin number: IBSI code K15C; fixed bin size: Q3RU.
     """
     if bin_count is not None and bin_width is not None:
         raise InputError("give a bin count or a bin width, not both", code="binning")
@@ -104,7 +72,7 @@ def discretize(pixels, mask, *, bin_count=None, bin_width=None, from_minimum=Fal
     Examples
     --------
     >>> import numpy as np
-    >>> from deepradiomics.texture.discretization import discretize
+    >>> from deepradiomics.texture import discretize
     >>> mask = np.array([[True, True], [True, False]])
     >>> levels, n_levels = discretize(np.array([[3.0, 4.0], [7.0, 9.0]]), mask, bin_count=4)
     >>> levels.tolist(), n_levels
@@ -117,30 +85,9 @@ def discretize(pixels, mask, *, bin_count=None, bin_width=None, from_minimum=Fal
 
 
 def number_bins(pixels, mask, edges):
-    """Number the bin of each pixel of a region.
+    """Number the bin of each pixel of a region from 1, 0 outside: (int32 (H, W), the largest number).
 
-    Parameters
-    ----------
-    pixels : float array of shape (H, W)
-        Grey values, finite inside the mask.
-    mask : bool array of shape (H, W)
-        The region, with at least one pixel.
-    edges : float array of shape (n_bins + 1,)
-        Rising edges at equal distances, as of `bin_edges`.
-
-    Returns
-    -------
-    levels : int32 array of shape (H, W)
-        1 to n_levels inside the mask, 0 outside.
-    n_levels : int
-        The largest level.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.discretization import number_bins
-    >>> number_bins(np.array([[3.0, 4.5]]), np.array([[True, True]]), np.array([3.0, 4.0, 5.0]))[0].tolist()
-    [[1, 2]]
+    edges : rising, at equal distances, as of `bin_edges`.
     """
     from deepradiomics.texture import _cpu
 

@@ -2,7 +2,7 @@
 
 from array_api_compat import array_namespace, device
 
-from deepradiomics.texture.features.sizes import size_features
+from deepradiomics.texture.features._sizes import size_features
 
 _NAMES = {
     "DependenceEntropy": "entropy",
@@ -23,29 +23,9 @@ _NAMES = {
 
 
 def gldm_features(counts):
-    """Measure dependence matrices.
+    """Measure dependence matrices (n, L, 1 + n_neighbours): {feature: array (n,)}; a pixel depends on itself, too.
 
-    Parameters
-    ----------
-    counts : float array of shape (n, L, 1 + n_neighbours)
-        Pixels by level and number of dependent neighbours; the pixel itself is added to the number.
-
-    Returns
-    -------
-    dict of str to float array of shape (n,)
-        Features in the order of pyradiomics.
-
-    References
-    ----------
-    Sun C, Wee WG. Neighboring gray level dependence matrix for texture classification. Comput Vis Graph Image Process
-    23, 341-352 (1983). IBSI code REK0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.features.gldm import gldm_features
-    >>> float(gldm_features(np.array([[[1.0, 1.0]]]))["LargeDependenceEmphasis"][0])
-    2.5
+    Sun and Wee 1983, IBSI code REK0.
     """
     xp = array_namespace(counts)
     dependences = xp.arange(1.0, counts.shape[-1] + 1, dtype=counts.dtype, device=device(counts))

@@ -4,35 +4,14 @@ from typing import NamedTuple
 
 from array_api_compat import array_namespace, device
 
-from deepradiomics.texture.matrices import kernels
+from deepradiomics.texture._levels import kernels
 
 
 def size_features(counts, sizes):
-    """Measure tables of grey level by size.
+    """Measure tables of gray level by size: {neutral name, which each matrix replaces by its own: array (...)}.
 
-    Parameters
-    ----------
-    counts : float array of shape (..., L, S)
-        How often each level comes with each size.
-    sizes : float array of shape (..., S)
-        The sizes.
-
-    Returns
-    -------
-    dict of str to float array of shape (...)
-        Each feature under a neutral name, which the matrices give their own.
-
-    References
-    ----------
-    Galloway MM. Texture analysis using gray level run lengths. Comput Graph Image Process 4, 172-179 (1975), and the
-    IBSI reference manual, codes TP0I, 9SAK and REK0, which define the same sums three times.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.features.sizes import size_features
-    >>> float(size_features(np.array([[2.0, 2.0]]), np.array([1.0, 2.0]))["small"])
-    0.625
+    counts : float (..., L, S). sizes : float (..., S). The IBSI reference manual defines the same sums three times,
+    under codes TP0I, 9SAK and REK0.
     """
     xp = array_namespace(counts)
     total = counts.sum(axis=(-2, -1))

@@ -10,16 +10,18 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, InvalidParameterError, validate_parameter_constraints
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.texture.catalogue import BONE_FEATURES, FEATURES
-from deepradiomics.texture.filters import FILTERS, image_names
-from deepradiomics.texture.pyradiomics import (
+from deepradiomics.texture._parameter_files import (
     EXTRACTOR_KEYWORDS,
     FILTER_KEYWORDS,
     MEASURE_KEYWORDS,
     check_binning,
     check_keys,
 )
+from deepradiomics.texture.catalogue import BONE_FEATURES, FEATURES
+from deepradiomics.texture.filters import FILTERS, image_names
 
+# The number of bins where nothing else is asked for; beside a width it counts as not given.
+DEFAULT_BIN_COUNT = 32
 # Shape describes the mask and not the texture: it is measured when it is asked for, as in pyradiomics.
 _SHAPES = ("shape", "shape2D")
 _DEFAULT_CLASSES = [name for name in FEATURES if name not in _SHAPES]
@@ -33,45 +35,26 @@ class _Filter(NamedTuple):
     measure: dict
 
 
-class _Plan(NamedTuple):
-    """What is measured: the filters and, for each class, its features; and whether lengths in mm are needed."""
+class Plan(NamedTuple):
+    """What is measured."""
 
     filters: list
-    shape: dict
-    classes: dict
-    bone: dict
-    needs_spacing: bool
+    shape: dict  # {class: features}, of the mask
+    classes: dict  # of each filtered image, by the engine
+    bone: dict  # of each filtered image with its context
+    binning: dict  # of the original image, for the gate
+    needs_spacing: bool  # whether lengths in mm are needed
 
 
 def make_plan(settings):
-    """Check the image types and feature classes of an extractor and write out what they mean.
-
-    Parameters
-    ----------
-    settings : TextureExtractor
-        The extractor.
-
-    Returns
-    -------
-    Plan
-        What is measured, in order.
-
-    Raises
-    ------
-    InputError
-        If a filter, class, feature or setting does not exist, or both ways of binning are set.
-
-    Examples
-    --------
-    >>> from deepradiomics import TextureExtractor
-    >>> from deepradiomics.texture.plan import make_plan
-    >>> make_plan(TextureExtractor(["Original", "Wavelet"], ["glcm"])).filters[1].names
-    ['wavelet-LH', 'wavelet-HL', 'wavelet-HH', 'wavelet-LL']
-    """
+    """Check the settings of a TextureExtractor and write out what they mean: `Plan`."""
     measure = {name: getattr(settings, name) for name in MEASURE_KEYWORDS}
-    check_binning(settings.bin_count, settings.bin_width)
+    if settings.bin_width is not None and settings.bin_count == DEFAULT_BIN_COUNT:
+        measure["bin_count"] = None
+    check_binning(measure["bin_count"], settings.bin_width)
     if settings.bin_count is None and settings.bin_width is None:
         raise InputError("neither bin_count nor bin_width is set; bin_count=32 suits radiographs", code="binning")
+    binning = {name: measure[name] for name in ("bin_count", "bin_width")}
     _check_numbers(measure | {name: getattr(settings, name) for name in _LISTS})
     types = _as_mapping(["Original"] if settings.image_types is None else settings.image_types)
     check_keys(types, FILTERS, "image type")
@@ -87,7 +70,7 @@ def make_plan(settings):
         raise InputError("no image type or no feature class is named; None measures the default ones", code="nothing")
     constraints = settings._parameter_constraints
     filters = [_plan_filter(name, own or {}, measure, constraints) for name, own in types.items()]
-    return _Plan(filters, shape, chosen, bone, "Detrended" in types or "variogram" in bone)
+    return Plan(filters, shape, chosen, bone, binning, "Detrended" in types or "variogram" in bone)
 
 
 # What lists must hold, which a table of constraints cannot see: words, lengths, and each number.
@@ -174,25 +157,7 @@ def _check_filter(image_type, has_sigma, *, sigma=(), **names):
 
 
 def feature_names(plan):
-    """Name the features of one column, in order.
-
-    Parameters
-    ----------
-    plan : Plan
-        What is measured.
-
-    Returns
-    -------
-    list of str
-        ``<imageType>_<class>_<Feature>``.
-
-    Examples
-    --------
-    >>> from deepradiomics import TextureExtractor
-    >>> from deepradiomics.texture.plan import feature_names, make_plan
-    >>> feature_names(make_plan(TextureExtractor(feature_classes={"glcm": ["Contrast", "Id"]})))
-    ['original_glcm_Contrast', 'original_glcm_Id']
-    """
+    """Name the features of one column, in order: ``<imageType>_<class>_<Feature>``."""
     parts = [("original", plan.shape)] if plan.shape else []
     parts += [(image, plan.classes | plan.bone) for item in plan.filters for image in item.names]
     return [f"{image}_{name}_{feature}" for image, classes in parts for name in classes for feature in classes[name]]

@@ -4,47 +4,24 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
+from deepradiomics.texture.features._shape2d import principal_variances
+
 
 def slab_shape(mask, spacing=(1.0, 1.0), thickness=1.0):
-    """Measure the three-dimensional shape of a slab from its surface at half height (marching cubes).
+    """Measure the three-dimensional shape of a slab from its surface at half height (marching cubes), in mm.
 
-    Parameters
-    ----------
-    mask : bool array of shape (H, W)
-        The region, with at least one pixel.
-    spacing : tuple of two floats, default=(1.0, 1.0)
-        Height and width of a pixel in mm.
-    thickness : float, default=1.0
-        Thickness of the slab in mm.
-
-    Returns
-    -------
-    dict of str to float
-        The 14 features of pyradiomics' class ``shape`` in its order, in mm, mm2 and mm3. A radiograph is a projection:
-        what is said of the third dimension follows from the thickness alone.
-
-    References
-    ----------
-    Lorensen WE, Cline HE. Marching cubes: a high resolution 3D surface construction algorithm. Comput Graph 21,
-    163-169 (1987). Names and conventions of pyradiomics 3.0.1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.features.slab import slab_shape
-    >>> found = slab_shape(np.ones((1, 1), dtype=bool))
-    >>> round(found["MeshVolume"], 6), found["VoxelVolume"], found["Maximum3DDiameter"]
-    (0.166667, 1.0, 1.0)
+    mask : bool (H, W). The 14 features of pyradiomics' class ``shape`` in its order. A radiograph is a projection: what
+    is said of the third dimension follows from the thickness alone. Lorensen and Cline 1987.
     """
     height, width = (float(value) for value in spacing)
     padded = np.pad(np.asarray(mask, dtype=bool), 1)
     area, volume = _surface(padded, height, width, float(thickness))
-    least, minor, major = _principal_variances(padded, (height, width))
+    minor, major = principal_variances(padded, (height, width))
     middle, top = _vertices(padded, (height, width))
     return {
         "Elongation": float(np.sqrt(minor / major)) if major > 0 else float("nan"),
-        "Flatness": float(np.sqrt(least / major)) if major > 0 else float("nan"),
-        "LeastAxisLength": float(4 * np.sqrt(least)),
+        "Flatness": 0.0 if major > 0 else float("nan"),
+        "LeastAxisLength": 0.0,
         "MajorAxisLength": float(4 * np.sqrt(major)),
         "Maximum2DDiameterColumn": _diameter_in_planes(middle, top, thickness, 0),
         "Maximum2DDiameterRow": _diameter_in_planes(middle, top, thickness, 1),
@@ -85,13 +62,6 @@ def _surface(padded, height, width, thickness):
     area = 2 * sum(int(cells.sum()) * patch for cells, patch, _ in kinds)
     volume = 2 * sum(int(cells.sum()) * share for cells, _, share in kinds) * height * width * thickness
     return float(area), float(volume)
-
-
-def _principal_variances(mask, spacing):
-    """Variances of the pixel centres along the three principal axes in mm2, rising; the slab's own is 0."""
-    points = np.argwhere(mask) * np.asarray(spacing)
-    centred = points - points.mean(axis=0)
-    return 0.0, *np.maximum(np.linalg.eigvalsh(centred.T @ centred / len(points)), 0.0)
 
 
 def _vertices(padded, spacing):

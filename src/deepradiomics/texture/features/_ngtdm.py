@@ -4,29 +4,10 @@ from array_api_compat import array_namespace, device
 
 
 def ngtdm_features(matrix):
-    """Measure neighbourhood grey tone difference matrices.
+    """Measure neighbourhood gray tone difference matrices (n, L, 2): {feature: array (n,)}.
 
-    Parameters
-    ----------
-    matrix : float array of shape (n, L, 2)
-        By level: pixels, and the sum of their differences to their neighbours' mean.
-
-    Returns
-    -------
-    dict of str to float array of shape (n,)
-        Features in the order of pyradiomics. Coarseness of a region without differences is 10^6.
-
-    References
-    ----------
-    Amadasun M, King R. Textural features corresponding to textural properties. IEEE Trans Syst Man Cybern 19,
-    1264-1274 (1989). IBSI code IPET.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.texture.features.ngtdm import ngtdm_features
-    >>> float(ngtdm_features(np.array([[[3.0, 1.0], [1.0, 1.0]]]))["Coarseness"][0])
-    1.0
+    By level: pixels, and the sum of their differences to their neighbours' mean. Coarseness of a region without
+    differences is 10^6. Amadasun and King 1989, IBSI code IPET.
     """
     xp = array_namespace(matrix)
     counts, differences = matrix[..., 0], matrix[..., 1]

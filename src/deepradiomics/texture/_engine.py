@@ -1,0 +1,378 @@
+"""From many images to one array: each region prepared, then measured in batches."""
+
+import ctypes
+import sys
+from contextlib import closing
+from functools import partial
+from itertools import groupby, islice
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from array_api_compat import array_namespace
+from array_api_compat import device as device_of
+from joblib import Parallel, delayed, effective_n_jobs
+from tqdm import tqdm
+
+from deepradiomics.exceptions import InputError, RegionError
+from deepradiomics.texture import _pyradiomics, matrices
+from deepradiomics.texture._discretization import bin_edges, number_bins
+from deepradiomics.texture._levels import RUN_DIRECTIONS, pad_levels, pair_directions
+from deepradiomics.texture._plan import feature_names
+from deepradiomics.texture._preparation import Region, prepare_region
+from deepradiomics.texture.catalogue import FEATURES
+from deepradiomics.texture.features._firstorder import firstorder
+from deepradiomics.texture.features._glcm import glcm_features
+from deepradiomics.texture.features._gldm import gldm_features
+from deepradiomics.texture.features._glrlm import glrlm_features
+from deepradiomics.texture.features._glszm import glszm_features
+from deepradiomics.texture.features._ngtdm import ngtdm_features
+from deepradiomics.texture.features._shape2d import shape2d
+from deepradiomics.texture.features._slab import slab_shape
+
+# Images that a thread opens, and pixels of filtered images (16 MiB) that it holds, before it measures.
+_SLICE = 16
+_PIXELS_HELD = 2**21
+# Numbers in the largest array of a batch: 2 MiB of float64, which stays in the cache of a core or near it; on a GPU
+# 128 MiB, enough to keep it busy.
+_BATCH_NUMBERS = 2**19
+_DEVICE_BATCH_NUMBERS = 2**24
+_SHAPES = {"shape": slab_shape, "shape2D": shape2d}
+
+
+def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
+    """Measure each image of each row with the settings of a TextureExtractor.
+
+    names : list of columns, None for a single nameless one. rows : iterable of tuples of images, read a few at a time.
+    opener : image -> Radiograph or None. Returns a float64 array (n_rows, n_columns * n_features) and the failures,
+    a DataFrame of row, column, code and reason.
+    """
+    threads, size, pixels, inner = effective_n_jobs(settings.n_jobs), _SLICE, _PIXELS_HELD, None
+    if settings.engine == "pyradiomics":
+        # Our engine measures slices on threads, which hardly meet; pyradiomics shares one slice among processes.
+        threads, size, inner = 1, 8 * threads, settings.n_jobs
+    elif find_device(settings.device) is not None:
+        size, pixels = 64 * size, 64 * pixels
+    work = delayed(partial(_measure_slice, settings, plan, opener, pixels, inner))
+    cells = ((row, column, source) for row, sources in enumerate(rows) for column, source in enumerate(sources))
+    slices = iter(lambda: list(islice(cells, size)), [])
+    total = None if n_rows is None else n_rows * len(names)
+    bar = tqdm(total=total, desc="texture", unit="region", disable=not settings.verbose)
+    measured, failures, n_seen = {}, [], 0
+    with (
+        bar,
+        Parallel(n_jobs=threads, prefer="threads", return_as="generator") as parallel,
+        closing(parallel(work(cells) for cells in slices)) as results,
+    ):
+        for found in results:
+            for row, column, value in found:
+                n_seen = row + 1
+                if isinstance(value, Exception):
+                    if settings.on_error == "raise":
+                        name = names[column]
+                        raise value.at(f"row {row}" if name is None else f"row {row}, column {name!r}") from value
+                    failures.append((row, names[column], value.code, str(value)))
+                elif value is not None:
+                    measured[row, column] = value
+            bar.update(len(found))
+    n_features = len(feature_names(plan))
+    table = np.full((n_rows or n_seen, len(names) * n_features), np.nan)
+    for (row, column), features in measured.items():
+        table[row, column * n_features : (column + 1) * n_features] = features
+    return table, pd.DataFrame(failures, columns=["row", "column", "code", "reason"])
+
+
+def _measure_slice(settings, plan, opener, most_pixels, n_jobs, cells):
+    """Open, prepare and measure some images: list of (row, column, features, None or what is wrong)."""
+    engine = partial(measure, standard=settings.standard, device=settings.device)
+    if settings.engine == "pyradiomics":
+        engine = partial(_pyradiomics.measure, standard=settings.standard, n_jobs=n_jobs)
+    found, held, n_pixels = [], [], 0
+    for row, column, source in cells:
+        found.append([row, column, _try_region(settings, plan, opener, source)])
+        if isinstance(found[-1][2], Region):
+            held.append(found[-1])
+            n_pixels += held[-1][2].mask.size * max(1, len(held[-1][2].images))
+        if held and (n_pixels >= most_pixels or len(found) == len(cells)):
+            regions, tables = [region for _, _, region in held], []
+            for images, masks, spacings, classes, own in _jobs(plan, regions):
+                tables.append(engine(images, masks, classes, spacings=spacings, **own))
+            for cell, features in zip(held, _in_columns(plan, regions, tables), strict=True):
+                cell[2] = features
+            held, n_pixels = [], 0
+    return found
+
+
+def _try_region(settings, plan, opener, source):
+    """Return the region, None where there is no image, or what is wrong with it."""
+    try:
+        radiograph = opener(source)
+        return None if radiograph is None else prepare_region(settings, plan, radiograph)
+    except (InputError, RegionError) as error:
+        return error
+
+
+def _jobs(plan, regions):
+    """Yield what is measured together: (images, masks, spacings, classes, settings); shapes first."""
+    spacings = [region.spacing for region in regions]
+    if plan.shape:
+        masks = [region.shape_mask for region in regions]
+        yield [mask.astype(np.float64) for mask in masks], masks, spacings, plan.shape, {"bin_count": 1}
+    first = 0
+    for own, items in groupby(plan.filters if plan.classes else (), key=lambda item: item.measure):
+        n = sum(len(item.names) for item in items)
+        images = [image for region in regions for image in region.images[first : first + n]]
+        masks = [region.mask for region in regions for _ in range(n)]
+        yield images, masks, [spacing for spacing in spacings for _ in range(n)], plan.classes, own
+        first += n
+
+
+def _in_columns(plan, regions, tables):
+    """Put the results of `_jobs` into the order of the names: float array (n_regions, n_features)."""
+    n = len(regions)
+    n_images = sum(len(item.names) for item in plan.filters)
+    shapes = [tables.pop(0)] if plan.shape else []
+    images = [np.concatenate([table.reshape(n, -1, table.shape[1]) for table in tables], axis=1)] if tables else []
+    if plan.bone:
+        images.append(np.array([region.bone for region in regions]).reshape(n, n_images, -1))
+    return np.hstack(shapes + ([np.concatenate(images, axis=2).reshape(n, -1)] if images else []))
+
+
+class _Settings(NamedTuple):
+    """What the matrices are counted with."""
+
+    distances: tuple
+    weighting_norm: str | None
+    symmetric: bool
+    largest_difference: int
+    shift: float
+    ibsi: bool
+
+
+class _Batch(NamedTuple):
+    """Regions that are measured together; arrays of numpy or, on a device, of torch."""
+
+    levels: object  # int (n, H, W), 0 outside
+    n_levels: int
+    shapes: np.ndarray  # rows and columns of each region
+    counts: object  # pixels at each level (n, L)
+    statistics: object  # of the grey values (n, 15)
+    spacings: np.ndarray
+
+
+# The parameters are those of the other engine, _pyradiomics.measure.
+def measure(  # noqa: PLR0913
+    images,
+    masks,
+    classes,
+    *,
+    spacings=None,
+    bin_count=None,
+    bin_width=None,
+    distances=(1,),
+    weighting_norm=None,
+    symmetrical_glcm=True,
+    gldm_a=0,
+    voxel_array_shift=0,
+    standard="pyradiomics",
+    device="auto",
+):
+    """Measure regions of any size: float64 array (n_regions, n_features) in pyradiomics' order.
+
+    images : filtered float arrays (H, W), finite inside the masks. masks : bool arrays (H, W) with a pixel each.
+    classes : {class: features, or None for all}. The rest are settings of TextureExtractor; spacings are in mm.
+
+    Regions are sorted by their number of levels and measured in batches whose matrices are padded to the largest number
+    of levels; absent levels count nothing, so a batch equals its regions one by one. Devices agree to 1e-6 relative;
+    counts are equal. Where a GPU's memory runs out, the batch is halved.
+    """
+    if standard == "ibsi" and voxel_array_shift:
+        raise InputError(
+            f"voxel_array_shift is {voxel_array_shift}; the IBSI adds nothing to grey values, so leave it 0 or take "
+            "standard='pyradiomics'",
+            code="standard",
+        )
+    settings = _Settings(distances, weighting_norm, symmetrical_glcm, gldm_a, voxel_array_shift, standard == "ibsi")
+    classes = {name: chosen or FEATURES[name] for name, chosen in classes.items()}
+    binning = {"bin_count": bin_count, "bin_width": bin_width, "from_minimum": settings.ibsi}
+    regions = list(zip(images, masks, spacings or [(1.0, 1.0)] * len(images), strict=True))
+    found = find_device(device)
+    tables, order = [np.empty((0, sum(map(len, classes.values()))))], [np.empty(0, int)]
+    if found is None:
+        binned = [_binned(*region, binning) for region in regions]
+        for rows in _batches([own.levels.shape for own in binned], [own.n_levels for own in binned], _BATCH_NUMBERS):
+            tables.append(_measure_batch(_stacked([binned[row] for row in rows]), classes, settings))
+            order.append(rows)
+    else:
+        from deepradiomics.training.devices import in_chunks
+
+        edges = [_edges(image, mask, binning) for image, mask, _ in regions]
+
+        def measure_rows(rows):
+            batch = _sent([regions[row] for row in rows], [edges[row] for row in rows], found)
+            return _measure_batch(batch, classes, settings)
+
+        sizes = [mask.shape for _, mask, _ in regions]
+        for rows in _batches(sizes, [len(own) - 1 for own in edges], _DEVICE_BATCH_NUMBERS):
+            tables += in_chunks(measure_rows, rows, len(rows))
+            order.append(rows)
+    return np.concatenate(tables)[np.argsort(np.concatenate(order))]
+
+
+def _measure_batch(batch, classes, settings):
+    """Measure regions together: float array (n_regions, n_features)."""
+    xp = array_namespace(batch.levels)
+    levels = pad_levels(batch.levels, batch.n_levels, max(settings.distances), batch.shapes)
+    present = batch.counts > 0
+    largest = xp.max(xp.where(present, _like(np.arange(1.0, batch.n_levels + 1), batch), 0.0), axis=1)
+    n_present = xp.astype(present, batch.counts.dtype).sum(axis=1)
+    # For each class that is read off a matrix: the settings of the matrix, and the formulas.
+    near = {"distances": settings.distances}
+    by_matrix = {
+        "glcm": (
+            near | {"symmetric": settings.symmetric},
+            lambda counts: glcm_features(_weighted("glcm", counts, batch, settings), largest, n_present),
+        ),
+        "glrlm": (
+            {"lone": settings.ibsi},
+            lambda counts: glrlm_features(_weighted("glrlm", counts, batch, settings)),
+        ),
+        "glszm": ({}, lambda counts: glszm_features(*counts)),
+        "gldm": (near | {"largest_difference": settings.largest_difference}, gldm_features),
+        "ngtdm": (near | {"lone": not settings.ibsi}, ngtdm_features),
+    }
+    columns = []
+    for name, features in classes.items():
+        if name in by_matrix:
+            keywords, formulas = by_matrix[name]
+            found = formulas(getattr(matrices, name)(levels, batch.n_levels, **keywords))
+        elif name == "firstorder":
+            found = firstorder(
+                batch.statistics,
+                batch.counts / batch.counts.sum(axis=1)[:, None],
+                shift=settings.shift,
+                pixel_area=_like(batch.spacings.prod(axis=1), batch),
+                excess=settings.ibsi,
+            )
+        else:
+            found = _shapes(_SHAPES[name], batch)
+        columns += [found[feature] for feature in features]
+    join = xp.stack
+    table = join(columns, axis=1)
+    return np.asarray(table.cpu() if hasattr(table, "cpu") else table)
+
+
+def _weighted(name, counts, batch, settings):
+    """Add the matrices of the directions up, weighted by the length of a step in mm: (n, 1, ...)."""
+    norm = settings.weighting_norm
+    if norm is None:
+        return counts
+    directions = pair_directions(settings.distances) if name == "glcm" else RUN_DIRECTIONS
+    steps = np.abs(directions) * batch.spacings[:, None, :]
+    lengths = {
+        "infinity": steps.max(axis=-1),
+        "euclidean": np.sqrt((steps**2).sum(axis=-1)),
+        "manhattan": steps.sum(axis=-1),
+        "no_weighting": np.ones(steps.shape[:-1]),
+    }[norm]
+    weights = np.exp(-(lengths**2)) if name == "glcm" and norm != "no_weighting" else lengths
+    return array_namespace(counts).einsum("ndij,nd->nij", counts, _like(weights, batch))[:, None]
+
+
+def _shapes(measure_one, batch):
+    """Measure the outline of each region: {name: array (n,)}."""
+    levels = batch.levels.cpu().numpy() if hasattr(batch.levels, "cpu") else batch.levels
+    masks = [own[:height, :width] > 0 for own, (height, width) in zip(levels, batch.shapes, strict=True)]
+    found = [measure_one(mask, spacing) for mask, spacing in zip(masks, batch.spacings, strict=True)]
+    return {name: _like(np.array([row[name] for row in found]), batch) for name in found[0]}
+
+
+def _like(values, batch):
+    """Put an array of numpy where the batch is."""
+    return array_namespace(batch.levels).asarray(values, device=device_of(batch.levels))
+
+
+def _batches(shapes, n_levels, most):
+    """Row numbers by batch: regions alike in number of levels and size are measured together."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    batches, current = [], []
+    for row in sorted(range(len(sizes)), key=lambda row: (n_levels[row], sizes[row])):
+        largest = max(4 * n_levels[row] ** 2, 2 * sizes[row])
+        if current and (len(current) + 1) * largest > most:
+            batches.append(current)
+            current = []
+        current.append(row)
+    return [*batches, current] if current else []
+
+
+class _Binned(NamedTuple):
+    """A region ready to be counted."""
+
+    levels: np.ndarray
+    n_levels: int
+    counts: np.ndarray  # pixels at each level
+    statistics: np.ndarray  # of the grey values
+    spacing: tuple
+
+
+def _binned(image, mask, spacing, binning):
+    from deepradiomics.texture import _cpu
+
+    values = np.asarray(image)[mask]
+    levels, n_levels = number_bins(image, mask, bin_edges(values.min(), values.max(), **binning))
+    values, inside = values.astype(np.float64, copy=False), levels[mask]
+    counts = np.bincount(inside)
+    return _Binned(levels, n_levels, counts[1:], _cpu.statistics(values, inside, counts), spacing)
+
+
+def _stacked(regions):
+    """Stack binned regions of different size, with zeros where they end: `_Batch`."""
+    n_levels = max(region.n_levels for region in regions)
+    shapes = np.array([region.levels.shape for region in regions])
+    levels = np.zeros((len(regions), *shapes.max(axis=0)), dtype=np.int32)
+    counts = np.zeros((len(regions), n_levels))
+    for row, region in enumerate(regions):
+        levels[row, : shapes[row, 0], : shapes[row, 1]] = region.levels
+        counts[row, : region.n_levels] = region.counts
+    statistics = np.array([region.statistics for region in regions])
+    return _Batch(levels, n_levels, shapes, counts, statistics, np.array([region.spacing for region in regions]))
+
+
+def _edges(image, mask, binning):
+    inside = np.asarray(image)[mask]
+    return bin_edges(inside.min(), inside.max(), **binning).astype(np.float64)
+
+
+def _sent(regions, edges, device):
+    """Send regions to a device and bin them there: `_Batch`."""
+    from deepradiomics.texture import _gpu
+
+    images, masks, spacings = zip(*regions, strict=True)
+    levels, values = _gpu.discretize(images, masks, edges, device)
+    n_levels = max(len(own) for own in edges) - 1
+    counts = _gpu.level_counts(levels, n_levels)
+    statistics = _gpu.statistics_of_sorted(values, counts.sum(dim=1))
+    return _Batch(
+        levels, n_levels, np.array([mask.shape for mask in masks]), counts.double(), statistics, np.array(spacings)
+    )
+
+
+def find_device(name):
+    """Choose where to measure: None for compiled loops on the CPU, or a device of torch that has 64-bit numbers."""
+    if name == "auto":
+        # torch is loaded only where a GPU's driver is.
+        try:
+            ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        except OSError:
+            return None
+    if name == "cpu":
+        return None
+    from deepradiomics.training.devices import resolve_device
+
+    found = resolve_device(name)
+    if found.type not in ("cpu", "cuda"):
+        raise InputError(
+            f"texture is measured on 'cpu' or 'cuda', not on {found.type!r}: other devices lack 64-bit numbers",
+            code="device",
+        )
+    return None if name == "auto" and found.type == "cpu" else found
