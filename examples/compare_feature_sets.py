@@ -19,7 +19,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import deepradiomics as dr
-from deepradiomics.evaluation import ImportanceDisplay, bootstrap_interval, feature_importance, roc_auc_ci
+from deepradiomics.comparison import feature_importance
+from deepradiomics.metrics import ImportanceDisplay, bootstrap_interval, roc_auc_ci
 from deepradiomics.simulation import make_hips
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "output")

@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 import deepradiomics as dr
-from deepradiomics.evaluation import duplicate_groups
+from deepradiomics.comparison import duplicate_groups
 from deepradiomics.exceptions import LeakageError
 from deepradiomics.preprocessing import bone_area
 

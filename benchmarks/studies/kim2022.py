@@ -13,7 +13,7 @@ from cohorts import NOTE, arguments, paper_beside, read_folder
 from scipy.stats import norm
 
 import deepradiomics as dr
-from deepradiomics.evaluation import reader_study
+from deepradiomics.metrics import reader_study
 from deepradiomics.simulation import make_hips
 
 AUC = {

@@ -23,7 +23,6 @@ from deepradiomics.segmentation._pairs import (
     paired,
     read_frame,
     read_pairs,
-    split,
     validator,
 )
 from deepradiomics.segmentation._settings import (
@@ -35,6 +34,7 @@ from deepradiomics.segmentation._settings import (
 )
 from deepradiomics.segmentation.architecture import UNetArchitecture
 from deepradiomics.segmentation.cleanup import clean_up, mean_confidence
+from deepradiomics.splits import encode_groups, validation_split
 from deepradiomics.training import (
     Batches,
     PickledNetwork,
@@ -306,7 +306,8 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         mirror = mirrored_codes(self.mirror_classes, self.classes, needed=self.test_time_mirroring)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         images, masks = paired(images, masks)
-        parts = split(len(images), groups, self.validation_fraction, seed)
+        codes = None if groups is None else encode_groups(groups, len(images), sort=True)
+        parts = validation_split(np.arange(len(images)), self.validation_fraction, groups=codes, random_state=seed)
         framed = read_pairs(images, masks, len(self.classes), self.image_size)
         pairs = Pairs(*framed, *parts, seed, resolve_device(self.device))
         with seeded(pairs.seed, pairs.device):
