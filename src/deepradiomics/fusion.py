@@ -330,6 +330,6 @@ def _present(parts, X):
 
 def _splits(cv, y, groups, random_state):
     """List (train, test) of each fold, with whole patients."""
-    codes = None if groups is None else encode_groups(groups, len(y))
+    codes = None if groups is None else encode_groups(groups, len(y), sort=True)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     return cross_validation_splits(cv, np.asarray(y), codes, random_state=seed)

@@ -110,7 +110,7 @@ def compare_feature_sets(  # noqa: PLR0913
     **Failures.** What a region or texture step could not do and left empty, where its ``on_error`` allows that, is
     listed in ``settings["failures"]`` (``row``, ``item``, ``code``, ``reason``, ``cohort``) and in the report.
 
-    **Nothing selected.** Where no feature of a set survived selection, the set predicts the share of events in the
+    **Nothing selected.** Where no feature of a set survived selection, the set predicts the prevalence in the
     training part, for every row; ``n_features`` shows 0.
 
     **Groups** reach every step whose ``fit`` takes ``groups`` and every splitter by group inside the model.
@@ -145,11 +145,13 @@ def compare_feature_sets(  # noqa: PLR0913
              TC       80      40
     """
     parts = cut_model(model)
-    sets = resolve_feature_sets(feature_sets, parts.blocks)
-    task = _task(X, y, groups, (cv, n_repeats), external, random_state)
-    settings = {"model": repr(model), "feature_sets": sets, "random_state": random_state}
-    fits, failures = _fit_all(parts, sets, task, n_jobs, checkpoint)
-    return _comparison(task, fits, settings | {"failures": failures})
+    models = [(parts, resolve_feature_sets(feature_sets, parts.blocks))]
+    cohorts, classes, seeds = _check(models, X, y, groups, external, random_state)
+    splits, near_duplicates = _split(cohorts, cv, n_repeats, seeds[0])
+    models, tables, failures = _compute_once(models, cohorts)
+    fits = _fit(models, tables, cohorts, splits, seeds[1], n_jobs, checkpoint)
+    settings = {"model": repr(model), "random_state": random_state, "near_duplicates": near_duplicates}
+    return _measure(models, cohorts, classes, splits, n_repeats, fits, settings | {"failures": failures})
 
 
 # As above, and no shorter for being about models.
@@ -227,82 +229,134 @@ def compare_models(  # noqa: PLR0913
             f"models is a {type(models).__name__} of {np.size(models)}; give a dict of names and classifiers",
             code="no_model",
         )
-    task = _task(X, y, groups, (cv, n_repeats), external, random_state)
     parts = {name: _whole(model) for name, model in models.items()}
-    found = [_fit_all(part, {name: part.blocks}, task, n_jobs, checkpoint) for name, part in parts.items()]
-    fits, failures = zip(*found, strict=True)
-    joined = [[result for fit in fold for result in fit] for fold in zip(*fits, strict=True)]
-    sets = {name: part.blocks for name, part in parts.items()}
-    settings = {"model": repr(models), "feature_sets": sets, "random_state": random_state}
-    # A step that several models share failed once.
-    return _comparison(task, joined, settings | {"failures": pd.concat(failures).drop_duplicates(ignore_index=True)})
+    named = [(part, {name: part.blocks}) for name, part in parts.items()]
+    cohorts, classes, seeds = _check(named, X, y, groups, external, random_state)
+    splits, near_duplicates = _split(cohorts, cv, n_repeats, seeds[0])
+    named, tables, failures = _compute_once(named, cohorts)
+    fits = _fit(named, tables, cohorts, splits, seeds[1], n_jobs, checkpoint)
+    settings = {"model": repr(models), "random_state": random_state, "near_duplicates": near_duplicates}
+    return _measure(named, cohorts, classes, splits, n_repeats, fits, settings | {"failures": failures})
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One cohort with its folds, and the cohorts to try on."""
+class _Cohort:
+    """A table with the class (0 or 1) and the patient of each row."""
 
+    name: str
     X: object
     y: np.ndarray
     groups: np.ndarray | None
-    classes: np.ndarray
-    splits: list
-    n_repeats: int
-    cohorts: list
-    seed: int
-    near_duplicates: pd.DataFrame
-
-    @property
-    def places(self):
-        """(repeat, fold, test rows) of each split."""
-        n_folds = len(self.splits) // self.n_repeats
-        return [(*divmod(number, n_folds), test) for number, (_, test) in enumerate(self.splits)]
 
 
-def _task(X, y, groups, folds, external, random_state):
+def _check(models, X, y, groups, external, random_state):
+    """Step 1: refuse what cannot be compared. Return the cohorts, the internal one first, the classes and two seeds."""
     if np.ndim(X) < 2 or not hasattr(X, "shape"):
         raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
-    classes, y = _encoded(y, len(X))
-    groups = patient_groups(X, groups)
-    seeds = _random(random_state).randint(np.iinfo(np.int32).max, size=2)
-    splits = _repeated_splits(*folds, y, groups, int(seeds[0]))
-    cohorts = _external_cohorts(external, X, classes)
-    tables = {INTERNAL: X} | {cohort.name: cohort.X for cohort in cohorts}
-    return _Task(X, y, groups, classes, splits, folds[1], cohorts, int(seeds[1]), copies(tables, groups))
-
-
-def _random(random_state):
+    if np.shape(y) != (len(X),):
+        raise InputError(f"y of shape {np.shape(y)} for {len(X)} rows of X; give one label a row", code="length")
+    classes, y = two_classes(np.asarray(y), "feature sets are compared on exactly 2")
     try:
-        return check_random_state(random_state)
+        seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2).tolist()
     except ValueError:
         raise InputError(
             f"random_state is a {type(random_state).__name__}; give a whole number, a RandomState or None",
             code="random_state",
         ) from None
+    internal = _Cohort(INTERNAL, X, y, patient_groups(X, groups))
+    cohorts = [internal, *_external_cohorts(external, X, classes)]
+    for parts, _ in models:
+        if not is_classifier(parts.tail[-1]):
+            raise InputError(
+                f"the last step of the model is a {type(parts.tail[-1]).__name__}; it must be a classifier",
+                code="no_classifier",
+            )
+        for part in (parts.front, parts.tail):
+            with group_routing(part, internal.groups):
+                pass
+        if not isinstance(X, pd.DataFrame):
+            check_separating_columns(pd.DataFrame(X), y) if np.ndim(X) == 2 else None
+            continue
+        read, is_sure = columns_read(parts.front, X)
+        names = [name for name in X.columns if name in read]
+        for cohort in cohorts[1:] if is_sure else []:
+            lost = [name for name in names if name not in getattr(cohort.X, "columns", ())]
+            if lost:
+                raise InputError(
+                    f"cohort {cohort.name!r} lacks {len(lost)} columns that the model reads, first {lost[0]!r}",
+                    code="external_columns",
+                )
+        check_id_columns(X, internal.groups, names if is_sure else [])
+        check_separating_columns(X, y, names)
+    return cohorts, classes, seeds
 
 
-def _repeated_splits(cv, n_repeats, y, groups, seed):
+def _split(cohorts, cv, n_repeats, seed):
+    """Step 2: (train, test) of each fold, repeat by repeat. No patient and no image is on both sides."""
     if check_number("n_repeats", n_repeats, low=1) > 1 and not isinstance(cv, int | np.integer):
         raise InputError(
             f"n_repeats is {n_repeats} with cv {type(cv).__name__}; repeats need a number of folds", code="n_repeats"
         )
+    y, groups = cohorts[0].y, cohorts[0].groups
     seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
-    return [split for own in seeds for split in cross_validation_splits(cv, y, groups, random_state=own)]
+    splits = [split for own in seeds for split in cross_validation_splits(cv, y, groups, random_state=own)]
+    return splits, copies({cohort.name: cohort.X for cohort in cohorts}, groups)
 
 
-def _comparison(task, fits, settings):
-    """Gather the fits of all folds and of the external cohorts."""
-    n_fits = len(task.splits)
-    internal, folds = _internal_predictions(fits[:n_fits], task)
-    predictions = pd.concat([internal, *_external_predictions(fits[n_fits:], task.cohorts, internal)])
-    inflation = 1 + sum(len(test) / len(train) for train, test in task.splits) / task.n_repeats
-    settings = settings | {
-        "folds": n_fits // task.n_repeats,
-        "n_repeats": task.n_repeats,
-        "groups": task.groups is not None,
-        "near_duplicates": task.near_duplicates,
-    }
-    return Comparison(predictions.reset_index(drop=True), folds, tuple(task.classes.tolist()), inflation, settings)
+def _compute_once(models, cohorts):
+    """Step 3: run what learns nothing, once for all rows. Return what is left to fit, its tables, and what failed."""
+    left, tables, failures = [], [], []
+    for parts, sets in models:
+        front, found, failed = compute_once(parts.front, [cohort.X for cohort in cohorts])
+        left.append((ModelParts(front, parts.tail), sets))
+        tables.append(found)
+        failures.append(failed.assign(cohort=[cohorts[number].name for number in failed.pop("table")]))
+    # A step that several models share failed once.
+    return left, tables, pd.concat(failures).drop_duplicates(ignore_index=True)
+
+
+def _fit(models, tables, cohorts, splits, seed, n_jobs, checkpoint):
+    """Step 4: fit each fold, and once more all rows for external cohorts. Return the SetResults of each fit."""
+    y, groups = cohorts[0].y, cohorts[0].groups
+    fit_one = fit_feature_sets if checkpoint is None else partial(fit_or_read, checkpoint)
+    jobs = []
+    for (parts, sets), (X, *others) in zip(models, tables, strict=True):
+        own = [(train, [_safe_indexing(X, test)]) for train, test in splits]
+        for rows, tests in own + ([(np.arange(len(y)), others)] if others else []):
+            training = _safe_indexing(X, rows), y[rows], None if groups is None else groups[rows]
+            jobs.append(delayed(fit_one)(parts, sets, training, tests, seed))
+    run = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    fits = list(tqdm(run, total=len(jobs), desc="comparing", unit="fit"))
+    n_fits = len(jobs) // len(models)
+    return [[result for fit in fits[number::n_fits] for result in fit] for number in range(n_fits)]
+
+
+def _measure(models, cohorts, classes, splits, n_repeats, fits, settings):
+    """Step 5: gather scores, thresholds and areas of all fits."""
+    internal, n_folds = cohorts[0], len(splits) // n_repeats
+    frames, folds = [], []
+    for results in zip(*fits[: len(splits)], strict=True):
+        own = []
+        for number, (result, (_, test)) in enumerate(zip(results, splits, strict=True)):
+            repeat, fold = divmod(number, n_folds)
+            own.append(_frame(internal, result, 0, test, repeat=repeat, fold=fold))
+            y, both = internal.y[test], len(np.unique(internal.y[test])) == 2
+            row = {"features": result.name, "repeat": repeat, "fold": fold, "n": len(y), "events": int(y.sum())}
+            row |= {"n_features": result.n_features, "threshold": result.threshold}
+            folds.append(row | {"auc": delong_covariance(y, [result.scores[0]])[0][0] if both else np.nan})
+        frames.append(pd.concat(own).sort_values(["repeat", "row"]))
+    # Thresholds of external cohorts come from the out-of-fold scores of each set.
+    thresholds = {own["features"].iloc[0]: youden_threshold(own["y"], own["score"]) for own in frames}
+    for number, cohort in enumerate(cohorts[1:]):
+        for result in fits[-1]:
+            frame = _frame(cohort, result, number, np.arange(len(cohort.y)), repeat=0, fold=-1)
+            threshold = thresholds[result.name]
+            frames.append(frame.assign(threshold=threshold, call=frame["score"] >= threshold))
+    settings |= {"feature_sets": {name: blocks for _, sets in models for name, blocks in sets.items()}}
+    settings |= {"folds": n_folds, "n_repeats": n_repeats, "groups": internal.groups is not None}
+    inflation = 1 + sum(len(test) / len(train) for train, test in splits) / n_repeats
+    predictions = pd.concat(frames, ignore_index=True)
+    return Comparison(predictions, pd.DataFrame(folds), tuple(classes.tolist()), inflation, settings)
 
 
 def _whole(model):
@@ -323,53 +377,6 @@ def _whole(model):
 def _all_but_patients(X):
     """Places of the columns that a model may see."""
     return [place for place, name in enumerate(getattr(X, "columns", range(X.shape[1]))) if name != PATIENT_COLUMN]
-
-
-def _check_model(parts, task):
-    """Refuse a model that is no classifier, lacks its groups, or reads a column that is the label in disguise."""
-    classifier = parts.tail[-1]
-    if not is_classifier(classifier):
-        raise InputError(
-            f"the last step of the model is a {type(classifier).__name__}; it must be a classifier",
-            code="no_classifier",
-        )
-    with group_routing(parts.front, task.groups), group_routing(parts.tail, task.groups):
-        pass
-    if isinstance(task.X, pd.DataFrame):
-        read, is_sure = columns_read(parts.front, task.X)
-        names = [name for name in task.X.columns if name in read]
-        check_id_columns(task.X, task.groups, names if is_sure else [])
-        _check_columns(task.cohorts, names if is_sure else [])
-        check_separating_columns(task.X, task.y, names)
-    elif np.ndim(task.X) == 2:
-        check_separating_columns(pd.DataFrame(task.X), task.y)
-
-
-def _check_columns(cohorts, names):
-    """Refuse a cohort that lacks a column, before anything is fitted."""
-    for cohort in cohorts:
-        lost = [name for name in names if name not in getattr(cohort.X, "columns", ())]
-        if lost:
-            raise InputError(
-                f"cohort {cohort.name!r} lacks {len(lost)} columns that the model reads, first {lost[0]!r}",
-                code="external_columns",
-            )
-
-
-@dataclass(frozen=True)
-class _Cohort:
-    name: str
-    X: object
-    y: np.ndarray
-    groups: np.ndarray | None
-
-
-def _encoded(y, n_rows):
-    """Return the two classes and y as 0 and 1."""
-    y = np.asarray(y)
-    if y.shape != (n_rows,):
-        raise InputError(f"y of shape {y.shape} for {n_rows} rows of X; give one label a row", code="length")
-    return two_classes(y, "feature sets are compared on exactly 2")
 
 
 def _external_cohorts(external, X, classes):
@@ -412,83 +419,20 @@ def _check_other_patients(name, X, table):
         )
 
 
-def _fit_all(parts, sets, task, n_jobs, checkpoint):
-    """Fit each fold, and once more all rows if there are external cohorts; lists of SetResult, and what failed."""
-    _check_model(parts, task)
-    n_fits = len(task.splits) + bool(task.cohorts)
-    with tqdm(total=n_fits, desc="what needs no fit", unit="fit") as bar:
-        front, (X, *others), failures = compute_once(parts.front, [task.X, *(cohort.X for cohort in task.cohorts)])
-        parts = ModelParts(front, parts.tail)
-        bar.set_description("comparing")
-        jobs = [(train, [_safe_indexing(X, test)]) for train, test in task.splits]
-        jobs += [(np.arange(len(task.y)), others)] if task.cohorts else []
-        fit_one = fit_feature_sets if checkpoint is None else partial(fit_or_read, checkpoint)
-        tasks = (delayed(fit_one)(parts, sets, _rows(task, X, rows), tests, task.seed) for rows, tests in jobs)
-        fits = []
-        for fit in Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
-            fits.append(fit)
-            bar.update()
-    names = [INTERNAL, *(cohort.name for cohort in task.cohorts)]
-    return fits, failures.assign(cohort=[names[number] for number in failures.pop("table")])
-
-
-def _rows(task, X, rows):
-    return _safe_indexing(X, rows), task.y[rows], None if task.groups is None else task.groups[rows]
-
-
-def _internal_predictions(fits, task):
-    predictions, folds = [], []
-    for results in zip(*fits, strict=True):
-        frames = []
-        for result, (repeat, fold, test) in zip(results, task.places, strict=True):
-            frames.append(_frame(INTERNAL, result, 0, task.y[test], task.groups, rows=test, place=(repeat, fold)))
-            folds.append(_fold_row(result, repeat, fold, task.y[test]))
-        predictions.append(pd.concat(frames).sort_values(["repeat", "row"]))
-    return pd.concat(predictions), pd.DataFrame(folds)
-
-
-def _external_predictions(fits, cohorts, internal):
-    """Apply the fit on all rows; thresholds come from the out-of-fold scores of each set."""
-    frames = []
-    for number, cohort in enumerate(cohorts):
-        for result in fits[0]:
-            own = internal[internal["features"] == result.name]
-            frame = _frame(
-                cohort.name, result, number, cohort.y, cohort.groups, rows=np.arange(len(cohort.y)), place=(0, -1)
-            )
-            threshold = youden_threshold(own["y"], own["score"])
-            frames.append(frame.assign(threshold=threshold, call=frame["score"] >= threshold))
-    return frames
-
-
-def _frame(cohort, result, number, y, groups, *, rows, place):
+def _frame(cohort, result, number, rows, *, repeat, fold):
+    """One row a row of the cohort: what a feature set says of it."""
     score = result.scores[number]
     columns = {
-        "cohort": cohort,
+        "cohort": cohort.name,
         "features": result.name,
         "row": rows,
-        "patient": rows if groups is None else groups[rows],
-        "repeat": place[0],
-        "fold": place[1],
-        "y": y,
+        "patient": rows if cohort.groups is None else cohort.groups[rows],
+        "repeat": repeat,
+        "fold": fold,
+        "y": cohort.y[rows],
         "score": score,
         "threshold": result.threshold,
         "call": score >= result.threshold,
         "n_features": result.n_features,
     }
     return pd.DataFrame(columns)
-
-
-def _fold_row(result, repeat, fold, y):
-    score = result.scores[0]
-    auc = delong_covariance(y, [score])[0][0] if len(np.unique(y)) == 2 else np.nan
-    return {
-        "features": result.name,
-        "repeat": repeat,
-        "fold": fold,
-        "n": len(y),
-        "events": int(y.sum()),
-        "n_features": result.n_features,
-        "threshold": result.threshold,
-        "auc": auc,
-    }

@@ -308,24 +308,26 @@ def _stored(head, tables, columns, failures):
 def _numbered(tables, unneeded):
     """Append a running row number to each table, and empty the columns that nothing reads any more."""
     numbered, start = [], 0
+    # One name for all tables: they may differ in columns that nothing reads.
+    columns = [column for table in tables for column in getattr(table, "columns", ())]
     for table in tables:
         numbers = np.arange(start, start + len(table))
         start += len(table)
         if isinstance(table, pd.DataFrame):
             # Images are not sent to other processes once their features are known.
             table = table.assign(**{str(table.columns[i]): None for i in unneeded if isinstance(table.columns[i], str)})
-            table.insert(table.shape[1], _new_name(table), numbers)
+            table.insert(table.shape[1], _new_name(columns), numbers)
         else:
             table = np.column_stack([table, numbers])
         numbered.append(table)
     return numbered
 
 
-def _new_name(table):
-    """A column name that is free, of the kind the table has (scikit-learn refuses to mix kinds)."""
-    if all(isinstance(column, str) for column in table.columns):
-        return "_" + max((str(column) for column in table.columns), key=len) + "_row"
-    return max(column for column in table.columns if not isinstance(column, str)) + 1
+def _new_name(columns):
+    """A column name that is free, of the kind the tables have (scikit-learn refuses to mix kinds)."""
+    if all(isinstance(column, str) for column in columns):
+        return "_" + max(columns, key=len) + "_row"
+    return max(column for column in columns if not isinstance(column, str)) + 1
 
 
 def _is(step, word):
