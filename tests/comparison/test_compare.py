@@ -130,12 +130,12 @@ def test_predictions_are_complete_and_the_table_is_made_of_them(comparison):
         assert own["fold"].between(0, 2).all() if group == "internal" else (own["fold"] == -1).all()
         row = comparison.table.loc[(group, features)]
         plain = roc_auc_ci(own["y"], own["score"], groups=own["patient"])
-        assert row["auc"].estimate == pytest.approx(plain.estimate)
-        assert row["sensitivity"].estimate == pytest.approx(own["call"][own["y"] == 1].mean())
-        if row["auc"].low > 0 and row["auc"].high < 1:
+        assert row["auc"] == pytest.approx(plain.estimate)
+        assert row["sensitivity"] == pytest.approx(own["call"][own["y"] == 1].mean())
+        if row["auc_low"] > 0 and row["auc_high"] < 1:
             # Three folds: each tests half as many rows as it trains on, so the variance grows by 1 + 3 / 2.
             widening = np.sqrt(2.5) if group == "internal" else 1.0
-            width = row["auc"].high - row["auc"].low
+            width = row["auc_high"] - row["auc_low"]
             assert width == pytest.approx(widening * (plain.high - plain.low), rel=0.02)
 
 
@@ -349,6 +349,27 @@ def test_feature_sets_are_free(feature_sets, names):
     assert list(table.loc["internal"].index) == names
 
 
+def test_the_table_is_of_numbers_and_prints_with_intervals(comparison):
+    table = comparison.table
+    assert all(kind.kind in "if" for kind in table.dtypes)
+    first = table.iloc[0]
+    cell = f"{first['auc']:.2f} [{first['auc_low']:.2f}, {first['auc_high']:.2f}]"
+    assert cell == str(comparison.formatted()["auc"].iloc[0])
+    assert cell in repr(comparison)
+    assert cell in comparison._repr_html_()
+
+
+def test_an_external_cohort_needs_only_the_columns_that_are_read():
+    X, y = cohort()
+    other, z = cohort(60, seed=1, site="B")
+    fewer = other.drop(columns="patient")
+    own = make_pipeline(
+        ColumnTransformer([("texture", make_pipeline(Measure(), StandardScaler()), ["left"])]), LogisticRegression()
+    )
+    found = [compare_feature_sets(own, X, y, cv=2, external={"B": (t, z)}, random_state=0) for t in (other, fewer)]
+    np.testing.assert_array_equal(*(one.predictions["score"] for one in found))
+
+
 def test_roc_panels(comparison):
     import matplotlib
 
@@ -356,7 +377,7 @@ def test_roc_panels(comparison):
     axes = comparison.plot_roc()
     assert [ax.get_title().split(" (")[0] for ax in axes] == ["internal", "site B"]
     labels = axes[0].get_legend_handles_labels()[1]
-    assert labels[-1] == f"DTC {comparison.table.loc[('internal', 'DTC'), 'auc']}"
+    assert labels[-1] == f"DTC {comparison.formatted().loc[('internal', 'DTC'), 'auc']}"
     with pytest.raises(InputError, match="1 axes for 2 cohorts"):
         comparison.plot_roc(axes=axes[:1])
 

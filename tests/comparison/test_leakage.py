@@ -23,7 +23,7 @@ from deepradiomics.comparison import (
     perceptual_hash,
     pixel_hash,
 )
-from deepradiomics.comparison.leakage import check_duplicates
+from deepradiomics.comparison.leakage import copies
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.simulation import make_hips
 
@@ -66,8 +66,8 @@ def test_resized_and_brightened_copies_are_near_and_others_far():
 def test_the_real_knees_hold_the_copies_that_their_readme_names():
     knees = pd.read_csv(KNEES / "clinical.csv", skipinitialspace=True)
     groups = pd.Series(duplicate_groups([KNEES / "images" / name for name in knees["image"]]), index=knees["id"])
-    for copies in (["OP102", "OS40"], ["OP53", "OS8", "OS9"], ["N22", "N27"]):
-        assert len(set(groups[copies])) == 1
+    for same in (["OP102", "OS40"], ["OP53", "OS8", "OS9"], ["N22", "N27"]):
+        assert len(set(groups[same])) == 1
 
 
 @needs_knees
@@ -152,15 +152,15 @@ def test_images_named_by_their_files_are_looked_into(tmp_path):
     names = [str(tmp_path / f"{number}.png") for number in range(6)]
     table = pd.DataFrame({"hip": names[:3], "mask": names[3:5] + [names[3]], "id": list("abc")})
     with pytest.raises(LeakageError, match=r"row 0 of internal .* and row 2 of internal") as caught:
-        check_duplicates({"internal": table}, None)
+        copies({"internal": table}, None)
     assert str(tmp_path) not in str(caught.value)
-    check_duplicates({"internal": table}, np.array([0, 1, 0]))
+    copies({"internal": table}, np.array([0, 1, 0]))
     # Rows without a file, and files that hold no image, are none of its business.
     (tmp_path / "5.png").write_bytes(b"no image")
     odd = pd.DataFrame({"hip": [names[0], names[5], str(tmp_path / "nothing.png"), None]})
-    check_duplicates({"internal": odd}, None)
+    copies({"internal": odd}, None)
     with pytest.raises(LeakageError, match="external"):
-        check_duplicates({"internal": odd, "external": table[["hip"]][2:]}, None)
+        copies({"internal": odd, "external": table[["hip"]][2:]}, None)
 
 
 def test_the_patients_number_never_reaches_a_model():

@@ -35,7 +35,7 @@ def test_the_interval_covers_one_half_for_every_feature_set():
     covered, plain = [], []
     for seed in range(100):
         comparison = compare_feature_sets(model(TEXTURE), *patients(seed), cv=3, random_state=seed)
-        covered.append([0.5 in auc for auc in comparison.table["auc"]])
+        covered.append([0.5 in auc for auc in comparison.formatted()["auc"]])
         plain.append(
             [0.5 in roc_auc_ci(own["y"], own["score"]) for _, own in comparison.predictions.groupby("features")]
         )
@@ -52,5 +52,5 @@ def test_selection_outside_the_folds_is_found_out():
         chosen = list(SelectKBest(k=5).fit(many, y).get_feature_names_out())
         X = X.drop(columns=TEXTURE).join(many)
         comparison = compare_feature_sets(model(chosen), X, y, cv=3, feature_sets=["T"], random_state=seed)
-        covered.append(0.5 in comparison.table["auc"].iloc[0])
+        covered.append(0.5 in comparison.formatted()["auc"].iloc[0])
     assert np.mean(covered) <= 0.2

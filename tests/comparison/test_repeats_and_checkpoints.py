@@ -47,14 +47,15 @@ def test_repeats_average_areas_rates_and_variances():
     rows = comparison.predictions.query("features == 'TC'")
     assert rows.groupby("repeat")["row"].apply(list).tolist() == [list(range(80))] * 3
     assert len({tuple(own["fold"]) for _, own in rows.groupby("repeat")}) == 3
-    auc = comparison.table.loc[("internal", "TC"), "auc"]
+    auc = comparison.formatted().loc[("internal", "TC"), "auc"]
     alone = [roc_auc_ci(own["y"], own["score"]) for _, own in rows.groupby("repeat")]
     assert auc.estimate == pytest.approx(np.mean([one.estimate for one in alone]))
     widths = np.mean([((one.high - one.low) / 2) ** 2 for one in alone])
     assert (auc.high - auc.low) / 2 == pytest.approx(np.sqrt(widths * (1 + 4 * 20 / 60)))
     hits = rows.query("y == 1")["call"].sum() / 3
     assert (
-        comparison.table.loc[("internal", "TC"), "sensitivity"] == rates_from_counts(hits, 0, 40 - hits, 0).sensitivity
+        comparison.formatted().loc[("internal", "TC"), "sensitivity"]
+        == rates_from_counts(hits, 0, 40 - hits, 0).sensitivity
     )
     assert (comparison.table["n"] == 80).all()
     assert len(comparison.folds.query("features == 'TC'")) == 12

@@ -19,10 +19,10 @@ from sklearn.preprocessing import StandardScaler
 from deepradiomics import compare_feature_sets
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics import (
-    CalibrationDisplay,
-    DecisionCurveDisplay,
-    ForestDisplay,
-    RocIntervalDisplay,
+    CalibrationPlot,
+    DecisionCurvePlot,
+    ForestPlot,
+    RocPlot,
     roc_auc_ci,
 )
 
@@ -88,7 +88,7 @@ def test_it_escapes_and_shows_the_numbers(page, comparison):
     text = " ".join(parser.text)
     assert "Hips & <knees>" in text
     assert "<b>B</b>" not in source
-    assert str(comparison.table.loc[("internal", "TC"), "auc"]) in text
+    assert str(comparison.formatted().loc[("internal", "TC"), "auc"]) in text
     assert "7 (no DXA)" in text
     assert "Possible confounder" in text
     assert "scanner width" in text
@@ -100,7 +100,7 @@ def test_subgroups_are_those_rows_alone(comparison):
     result = comparison.subgroups(width, features=["C"])
     assert result["n"].sum() == 120
     part = own[width == 448]
-    assert result.loc[(448, "C"), "auc"].estimate == pytest.approx(roc_auc_ci(part["y"], part["score"]).estimate)
+    assert result.loc[(448, "C"), "auc"] == pytest.approx(roc_auc_ci(part["y"], part["score"]).estimate)
     assert result["p_association"].iloc[0] < 0.01
     assert comparison.subgroups(np.arange(120) // 2 % 2)["p_association"].iloc[0] > 0.5
     with pytest.raises(InputError, match="one a row"):
@@ -109,14 +109,14 @@ def test_subgroups_are_those_rows_alone(comparison):
 
 def test_displays_hold_what_they_draw(comparison):
     own = comparison.predictions.query("cohort == 'internal' and features == 'C'")
-    roc = RocIntervalDisplay.from_predictions(own["y"], own["score"], readers={"r1": own["call"]}, name="C")
+    roc = RocPlot.from_predictions(own["y"], own["score"], readers={"r1": own["call"]}, name="C")
     assert np.trapezoid(roc.true_positive, roc.false_positive) == pytest.approx(roc.auc.estimate)
     calls = own["call"]
     assert roc.readers["r1"] == pytest.approx((calls[own["y"] == 0].mean(), calls[own["y"] == 1].mean()))
-    assert CalibrationDisplay.from_predictions(own["y"], own["score"], n_bins=4).groups["n"].sum() == 120
-    assert len(DecisionCurveDisplay.from_predictions(own["y"], own["score"]).curve) == 99
+    assert CalibrationPlot.from_predictions(own["y"], own["score"], n_bins=4).groups["n"].sum() == 120
+    assert len(DecisionCurvePlot.from_predictions(own["y"], own["score"]).curve) == 99
     tests = comparison.tests.loc["internal"].reset_index()
-    assert len(ForestDisplay(tests).plot().ax_.get_yticklabels()) == len(tests)
+    assert len(ForestPlot(tests).plot().ax_.get_yticklabels()) == len(tests)
     matplotlib.pyplot.close("all")
 
 

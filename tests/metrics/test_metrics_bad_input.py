@@ -12,7 +12,7 @@ from deepradiomics import compare_feature_sets
 from deepradiomics.comparison import Comparison, compare_models
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics import (
-    RocIntervalDisplay,
+    RocPlot,
     bootstrap_interval,
     calibration_curve,
     calibration_measures,
@@ -43,7 +43,7 @@ MEASURES = [
     net_benefit,
     youden_threshold,
     sensitivity_threshold,
-    RocIntervalDisplay.from_predictions,
+    RocPlot.from_predictions,
     lambda y, score: reader_study(y, {"a": Y, "b": Y}, score),
 ]
 BAD_SCORES = {

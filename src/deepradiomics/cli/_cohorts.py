@@ -161,7 +161,7 @@ def _compared(options):
     for name in ("table", "tests", "predictions"):
         found = getattr(comparison, name)
         found.drop(columns="group", errors="ignore").to_csv(options.output / f"{name}.csv", index=name != "predictions")
-    print(comparison.table.to_string())
+    print(comparison)
     return comparison, X
 
 

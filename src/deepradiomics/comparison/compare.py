@@ -221,7 +221,7 @@ def compare_models(  # noqa: PLR0913
     >>> from deepradiomics.comparison import compare_models
     >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     >>> models = {"bayes": GaussianNB(), "nothing": DummyClassifier()}
-    >>> compare_models(models, X, y, random_state=0).table["auc"].astype(float).round(2).tolist()
+    >>> compare_models(models, X, y, random_state=0).table["auc"].round(2).tolist()
     [0.99, 0.5]
     """
     if not isinstance(models, Mapping) or not models:

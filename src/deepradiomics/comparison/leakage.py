@@ -174,12 +174,12 @@ def duplicate_groups(images, *, min_likeness=None):
     if min_likeness is None:
         return groups
     present = [i for i, image in enumerate(images) if image is not None]
-    for a, b, _ in _alike([_details(images[i]) for i in present], min_likeness):
+    for a, b, _ in _find_similar_images([_details(images[i]) for i in present], min_likeness):
         groups[groups == groups[present[b]]] = groups[present[a]]
     return pd.factorize(groups)[0]
 
 
-def _alike(details, least):
+def _find_similar_images(details, least):
     """Yield (i, j, likeness) of each pair i < j that is at least so much alike; a thousand images at a time."""
     details = np.array(details, dtype=np.float32).reshape(len(details), _DETAIL**2)
     for start in range(0, len(details), 1000):
@@ -187,32 +187,6 @@ def _alike(details, least):
         for i, j in zip(*np.nonzero(block >= least), strict=True):
             if start + i < j:
                 yield int(start + i), int(j), float(block[i, j])
-
-
-def check_duplicates(tables, groups):
-    """Refuse images that are stored in two groups or in two cohorts.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        Tables by cohort; the first is the one that is split into folds. Columns that hold images or names of files
-        are found by their cells; masks and files that cannot be read take no part.
-    groups : int array of shape (n_samples,) or None
-        Group of each row of the first table; None means that each row may be on a side of its own.
-
-    Raises
-    ------
-    LeakageError
-        Names the rows that hold one image.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> from deepradiomics.comparison.leakage import check_duplicates
-    >>> table = pd.DataFrame({"knee": [np.zeros((9, 9)), np.ones((9, 9))]})
-    >>> check_duplicates({"internal": table}, None)
-    """
-    _refuse_identical(_fingerprints(tables), groups)
 
 
 def near_duplicates(tables, groups, *, min_likeness=0.97):
@@ -245,14 +219,15 @@ def near_duplicates(tables, groups, *, min_likeness=0.97):
 
 
 def copies(tables, groups):
-    """Refuse identical images and list near copies; each image is opened once.
+    """Refuse images that are in two groups or two cohorts, and list near copies; each image is opened once.
 
     Parameters
     ----------
     tables : dict of str to DataFrame
-        As for `check_duplicates`.
+        Tables by cohort; the first is the one that is split into folds. Columns that hold images or names of files
+        are found by their cells; masks and files that cannot be read take no part.
     groups : int array of shape (n_samples,) or None
-        As for `check_duplicates`.
+        Group of each row of the first table; None means that each row may be on a side of its own.
 
     Returns
     -------
@@ -262,7 +237,7 @@ def copies(tables, groups):
     Raises
     ------
     LeakageError
-        As `check_duplicates`.
+        Names the rows that hold one image.
 
     Examples
     --------
@@ -272,8 +247,16 @@ def copies(tables, groups):
     >>> len(copies({"internal": table}, None))
     0
     """
-    prints = _fingerprints(tables)
-    _refuse_identical(prints, groups)
+    prints, seen = _fingerprints(tables), {}
+    for one in prints:
+        first = seen.setdefault(one.pixels, one)
+        if first.cohort != one.cohort or first.group(groups) != one.group(groups):
+            raise LeakageError(
+                f"row {first.row} of {first.cohort} (column {first.column!r}) and row {one.row} of {one.cohort} "
+                f"(column {one.column!r}) hold the same image and could be on both sides of a split; give "
+                "groups=duplicate_groups(images), or leave one out",
+                code="duplicate_image",
+            )
     return _list_copies(prints, groups, _COPY)
 
 
@@ -336,19 +319,11 @@ def _is_plain(column):
     return all(isinstance(cell, str | bool | float | int | np.generic) for cell in column)
 
 
-def _refuse_identical(prints, groups):
-    seen = {}
-    for one in prints:
-        first = seen.setdefault(one.pixels, one)
-        if first.cohort != one.cohort or first.group(groups) != one.group(groups):
-            raise LeakageError(_duplicate_message(first, one), code="duplicate_image")
-
-
 def _list_copies(prints, groups, least):
     found = []
     for column in dict.fromkeys(one.column for one in prints):
         own = [one for one in prints if one.column == column]
-        for i, j, alike in _alike([one.details for one in own], least):
+        for i, j, alike in _find_similar_images([one.details for one in own], least):
             a, b = own[i], own[j]
             if (a.number, a.group(groups)) != (b.number, b.group(groups)):
                 found.append((a.cohort, a.row, b.cohort, b.row, column, alike))
@@ -463,14 +438,6 @@ def _has_many_levels(image):
     pixels = np.asarray(getattr(image, "pixels", image))
     step = max(1, min(pixels.shape) // 64)
     return bool(pixels.size) and len(np.unique(pixels[::step, ::step])) > _MOST_LABELS
-
-
-def _duplicate_message(first, second):
-    return (
-        f"row {first.row} of {first.cohort} (column {first.column!r}) and row {second.row} of {second.cohort} "
-        f"(column {second.column!r}) hold the "
-        "same image and could stand on both sides of a split; give groups=duplicate_groups(images), or leave one out"
-    )
 
 
 def _separates(column, first):

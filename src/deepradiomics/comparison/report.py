@@ -13,12 +13,12 @@ import pandas as pd
 from deepradiomics.exceptions import InputError, require
 from deepradiomics.metrics.calibration import calibration_measures
 from deepradiomics.metrics.displays import (
-    CalibrationDisplay,
-    DecisionCurveDisplay,
-    ForestDisplay,
+    CalibrationPlot,
+    DecisionCurvePlot,
+    ForestPlot,
     plot_roc_panels,
 )
-from deepradiomics.metrics.intervals import Interval
+from deepradiomics.metrics.intervals import Interval, join_intervals
 
 _PACKAGES = ("deepradiomics", "scikit-learn", "numpy", "scipy", "pandas", "xgboost", "torch")
 _TEMPLATE = "report.html.jinja"
@@ -82,11 +82,11 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None, figu
         settings=comparison.settings,
         inflation=comparison.inflation,
         flow=_flow(comparison, excluded or {}),
-        table=_cells(comparison.table.reset_index()),
+        table=_cells(comparison.formatted().reset_index()),
         tests=_cells(comparison.tests.reset_index()) if len(comparison.tests) else None,
         folds=_cells(_fold_table(comparison.folds)),
         calibration=_cells(_calibration_table(comparison.predictions)),
-        subgroups={name: _cells(part.reset_index()) for name, part in parts.items()},
+        subgroups={name: _cells(join_intervals(part).reset_index()) for name, part in parts.items()},
         associated=_associated(parts),
         told_apart=_told_apart(parts),
         near_duplicates=_near_duplicates(comparison.settings["near_duplicates"]),
@@ -244,12 +244,12 @@ def _figures(comparison, cohorts):
 
     predictions, figures = comparison.predictions, []
     figure = Figure(figsize=(5.2 * len(cohorts), 5.0), layout="constrained")
-    plot_roc_panels(predictions, comparison.table["auc"], axes=figure.subplots(1, len(cohorts), squeeze=False)[0])
+    plot_roc_panels(predictions, comparison.formatted()["auc"], axes=figure.subplots(1, len(cohorts), squeeze=False)[0])
     figures.append(("ROC curves with the areas and their 95 % intervals", _data_uri(figure)))
     if len(comparison.tests):
         tests = comparison.tests.loc[cohorts[0]].reset_index()
         figure = Figure(figsize=(6.4, 1.0 + 0.27 * len(tests)), layout="constrained")
-        ForestDisplay(tests).plot(figure.subplots())
+        ForestPlot(tests).plot(figure.subplots())
         figures.append(
             (f"Differences of areas, {cohorts[0]} cohort; red: the interval leaves out 0", _data_uri(figure))
         )
@@ -293,8 +293,8 @@ def _calibration_figure(part, shown):
     figure = Figure(figsize=(10.4, 5.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     for features, own in part[part["features"].isin(shown)].groupby("features", sort=False):
-        CalibrationDisplay.from_predictions(own["y"], own["score"], n_bins=5, name=features, ax=left)
-        DecisionCurveDisplay.from_predictions(own["y"], own["score"], name=features, ax=right)
+        CalibrationPlot.from_predictions(own["y"], own["score"], n_bins=5, name=features, ax=left)
+        DecisionCurvePlot.from_predictions(own["y"], own["score"], name=features, ax=right)
     return figure
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from deepradiomics.comparison.subgroups import subgroup_table
 from deepradiomics.exceptions import InputError
-from deepradiomics.metrics.intervals import Interval
+from deepradiomics.metrics.intervals import Interval, join_intervals
 from deepradiomics.metrics.rates import diagnostic_rates, rates_from_counts
 from deepradiomics.metrics.roc import auc_interval, delong_covariance, pairwise_tests
 
@@ -16,7 +16,7 @@ INTERNAL = "internal"
 _RATES = ("sensitivity", "specificity", "ppv", "npv")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """What :func:`compare_feature_sets` gives: predictions, and the tables and plots made from them.
 
@@ -62,17 +62,38 @@ class Comparison:
 
     @property
     def table(self):
-        """DataFrame: (cohort, features) x auc, sensitivity, specificity, ppv, npv, n, events, n_features."""
+        """DataFrame: (cohort, features) x auc, auc_low, auc_high, sensitivity, ..., npv_high, n, events, n_features."""
         rows = []
         for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
             n_repeats = part["repeat"].nunique()
             counts = np.array(diagnostic_rates(part["y"], part["call"]).counts) / n_repeats
             rates = rates_from_counts(*counts.tolist())
-            row = {"cohort": cohort, "features": features, "auc": self._auc(part)}
-            row |= {name: getattr(rates, name) for name in _RATES}
+            row = {"cohort": cohort, "features": features} | self._auc(part).columns("auc")
+            for name in _RATES:
+                row |= getattr(rates, name).columns(name)
             row |= {"n": len(part) // n_repeats, "events": part["y"].sum() // n_repeats}
             rows.append(row | {"n_features": part["n_features"].mean()})
         return pd.DataFrame(rows).set_index(["cohort", "features"])
+
+    def formatted(self):
+        """Return the table for readers: each estimate with its interval, as ``0.93 [0.90, 0.96]``.
+
+        Returns
+        -------
+        DataFrame
+            Cells are `Interval`; ``table`` has the same as numbers.
+
+        Examples
+        --------
+        See ``examples/demo.py``.
+        """
+        return join_intervals(self.table)
+
+    def __repr__(self):
+        return self.formatted().to_string()
+
+    def _repr_html_(self):
+        return self.formatted().to_html()
 
     @property
     def tests(self):
@@ -101,7 +122,7 @@ class Comparison:
         -------
         DataFrame
             Worst first: ``row`` (its number in the cohort's table), ``y``, ``score`` (mean over repeats) and
-            ``percentile``, the share of the other class that lies on the wrong side of the row (1 is the worst).
+            ``percentile``, the proportion of the other class that is on the wrong side of the row (1 is the worst).
 
         Raises
         ------
@@ -144,7 +165,7 @@ class Comparison:
         """
         from deepradiomics.metrics.displays import plot_roc_panels
 
-        return plot_roc_panels(self.predictions, self.table["auc"], axes=axes)
+        return plot_roc_panels(self.predictions, self.formatted()["auc"], axes=axes)
 
     def subgroups(self, labels, *, cohort=INTERNAL, features=None):
         """Split one cohort by sex, age band, site or scanner, and see whether the areas hold.
@@ -161,8 +182,8 @@ class Comparison:
         Returns
         -------
         DataFrame
-            One row a subgroup and feature set: ``auc`` (an `Interval`; not defined for a subgroup of one class), ``n``,
-            ``events``, ``event_share``, ``p_association``, the chi-square test of whether the share of events differs
+            One row a subgroup and feature set: ``auc``, ``auc_low``, ``auc_high`` (NaN for a subgroup of one class),
+            ``n``, ``events``, ``prevalence``, ``p_association``, the chi-square test of whether the prevalence differs
             between subgroups, and ``p_score``, the Kruskal-Wallis test of whether the scores of rows without the event
             do. Where both are small, the model may read the subgroup (a scanner, say) off the image and score without
             looking at bone: compare the areas within subgroups with that of all.

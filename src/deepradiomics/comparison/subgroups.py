@@ -8,7 +8,7 @@ from deepradiomics.exceptions import InputError
 
 
 def subgroup_table(predictions, labels, auc):
-    """Compute areas within subgroups, and whether the subgroups differ in their share of events.
+    """Compute areas within subgroups, and whether the subgroups differ in prevalence.
 
     Parameters
     ----------
@@ -22,9 +22,9 @@ def subgroup_table(predictions, labels, auc):
     Returns
     -------
     DataFrame
-        Index (subgroup, features); ``auc``, ``n``, ``events``, ``event_share``, ``p_association`` (chi-square test:
-        does the share of events differ between subgroups?), ``p_score`` (Kruskal-Wallis test on rows without the
-        event: do the scores of this feature set differ between subgroups?).
+        Index (subgroup, features); ``auc``, ``auc_low``, ``auc_high``, ``n``, ``events``, ``prevalence``,
+        ``p_association`` (chi-square test: does the prevalence differ between subgroups?), ``p_score`` (Kruskal-Wallis
+        test on rows without the event: do the scores of this feature set differ between subgroups?).
 
     Raises
     ------
@@ -38,7 +38,7 @@ def subgroup_table(predictions, labels, auc):
     >>> from deepradiomics.comparison.subgroups import subgroup_table
     >>> rows = pd.DataFrame({"features": "C", "row": range(6), "y": [0, 1, 0, 0, 1, 1], "score": [1, 2, 5, 3, 4, 6]})
     >>> table = subgroup_table(rows, list("FFFMMM"), lambda part: roc_auc_ci(part["y"], part["score"]))
-    >>> table["auc"].astype(float).tolist()
+    >>> table["auc"].tolist()
     [0.5, 1.0]
     """
     labels = np.asarray(labels)
@@ -58,7 +58,8 @@ def subgroup_table(predictions, labels, auc):
     p_value = _association(first["subgroup"], first["y"])
     p_scores = {name: _score_association(part) for name, part in predictions.groupby("features", sort=False)}
     rows = [
-        {"subgroup": label, "features": name, "auc": auc(part)}
+        {"subgroup": label, "features": name}
+        | auc(part).columns("auc")
         | _counts(part.drop_duplicates("row")["y"])
         | {"p_association": p_value, "p_score": p_scores[name]}
         for (label, name), part in predictions.groupby(["subgroup", "features"], sort=False)
@@ -67,7 +68,7 @@ def subgroup_table(predictions, labels, auc):
 
 
 def _counts(y):
-    return {"n": len(y), "events": int(y.sum()), "event_share": y.mean()}
+    return {"n": len(y), "events": int(y.sum()), "prevalence": y.mean()}
 
 
 def _score_association(part):

@@ -5,11 +5,11 @@ from deepradiomics.metrics.bootstrap import bootstrap_interval
 from deepradiomics.metrics.calibration import Calibration, calibration_curve, calibration_measures
 from deepradiomics.metrics.decision import net_benefit
 from deepradiomics.metrics.displays import (
-    CalibrationDisplay,
-    DecisionCurveDisplay,
-    ForestDisplay,
-    ImportanceDisplay,
-    RocIntervalDisplay,
+    CalibrationPlot,
+    DecisionCurvePlot,
+    ForestPlot,
+    ImportancePlot,
+    RocPlot,
 )
 from deepradiomics.metrics.intervals import Interval, clopper_pearson, wilson, wilsoncc
 from deepradiomics.metrics.multiclass import multiclass_auc, multiclass_rates
@@ -26,16 +26,16 @@ from deepradiomics.metrics.roc import DelongResult, delong_covariance, delong_te
 
 __all__ = [
     "Calibration",
-    "CalibrationDisplay",
-    "DecisionCurveDisplay",
+    "CalibrationPlot",
+    "DecisionCurvePlot",
     "DelongResult",
     "DiagnosticRates",
-    "ForestDisplay",
-    "ImportanceDisplay",
+    "ForestPlot",
+    "ImportancePlot",
     "Interval",
     "MRMCResult",
     "ReaderStudy",
-    "RocIntervalDisplay",
+    "RocPlot",
     "SurfaceDistance",
     "bootstrap_interval",
     "calibration_curve",

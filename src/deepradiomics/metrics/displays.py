@@ -98,7 +98,7 @@ def _axes(ax, **options):
 
 
 @dataclass(eq=False)
-class RocIntervalDisplay:
+class RocPlot:
     """ROC curve with the interval of its area, and readers as points.
 
     Parameters
@@ -116,8 +116,8 @@ class RocIntervalDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("Agg")
-    >>> from deepradiomics.metrics import RocIntervalDisplay
-    >>> display = RocIntervalDisplay.from_predictions([0, 0, 1, 1], [1, 3, 2, 4], readers={"trainee": [0, 1, 0, 1]})
+    >>> from deepradiomics.metrics import RocPlot
+    >>> display = RocPlot.from_predictions([0, 0, 1, 1], [1, 3, 2, 4], readers={"trainee": [0, 1, 0, 1]})
     >>> display.readers
     {'trainee': (0.5, 0.5)}
     """
@@ -149,7 +149,7 @@ class RocIntervalDisplay:
 
         Returns
         -------
-        RocIntervalDisplay
+        RocPlot
             The display, drawn.
         """
         event = check_two_classes(y)
@@ -170,7 +170,7 @@ class RocIntervalDisplay:
 
         Returns
         -------
-        RocIntervalDisplay
+        RocPlot
             Itself, with ``ax_``.
         """
         self.ax_ = _axes(ax, figsize=(4.6, 4.8))
@@ -182,7 +182,7 @@ class RocIntervalDisplay:
 
 
 @dataclass(eq=False)
-class CalibrationDisplay:
+class CalibrationPlot:
     """Predicted probability against the share of events: groups with intervals, and a smooth curve.
 
     Parameters
@@ -198,8 +198,8 @@ class CalibrationDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("Agg")
-    >>> from deepradiomics.metrics import CalibrationDisplay
-    >>> CalibrationDisplay.from_predictions([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9], n_bins=2).ax_.get_xlabel()
+    >>> from deepradiomics.metrics import CalibrationPlot
+    >>> CalibrationPlot.from_predictions([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9], n_bins=2).ax_.get_xlabel()
     'predicted probability'
     """
 
@@ -227,7 +227,7 @@ class CalibrationDisplay:
 
         Returns
         -------
-        CalibrationDisplay
+        CalibrationPlot
             The display, drawn.
         """
         groups = calibration_curve(y, probability, n_bins=n_bins)
@@ -246,7 +246,7 @@ class CalibrationDisplay:
 
         Returns
         -------
-        CalibrationDisplay
+        CalibrationPlot
             Itself, with ``ax_``.
         """
         self.ax_ = _axes(ax, figsize=(4.6, 4.8))
@@ -269,7 +269,7 @@ class CalibrationDisplay:
 
 
 @dataclass(eq=False)
-class DecisionCurveDisplay:
+class DecisionCurvePlot:
     """Net benefit of acting on the model, on everybody and on nobody.
 
     Parameters
@@ -283,8 +283,8 @@ class DecisionCurveDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("Agg")
-    >>> from deepradiomics.metrics import DecisionCurveDisplay
-    >>> DecisionCurveDisplay.from_predictions([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9]).ax_.get_ylabel()
+    >>> from deepradiomics.metrics import DecisionCurvePlot
+    >>> DecisionCurvePlot.from_predictions([0, 0, 1, 1], [0.1, 0.4, 0.6, 0.9]).ax_.get_ylabel()
     'net benefit'
     """
 
@@ -310,7 +310,7 @@ class DecisionCurveDisplay:
 
         Returns
         -------
-        DecisionCurveDisplay
+        DecisionCurvePlot
             The display, drawn.
         """
         return cls(net_benefit(y, probability, thresholds), name).plot(ax)
@@ -325,7 +325,7 @@ class DecisionCurveDisplay:
 
         Returns
         -------
-        DecisionCurveDisplay
+        DecisionCurvePlot
             Itself, with ``ax_``.
         """
         self.ax_ = _axes(ax, figsize=(5.2, 4.8))
@@ -342,7 +342,7 @@ class DecisionCurveDisplay:
 
 
 @dataclass(eq=False)
-class ForestDisplay:
+class ForestPlot:
     """Differences of areas, each with its interval.
 
     Parameters
@@ -354,9 +354,9 @@ class ForestDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("Agg")
-    >>> from deepradiomics.metrics import ForestDisplay, delong_tests
+    >>> from deepradiomics.metrics import ForestPlot, delong_tests
     >>> tests = delong_tests([0, 0, 1, 1], {"C": [1, 3, 2, 4], "T": [4, 1, 2, 3]})
-    >>> [label.get_text() for label in ForestDisplay(tests).plot().ax_.get_yticklabels()]
+    >>> [label.get_text() for label in ForestPlot(tests).plot().ax_.get_yticklabels()]
     ['C - T']
     """
 
@@ -372,7 +372,7 @@ class ForestDisplay:
 
         Returns
         -------
-        ForestDisplay
+        ForestPlot
             Itself, with ``ax_``.
         """
         self.ax_ = _axes(ax, figsize=(5.4, 0.9 + 0.26 * len(self.tests)))
@@ -389,7 +389,7 @@ class ForestDisplay:
 
 
 @dataclass(eq=False)
-class ImportanceDisplay:
+class ImportancePlot:
     """Bars of the features that a model leans on most, coloured by block.
 
     Parameters
@@ -407,9 +407,9 @@ class ImportanceDisplay:
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> import pandas as pd
-    >>> from deepradiomics.metrics import ImportanceDisplay
+    >>> from deepradiomics.metrics import ImportancePlot
     >>> table = pd.DataFrame({"feature": ["clinical__age"], "block": ["clinical"], "importance": [0.4]})
-    >>> ImportanceDisplay(table.assign(block_importance=0.4)).plot().ax_.get_xlabel()
+    >>> ImportancePlot(table.assign(block_importance=0.4)).plot().ax_.get_xlabel()
     'mean absolute contribution (log-odds)'
     """
 
@@ -427,7 +427,7 @@ class ImportanceDisplay:
 
         Returns
         -------
-        ImportanceDisplay
+        ImportancePlot
             The display itself.
         """
         rows = self.table.head(n).iloc[::-1]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.special import betaincinv
 from scipy.stats import norm
 
@@ -53,6 +54,52 @@ class Interval:
 
     def __str__(self):
         return format(self)
+
+    def columns(self, name):
+        """Return the three numbers under the names that tables give them.
+
+        Parameters
+        ----------
+        name : str
+            What was estimated, such as ``"auc"``.
+
+        Returns
+        -------
+        dict of str to float
+            ``auc``, ``auc_low`` and ``auc_high``.
+        """
+        return {name: self.estimate, f"{name}_low": self.low, f"{name}_high": self.high}
+
+
+def join_intervals(table):
+    """Join each estimate of a table with the ends of its interval, for display.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns such as ``auc``, ``auc_low`` and ``auc_high``, and others.
+
+    Returns
+    -------
+    DataFrame
+        ``auc`` holds an `Interval` and prints as ``0.93 [0.90, 0.96]``; the ends have no column of their own.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.metrics.intervals import join_intervals
+    >>> print(join_intervals(pd.DataFrame({"auc": [0.93], "auc_low": [0.9], "auc_high": [0.96], "n": [80]})))
+                     auc   n
+    0  0.93 [0.90, 0.96]  80
+    """
+    joined = table.copy()
+    for name in table.columns:
+        parts = [name, f"{name}_low", f"{name}_high"]
+        if set(parts) <= set(table.columns):
+            cells = [Interval(*row) for row in table[parts].to_numpy(dtype=float).tolist()]
+            joined[name] = pd.Series(cells, index=table.index, dtype=object)
+            joined = joined.drop(columns=parts[1:])
+    return joined
 
 
 def wilson(successes, n, level=0.95):
