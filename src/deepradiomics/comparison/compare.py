@@ -266,28 +266,7 @@ def _check(models, X, y, groups, external, random_state):
     internal = _Cohort(INTERNAL, X, y, patient_groups(X, groups))
     cohorts = [internal, *_external_cohorts(external, X, classes)]
     for parts, _ in models:
-        if not is_classifier(parts.tail[-1]):
-            raise InputError(
-                f"the last step of the model is a {type(parts.tail[-1]).__name__}; it must be a classifier",
-                code="no_classifier",
-            )
-        for part in (parts.front, parts.tail):
-            with group_routing(part, internal.groups):
-                pass
-        if not isinstance(X, pd.DataFrame):
-            check_separating_columns(pd.DataFrame(X), y) if np.ndim(X) == 2 else None
-            continue
-        read, is_sure = columns_read(parts.front, X)
-        names = [name for name in X.columns if name in read]
-        for cohort in cohorts[1:] if is_sure else []:
-            lost = [name for name in names if name not in getattr(cohort.X, "columns", ())]
-            if lost:
-                raise InputError(
-                    f"cohort {cohort.name!r} lacks {len(lost)} columns that the model reads, first {lost[0]!r}",
-                    code="external_columns",
-                )
-        check_id_columns(X, internal.groups, names if is_sure else [])
-        check_separating_columns(X, y, names)
+        _check_model(parts, cohorts)
     return cohorts, classes, seeds
 
 
@@ -357,6 +336,34 @@ def _measure(models, cohorts, classes, splits, n_repeats, fits, settings):
     inflation = 1 + sum(len(test) / len(train) for train, test in splits) / n_repeats
     predictions = pd.concat(frames, ignore_index=True)
     return Comparison(predictions, pd.DataFrame(folds), tuple(classes.tolist()), inflation, settings)
+
+
+def _check_model(parts, cohorts):
+    """Refuse a model that is no classifier, lacks its groups, or reads a column that is the label in disguise."""
+    X, y, groups = cohorts[0].X, cohorts[0].y, cohorts[0].groups
+    if not is_classifier(parts.tail[-1]):
+        raise InputError(
+            f"the last step of the model is a {type(parts.tail[-1]).__name__}; it must be a classifier",
+            code="no_classifier",
+        )
+    for part in (parts.front, parts.tail):
+        with group_routing(part, groups):
+            pass
+    if not isinstance(X, pd.DataFrame):
+        if np.ndim(X) == 2:
+            check_separating_columns(pd.DataFrame(X), y)
+        return
+    read, is_sure = columns_read(parts.front, X)
+    names = [name for name in X.columns if name in read]
+    for cohort in cohorts[1:] if is_sure else []:
+        lost = [name for name in names if name not in getattr(cohort.X, "columns", ())]
+        if lost:
+            raise InputError(
+                f"cohort {cohort.name!r} lacks {len(lost)} columns that the model reads, first {lost[0]!r}",
+                code="external_columns",
+            )
+    check_id_columns(X, groups, names if is_sure else [])
+    check_separating_columns(X, y, names)
 
 
 def _whole(model):
