@@ -14,7 +14,7 @@ import pandas as pd
 
 from common import print_setting
 from deepradiomics import DeepExtractor, FemurRegions, VertebraRegions
-from deepradiomics.evaluation import delong_test, roc_auc_ci
+from deepradiomics.metrics import delong_test, roc_auc_ci
 from deepradiomics.simulation import make_hips, make_spines
 
 HIPS = {"image_size": 96, "n_features": 64, "epochs": 30, "learning_rate": 2e-3, "random_state": 0}

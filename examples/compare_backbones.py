@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 import deepradiomics as dr
-from deepradiomics.evaluation import diagnostic_rates, roc_auc_ci
+from deepradiomics.metrics import diagnostic_rates, roc_auc_ci
 from deepradiomics.simulation import make_spines
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "output")

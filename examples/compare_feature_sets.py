@@ -19,7 +19,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import deepradiomics as dr
-from deepradiomics.evaluation import ImportanceDisplay, bootstrap_interval, feature_importance, roc_auc_ci
+from deepradiomics.comparison import feature_importance
+from deepradiomics.metrics import ImportancePlot, bootstrap_interval, roc_auc_ci
 from deepradiomics.simulation import make_hips
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "output")
@@ -52,7 +53,7 @@ comparison = dr.compare_feature_sets(
     random_state=0,
 )
 print()
-print(comparison.table.drop(columns=["ppv", "npv"]).to_string())
+print(comparison.formatted().drop(columns=["ppv", "npv"]).to_string())
 print()
 print(comparison.tests.loc["internal"].drop(columns=["auc_a", "auc_b"]).to_string())
 
@@ -78,7 +79,7 @@ importance = feature_importance(model, cohorts["site B"].data)
 print()
 print(importance.head(8).to_string())
 bars, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-ImportanceDisplay(importance).plot(ax)
+ImportancePlot(importance).plot(ax)
 bars.savefig(folder / "importance.png", dpi=110)
 
 # %%

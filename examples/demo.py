@@ -57,7 +57,7 @@ comparison = dr.compare_feature_sets(
 )
 
 print()
-print(comparison.table.to_string())
+print(comparison)
 print()
 print(comparison.tests.to_string())
 comparison.plot_roc()

@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 import deepradiomics as dr
-from deepradiomics.evaluation import duplicate_groups
+from deepradiomics.comparison import duplicate_groups
 from deepradiomics.exceptions import LeakageError
 from deepradiomics.preprocessing import bone_area
 
@@ -84,7 +84,7 @@ columns = ["knee", "age", "sex", "weight_kg", "bmi"]
 comparison = dr.compare_feature_sets(model, knees[columns], target, groups=groups, cv=5, random_state=0)
 
 print()
-print(comparison.table.to_string())
+print(comparison)
 print()
 print(comparison.tests.to_string())
 

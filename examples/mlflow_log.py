@@ -60,7 +60,7 @@ comparison = dr.compare_feature_sets(
     external={"site B": (external.data, external.target)},
     random_state=0,
 )
-print(comparison.table["auc"].to_string())
+print(comparison.formatted()["auc"].to_string())
 
 # %%
 # One run. The database and the files lie in the folder; an address of a server does as well.
@@ -71,9 +71,9 @@ number = (
 )
 with mlflow.start_run(experiment_id=number, run_name="clinical and texture") as run:
     mlflow.log_params({"version": dr.__version__, "folds": 5, "bin_count": 32, "C": 0.01, "random_state": 0})
-    for (cohort, features), area in comparison.table["auc"].items():
+    for (cohort, features), row in comparison.table.iterrows():
         name = f"{cohort}/{features}"
-        mlflow.log_metrics({f"{name}/auc": area.estimate, f"{name}/low": area.low, f"{name}/high": area.high})
+        mlflow.log_metrics({f"{name}/{column}": row[column] for column in ("auc", "auc_low", "auc_high")})
     for name, table in (("table", comparison.table), ("tests", comparison.tests)):
         mlflow.log_text(table.to_csv(), f"{name}.csv")
     mlflow.log_artifact(str(comparison.to_html(folder / "mlflow_report.html")))

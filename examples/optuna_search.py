@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import deepradiomics as dr
-from deepradiomics.evaluation import roc_auc_ci
+from deepradiomics.metrics import roc_auc_ci
 from deepradiomics.simulation import make_hips
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "output")

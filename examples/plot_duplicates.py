@@ -21,7 +21,7 @@ from PIL import Image
 
 import deepradiomics as dr
 from deepradiomics import archive
-from deepradiomics.evaluation import duplicate_groups, near_duplicates
+from deepradiomics.comparison import duplicate_groups, near_duplicates
 from deepradiomics.simulation import make_hips
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "output") / "copies"

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import deepradiomics as dr
-from deepradiomics.evaluation import roc_auc_ci
+from deepradiomics.metrics import roc_auc_ci
 from deepradiomics.selection import StabilitySelector, remeasure
 from deepradiomics.simulation import make_hips
 

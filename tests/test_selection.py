@@ -9,8 +9,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deepradiomics import Radiograph
-from deepradiomics.evaluation import icc
 from deepradiomics.exceptions import InputError
+from deepradiomics.metrics import icc
 from deepradiomics.selection import BilateralSelector, CorrelationPruner, MRMRSelector, StabilitySelector, remeasure
 
 RNG = np.random.default_rng(0)

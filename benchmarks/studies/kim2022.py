@@ -13,7 +13,7 @@ from cohorts import NOTE, arguments, paper_beside, read_folder
 from scipy.stats import norm
 
 import deepradiomics as dr
-from deepradiomics.evaluation import reader_study
+from deepradiomics.metrics import reader_study
 from deepradiomics.simulation import make_hips
 
 AUC = {
@@ -59,7 +59,7 @@ def main():
     found = dr.compare_feature_sets(model, X, y, cv=3, external=external, random_state=0)
     for cohort, paper in AUC.items():
         if cohort in found.table.index.get_level_values(0):
-            own = found.table.loc[cohort]
+            own = found.formatted().loc[cohort]
             print(f"\n{cohort}: {own['n'].iloc[0]} patients, {own['events'].iloc[0]} with osteoporosis")
             print(paper_beside(own[["auc", "sensitivity", "specificity"]], paper).to_string())
     print("\nDeLong, Holm-corrected, internal:")

@@ -12,7 +12,7 @@ import pandas as pd
 from cohorts import NOTE, arguments, read_folder
 
 import deepradiomics as dr
-from deepradiomics.evaluation import diagnostic_rates, roc_auc_ci
+from deepradiomics.metrics import diagnostic_rates, roc_auc_ci
 from deepradiomics.simulation import make_spines
 
 BACKBONES = ("vgg16", "vgg19", "resnet50", "legacy_xception")

@@ -12,7 +12,7 @@ import pandas as pd
 from cohorts import NOTE, arguments, read_folder
 
 import deepradiomics as dr
-from deepradiomics.evaluation import multiclass_auc, multiclass_rates
+from deepradiomics.metrics import multiclass_auc, multiclass_rates
 from deepradiomics.simulation import make_spines
 
 CLASSES = ["normal", "osteopenia", "osteoporosis"]

@@ -13,7 +13,7 @@ import pandas as pd
 from cohorts import NOTE, arguments, read_folder
 
 import deepradiomics as dr
-from deepradiomics.evaluation import multiclass_auc, multiclass_rates
+from deepradiomics.metrics import multiclass_auc, multiclass_rates
 from deepradiomics.simulation import make_spines
 
 CAUSES = ["acute", "chronic", "pathologic"]

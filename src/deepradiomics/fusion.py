@@ -9,14 +9,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv, cross_val_predict
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _num_samples, check_is_fitted, indexable, validate_data
+from sklearn.utils.validation import check_is_fitted, indexable, validate_data
 
-from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.exceptions import InputError
+from deepradiomics.splits import cross_validation_splits, encode_groups
 
 
 def columns_of(block):
@@ -105,6 +106,8 @@ def learn_weights(blocks, classifier, X, y, *, groups=None, cv=5, random_state=N
 
     Raises
     ------
+    InputError
+        If a class has fewer patients than folds.
     LeakageError
         If a group is on both sides of a split.
 
@@ -131,7 +134,7 @@ def learn_weights(blocks, classifier, X, y, *, groups=None, cv=5, random_state=N
     array([1., 0.])
     """
     X, y, groups = indexable(X, y, groups)
-    splits = _explicit_splits(cv, np.asarray(y), groups, random_state)
+    splits = _splits(cv, y, groups, random_state)
     voters = [make_pipeline(ColumnTransformer([part]), clone(classifier)) for part in _parts(blocks)]
     own = np.unique(y, return_inverse=True)[1]
     # Probability of each row's own class, by block: the loss of a mean of blocks is that of the mean of these.
@@ -166,7 +169,7 @@ class StackedFusionClassifier(ClassifierMixin, BaseEstimator):
         Fitted on the probabilities; None is a logistic regression.
     cv : int, splitter or iterable, default=5
         How out-of-fold probabilities are made. A number of folds is stratified and shuffled, and keeps groups
-        together where ``groups`` are given; it shrinks to the rows of the smallest class.
+        together where ``groups`` are given.
     n_jobs : int, default=None
         Blocks that are fitted at a time.
     random_state : int, RandomState instance or None, default=None
@@ -240,17 +243,17 @@ class StackedFusionClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If the table has no column of any block.
+            If the table has no column of any block, or a class has fewer patients than folds.
         LeakageError
             If a group is on both sides of a split.
         """
         X, y, groups = indexable(X, y, groups)
         if self.blocks is None:
-            X, y = validate_data(self, X, y)
+            X, y = validate_data(self, X, y, ensure_min_samples=2)
         else:
             validate_data(self, X, skip_check_array=True)
         check_classification_targets(y)
-        splits = _explicit_splits(self.cv, np.asarray(y), groups, self.random_state)
+        splits = _splits(self.cv, y, groups, self.random_state)
         self.stacking_ = self._stacking(_present(_parts(self.blocks), X), splits).fit(X, y)
         self.classes_ = self.stacking_.classes_
         return self
@@ -325,27 +328,8 @@ def _present(parts, X):
     return present
 
 
-def _explicit_splits(cv, y, groups, random_state):
-    """Return a list of (train, test) in which no group is on both sides."""
-    if isinstance(cv, Integral):
-        counts = [len(rows if groups is None else np.unique(np.asarray(groups)[rows])) for rows in _rows_of_classes(y)]
-        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-        cv = kind(max(min(int(cv), *counts), 2), shuffle=True, random_state=seed)
-    splitter = check_cv(cv, y, classifier=True)
-    # scikit-learn's own splitters warn of groups that they do not use.
-    uses_groups = not hasattr(splitter, "get_metadata_routing") or splitter.get_metadata_routing().consumes(
-        "split", ["groups"]
-    )
-    splits = list(splitter.split(np.zeros((_num_samples(y), 1)), y, groups if uses_groups else None))
-    for number, (train, test) in enumerate(splits, start=1):
-        if groups is not None and np.intersect1d(np.asarray(groups)[train], np.asarray(groups)[test]).size:
-            raise LeakageError(
-                f"fold {number} of the stacking has a patient on both sides; use a splitter that keeps groups together",
-                code="patient_overlap",
-            )
-    return splits
-
-
-def _rows_of_classes(y):
-    return [np.flatnonzero(y == label) for label in np.unique(y)]
+def _splits(cv, y, groups, random_state):
+    """List (train, test) of each fold, with whole patients."""
+    codes = None if groups is None else encode_groups(groups, len(y), sort=True)
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    return cross_validation_splits(cv, np.asarray(y), codes, random_state=seed)

@@ -27,7 +27,7 @@ MATRIX_ESTIMATORS = [
     CorrelationPruner(),
     MRMRSelector(),
     StabilitySelector(),
-    StackedFusionClassifier(random_state=0),
+    StackedFusionClassifier(cv=2, random_state=0),
 ]
 # Those that scikit-learn's checks cannot run, with the reason and the place of their own checks.
 OWN_CHECKS = {

@@ -21,7 +21,7 @@ def test_import_is_light():
 
 
 def test_organs_without_networks_do_not_load_torch():
-    organs = "reading, annotations, simulation, regions, clinical, evaluation, texture"
+    organs = "reading, annotations, simulation, regions, clinical, comparison, metrics, texture"
     code = f"from deepradiomics import {organs}; import json, sys; print(json.dumps(list(sys.modules)))"
     loaded = {module.partition(".")[0] for module in json.loads(fresh_interpreter(code))}
     assert not loaded & set(HEAVY)

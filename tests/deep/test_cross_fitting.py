@@ -21,6 +21,7 @@ from two_roughnesses import SMALL, make_views
 
 from deepradiomics import DeepExtractor
 from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.splits import cross_validation_splits, validation_split
 
 LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
 
@@ -83,7 +84,7 @@ def test_fold_networks_see_no_held_out_image():
     assert np.abs(first.cross_fitted_proba_[8:] - second.cross_fitted_proba_[8:]).max() > 1e-4
     # The first fold's network is the same, so the unchanged right hips alone cannot tell; swap its rows back.
     third = DeepExtractor(cv=[(np.arange(8, 24), np.arange(8))], **SMALL)
-    with pytest.raises(InputError, match="exactly once"):
+    with pytest.raises(InputError, match="tests each row once"):
         third.fit_transform(X, y)
 
 
@@ -107,7 +108,7 @@ def test_group_splitter_without_groups_is_an_error(hips, cv, method):
 
 @pytest.mark.parametrize(
     ("cv", "code"),
-    [(13, "few_rows"), (ShuffleSplit(3, random_state=0), "cv_no_partition"), (KFold(2), "fold_without_class")],
+    [(13, "few_patients"), (ShuffleSplit(3, random_state=0), "not_a_partition"), (KFold(2), "class_missing")],
 )
 def test_splits_that_cannot_work_say_so(cv, code):
     X, y = make_views(24)
@@ -132,20 +133,16 @@ def test_groups_are_routed_through_pipeline_and_column_transformer(hips):
 
 
 def test_validation_part_takes_whole_patients(hips):
-    from deepradiomics.deep.folds import validation_split
-
     groups = np.repeat(np.arange(8), 3)
     codes = np.repeat(np.arange(8) % 2, 3)
-    train, validation = validation_split(np.arange(24), codes, groups, 0.25, seed=0)
+    train, validation = validation_split(np.arange(24), 0.25, y=codes, groups=groups, random_state=0)
     assert not np.intersect1d(groups[train], groups[validation]).size
     assert len(validation) == 6
     assert sorted([*train, *validation]) == list(range(24))
 
 
 def test_same_folds_as_scikit_learn_would_make(hips):
-    from deepradiomics.deep.folds import cross_fit_splits
-
-    ours = cross_fit_splits(3, hips[1], None, np.ones(24, dtype=bool), seed=7)
+    ours = cross_validation_splits(3, hips[1], random_state=7)
     theirs = StratifiedKFold(3, shuffle=True, random_state=7).split(hips[1], hips[1])
     for (train, test), (their_train, their_test) in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(train, their_train)

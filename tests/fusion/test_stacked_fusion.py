@@ -24,7 +24,8 @@ GROUPS = np.arange(80) // 2
 BLOCKS = [("clinical", StandardScaler(), ["age", "weight"]), ("texture", StandardScaler(), ["glcm", "glrlm"])]
 
 
-@parametrize_with_checks([StackedFusionClassifier(random_state=0)])
+# Two folds: a class of scikit-learn's small tables has fewer rows than the default five.
+@parametrize_with_checks([StackedFusionClassifier(cv=2, random_state=0)])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -54,6 +55,19 @@ def test_it_stands_behind_shared_blocks_in_a_comparison():
     model = make_pipeline(blocks, StackedFusionClassifier(["clinical", "texture"], random_state=0))
     table = compare_feature_sets(model, X, Y, groups=GROUPS, cv=3, random_state=0).table
     assert list(table.loc["internal"].index) == ["C", "T", "TC"]
+
+
+def test_too_few_patients_of_a_class_are_refused_as_everywhere():
+    few = np.arange(80) < 6
+    for fit in (
+        lambda: StackedFusionClassifier(random_state=0).fit(X, few, groups=GROUPS),
+        lambda: compare_feature_sets(
+            make_pipeline(ColumnTransformer(BLOCKS), LogisticRegression()), X, few, groups=GROUPS
+        ),
+    ):
+        with pytest.raises(InputError, match=r"has 3 patient.* fewer than the 5 folds") as caught:
+            fit()
+        assert caught.value.code == "few_patients"
 
 
 def test_no_column_of_any_block():

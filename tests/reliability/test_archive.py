@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import deepradiomics as dr
 from deepradiomics import archive
-from deepradiomics.evaluation import duplicate_groups
+from deepradiomics.comparison import duplicate_groups
 from deepradiomics.exceptions import InputError
 from deepradiomics.simulation import make_hips
 

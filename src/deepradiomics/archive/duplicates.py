@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from deepradiomics.archive._manifest import Rows
 from deepradiomics.archive.extraction import extract
 from deepradiomics.archive.tables import read_all
-from deepradiomics.evaluation import likeness, perceptual_hash, pixel_hash
+from deepradiomics.comparison import likeness, perceptual_hash, pixel_hash
 from deepradiomics.reading import as_radiograph
 
 # A perceptual hash is cut into this many parts; hashes that differ in fewer bits have a part in common.
@@ -60,7 +60,7 @@ def find_duplicates(manifest, output, *, image="radiograph", id_column="image_id
         Column of the ids.
     min_likeness : float, default=0.97
         Images whose looks differ in at most seven of 64 bits count as near copies from this
-        `deepradiomics.evaluation.likeness` on; with 1, hardly any but identical images do.
+        `deepradiomics.comparison.likeness` on; with 1, hardly any but identical images do.
     **settings : dict
         ``chunk_size``, ``batch_size`` and ``n_jobs`` of `extract`.
 
@@ -77,7 +77,7 @@ def find_duplicates(manifest, output, *, image="radiograph", id_column="image_id
 
     See Also
     --------
-    deepradiomics.evaluation.duplicate_groups : The same for images in memory.
+    deepradiomics.comparison.duplicate_groups : The same for images in memory.
 
     Notes
     -----

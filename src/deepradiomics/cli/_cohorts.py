@@ -59,9 +59,9 @@ def train(options):
     """Fit a recipe on a table and save it."""
     import numpy as np
 
-    from deepradiomics.evaluation.fitting import group_routing, with_groups
-    from deepradiomics.evaluation.folds import patient_groups
+    from deepradiomics.comparison.fitting import group_routing, with_groups
     from deepradiomics.persistence import save
+    from deepradiomics.splits import patient_groups
 
     check_new(options.output)
     model = _recipe(options)
@@ -135,7 +135,7 @@ def compare(options):
 
 def _compared(options):
     """Run the comparison or take it from its finished folds; the comparison and the table it was made on."""
-    from deepradiomics.evaluation import compare_feature_sets
+    from deepradiomics.comparison import compare_feature_sets
 
     check_folder(options.output)
     model = _recipe(options)
@@ -161,7 +161,7 @@ def _compared(options):
     for name in ("table", "tests", "predictions"):
         found = getattr(comparison, name)
         found.drop(columns="group", errors="ignore").to_csv(options.output / f"{name}.csv", index=name != "predictions")
-    print(comparison.table.to_string())
+    print(comparison)
     return comparison, X
 
 

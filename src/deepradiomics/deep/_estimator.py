@@ -18,13 +18,12 @@ from torch import nn
 
 from deepradiomics.deep.alignment import aligned_views
 from deepradiomics.deep.columns import clinical_columns, image_columns
-from deepradiomics.deep.folds import check_groups, cross_fit_splits, validation_split
 from deepradiomics.deep.networks import Architecture
 from deepradiomics.deep.rows import Patients, augmented_loader
 from deepradiomics.deep.scores import embed
 from deepradiomics.deep.stages import learning_stages
 from deepradiomics.exceptions import InputError
-from deepradiomics.patients import number_patients
+from deepradiomics.splits import check_groups_given, cross_validation_splits, encode_groups, validation_split
 from deepradiomics.training import (
     Batches,
     PickledNetwork,
@@ -124,9 +123,11 @@ class _NetworkEstimator(TransformerMixin, PickledNetwork, BaseEstimator):
             If the loss stops being finite, or memory does not hold one image.
         """
         patients = self._patients(X, y, groups)
-        splits = cross_fit_splits(self.cv, patients.codes, patients.groups, patients.usable, patients.seed)
-        self._fit_final(patients)
         rows = np.flatnonzero(patients.usable)
+        splits = cross_validation_splits(
+            self.cv, patients.codes, patients.groups, random_state=patients.seed, rows=rows
+        )
+        self._fit_final(patients)
         reference = self._embed(self.network_, patients.images, rows, patients.device)
         embeddings = np.full((len(patients.codes), self.n_features), np.nan)
         self._start_cross_fitting(len(patients.codes))
@@ -196,7 +197,7 @@ class _NetworkEstimator(TransformerMixin, PickledNetwork, BaseEstimator):
         # Of an earlier call.
         for name in ("cross_fitted_proba_", "cross_fitted_prediction_"):
             vars(self).pop(name, None)
-        check_groups(self.cv, groups)
+        check_groups_given(self.cv, groups)
         images, clinical = clinical_columns(X, self.clinical)
         names, columns = image_columns(images)
         _check_feature_names(self, X, reset=True)
@@ -210,7 +211,7 @@ class _NetworkEstimator(TransformerMixin, PickledNetwork, BaseEstimator):
         return Patients(
             prepared,
             codes,
-            None if groups is None else number_patients(groups, len(usable)),
+            None if groups is None else encode_groups(groups, len(usable)),
             usable,
             seed,
             resolve_device(self.device),
@@ -234,11 +235,9 @@ class _NetworkEstimator(TransformerMixin, PickledNetwork, BaseEstimator):
     def _train(self, patients, rows, title):
         """Train a network on some rows; the network and its history."""
         device = patients.device
-        train, validation = rows, None
-        if self.validation_fraction:
-            train, validation = validation_split(
-                rows, patients.codes, patients.groups, self.validation_fraction, patients.seed
-            )
+        train, validation = validation_split(
+            rows, self.validation_fraction, y=patients.codes, groups=patients.groups, random_state=patients.seed
+        )
         with seeded(patients.seed, device):
             network = self.architecture_.build(self.pretrained)
             if network.covariates is not None:
@@ -254,7 +253,7 @@ class _NetworkEstimator(TransformerMixin, PickledNetwork, BaseEstimator):
                 classes=self._balanced(patients.codes),
             )
             validate = None
-            if validation is not None:
+            if len(validation):
                 validate = partial(self._judged_on, network, patients, validation, loss, centre, scale)
             files = self._files(network, patients, train, validation)
             history = self._run(network, batches, loss, validate, title, files)
@@ -274,8 +273,7 @@ class _NetworkEstimator(TransformerMixin, PickledNetwork, BaseEstimator):
         # The weights it starts from: a file of the same name may hold others by now.
         for name, values in sorted(network.state_dict().items()):
             decisive.update(name.encode() + values.cpu().numpy().tobytes())
-        held_out = np.empty(0, int) if validation is None else validation
-        for rows in (train, held_out):
+        for rows in (train, validation):
             for values in (rows, patients.targets[rows], patients.clinical[rows]):
                 decisive.update(np.ascontiguousarray(values).tobytes())
             for images, present in patients.images.batches(rows, 64, n_jobs=self.n_jobs):

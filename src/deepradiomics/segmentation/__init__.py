@@ -1,8 +1,8 @@
 """Outlines of bones: networks that draw them, how they are cleaned, and how two of them are compared."""
 
+from deepradiomics.metrics.overlap import SurfaceDistance, dice, iou, overlap_ratio, surface_distance
 from deepradiomics.segmentation.architecture import UNetArchitecture
 from deepradiomics.segmentation.cleanup import clean_up, mean_confidence
-from deepradiomics.segmentation.overlap import SurfaceDistance, dice, iou, overlap_ratio, surface_distance
 from deepradiomics.segmentation.unet import UNetSegmenter
 
 __all__ = [

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
+from deepradiomics.metrics.overlap import dice
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.segmentation._frames import frame_image, frame_labels
-from deepradiomics.segmentation.overlap import dice
 from deepradiomics.training import augment_pair, in_chunks
 
 # Code of pixels whose truth is not known, in framed label maps: they count neither in the loss nor in a Dice.
@@ -176,51 +175,6 @@ def mean_dice(outlines, masks, n_classes, ignore_label):
     if not each:
         raise InputError("no image holds a class, so there is nothing to score", code="no_classes")
     return float(np.mean(each))
-
-
-def split(n, groups, fraction, seed):
-    """Rows for training and for validation, whole groups on one side."""
-    rows = np.arange(n)
-    codes = None if groups is None else _codes(groups, n)
-    if not fraction:
-        return rows, rows[:0]
-    n_units = n if codes is None else int(codes.max()) + 1
-    if n_units < 2:
-        raise InputError("a validation part needs two images of different patients at least", code="groups")
-    if np.ceil(fraction * n_units) >= n_units:
-        raise InputError(
-            f"a validation_fraction of {fraction} of {n_units} {'images' if codes is None else 'patients'} leaves none "
-            f"to train on; give at most {np.floor(1000 * (n_units - 1) / n_units) / 1000}",
-            code="validation_fraction",
-        )
-    splitter = ShuffleSplit if codes is None else GroupShuffleSplit
-    train, validation = next(splitter(1, test_size=fraction, random_state=seed).split(rows, groups=codes))
-    return rows[train], rows[validation]
-
-
-def _codes(groups, n):
-    """Return the number of each image's group among the sorted groups, (n,); messages hold no group, a patient."""
-    try:
-        values = np.asarray(groups, dtype=object)
-    except ValueError:  # columns of several lengths
-        values = np.empty((0, 0))
-    if values.shape != (n,):
-        found = f"{len(values)} groups" if values.ndim == 1 else f"groups of shape {values.shape}"
-        raise InputError(f"there are {n} images and {found}; give one group for each", code="groups")
-    try:
-        codes = pd.factorize(values, sort=True)[0]
-    except TypeError:
-        raise InputError(
-            "a group is no number or text, such as a list; give one for each image", code="groups"
-        ) from None
-    missing = np.flatnonzero(codes < 0)
-    if len(missing):
-        raise InputError(
-            f"the group of image {missing[0]} is missing ({len(missing)} such images); name its patient, or leave the "
-            "image out",
-            code="groups",
-        )
-    return codes
 
 
 def missing(number):

@@ -29,7 +29,6 @@ from deepradiomics.segmentation._pairs import (
     read_frame,
     read_labels,
     read_pairs,
-    split,
     validator,
 )
 from deepradiomics.segmentation._settings import (
@@ -42,6 +41,7 @@ from deepradiomics.segmentation._settings import (
 from deepradiomics.segmentation.architecture import UNetArchitecture
 from deepradiomics.segmentation.cleanup import clean_up
 from deepradiomics.segmentation.confidence import agreement, expected_dice, fit_calibration
+from deepradiomics.splits import encode_groups, validation_split
 from deepradiomics.training import (
     Batches,
     PickledNetwork,
@@ -342,7 +342,8 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
                 "give more, or add images of make_hips with their masks",
                 code="warm_start",
             )
-        parts = split(len(images), groups, self.validation_fraction, seed)
+        codes = None if groups is None else encode_groups(groups, len(images), sort=True)
+        parts = validation_split(np.arange(len(images)), self.validation_fraction, groups=codes, random_state=seed)
         framed = read_pairs(images, masks, len(self.classes), self.image_size, self.ignore_label)
         pairs = Pairs(*framed, *parts, seed, resolve_device(self.device))
         with seeded(pairs.seed, pairs.device):

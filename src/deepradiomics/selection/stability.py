@@ -6,7 +6,6 @@ from numbers import Real
 
 import numpy as np
 from scipy.ndimage import affine_transform
-from scipy.stats import f
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
@@ -14,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deepradiomics.exceptions import InputError
+from deepradiomics.metrics import icc
 
 
 class StabilitySelector(SelectorMixin, BaseEstimator):
@@ -93,7 +93,12 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
         if self.repeats is None:
             self.icc_ = self.icc_low_ = np.ones(X.shape[1])
         else:
-            self.icc_, self.icc_low_ = _correlations(self._checked_repeats(X.shape[1]), self.kind)
+            repeats = self._checked_repeats(X.shape[1])
+            # Images with a missing value in any feature are left out.
+            repeats = repeats[np.isfinite(repeats).all(axis=(1, 2))]
+            found = [icc(repeats[:, feature], self.kind) for feature in range(X.shape[1])]
+            self.icc_ = np.array([one.estimate for one in found])
+            self.icc_low_ = np.array([one.low for one in found])
         self.support_ = self.icc_low_ >= self.threshold
         return self
 
@@ -178,28 +183,3 @@ def _moved(image, *, shift_mm, angle, noise, rng):
     moved = affine_transform(mask.astype(np.uint8), rotation, centre - rotation @ (centre + shift), order=0) > 0
     pixels = image.pixels + noise * image.pixels.std() * grain
     return replace(image, pixels=pixels, mask=moved if image.mask is not None else None)
-
-
-def _correlations(repeats, kind, level=0.95):
-    """ICC and the lower end of its interval for repeats (n_images, n_features, n_repeats), each (n_features,).
-
-    Shrout and Fleiss 1979, all features at once. Images with a missing value in any feature are left out.
-    """
-    repeats = repeats[np.isfinite(repeats).all(axis=(1, 2))]
-    n, _, k = repeats.shape
-    images, raters, grand = repeats.mean(axis=2), repeats.mean(axis=0), repeats.mean(axis=(0, 2))
-    between = k * ((images - grand) ** 2).sum(axis=0) / (n - 1)
-    across = n * ((raters - grand[:, None]) ** 2).sum(axis=1) / (k - 1)
-    residual = repeats - images[:, :, None] - raters + grand[:, None]
-    error = (residual**2).sum(axis=(0, 2)) / ((n - 1) * (k - 1))
-    tail = (1 - level) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if kind == "ICC(3,1)":
-            low = between / f.isf(tail, n - 1, (n - 1) * (k - 1))
-            return tuple((value - error) / (value + (k - 1) * error) for value in (between, low))
-        icc = (between - error) / (between + (k - 1) * error + k * (across - error) / n)
-        a, b = k * icc / (n * (1 - icc)), 1 + k * icc * (n - 1) / (n * (1 - icc))
-        degrees = (a * across + b * error) ** 2 / ((a * across) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
-        limit = f.isf(tail, n - 1, degrees)
-        low = n * (between - limit * error) / (limit * (k * across + (k * n - k - n) * error) + n * between)
-    return icc, np.where(error + across == 0, icc, low)

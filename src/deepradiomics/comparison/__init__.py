@@ -1,0 +1,27 @@
+"""Compare feature sets and models: cross-validation with whole patients, external cohorts, leaks, a report."""
+
+from deepradiomics.comparison.compare import compare_feature_sets, compare_models
+from deepradiomics.comparison.importance import contributions, feature_importance
+from deepradiomics.comparison.leakage import (
+    check_separating_columns,
+    duplicate_groups,
+    likeness,
+    near_duplicates,
+    perceptual_hash,
+    pixel_hash,
+)
+from deepradiomics.comparison.result import Comparison
+
+__all__ = [
+    "Comparison",
+    "check_separating_columns",
+    "compare_feature_sets",
+    "compare_models",
+    "contributions",
+    "duplicate_groups",
+    "feature_importance",
+    "likeness",
+    "near_duplicates",
+    "perceptual_hash",
+    "pixel_hash",
+]

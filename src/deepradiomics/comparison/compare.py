@@ -1,0 +1,445 @@
+"""Compare feature sets of one model, or whole models, by cross-validation and on external cohorts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+from tqdm import tqdm
+
+from deepradiomics.comparison.checkpoints import fit_or_read
+from deepradiomics.comparison.feature_sets import resolve_feature_sets
+from deepradiomics.comparison.fitting import fit_feature_sets, group_routing
+from deepradiomics.comparison.leakage import check_id_columns, check_separating_columns, copies
+from deepradiomics.comparison.result import INTERNAL, Comparison
+from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
+from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.metrics._inputs import check_number, two_classes
+from deepradiomics.metrics.rates import youden_threshold
+from deepradiomics.metrics.roc import delong_covariance
+from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits, patient_groups
+
+
+# More arguments than elsewhere: those of the design, and what a long run needs.
+def compare_feature_sets(  # noqa: PLR0913
+    model,
+    X,
+    y,
+    *,
+    groups=None,
+    feature_sets=None,
+    cv=5,
+    n_repeats=1,
+    external=None,
+    checkpoint=None,
+    n_jobs=None,
+    random_state=None,
+):
+    """Compare feature sets of one model: cross-validated inside a cohort, and applied once to others.
+
+    Each block of features is fitted once in each fold, on its training rows, and shared by all sets; what learns
+    nothing (reading, regions, texture) is computed once for all rows. A set is a slice of the blocks' columns, with
+    the steps behind them fitted on it.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Holds a `ColumnTransformer` of named blocks and ends in a classifier; steps may stand before and between. It
+        is cloned, not fitted.
+    X : DataFrame of shape (n_samples, n_columns)
+        A row a patient, image or vertebra. An array will do where the model takes one.
+    y : array-like of shape (n_samples,)
+        Labels of two classes; the larger one is the event. The model is fitted on 0 and 1.
+    groups : array-like of shape (n_samples,), default=None
+        Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    feature_sets : list of str or dict of str to list of str, default=None
+        None compares all sums of the blocks: C, T, D, TC, DC, DT, DTC for blocks named clinical, texture and deep. A
+        list names some of these, or sums such as ``"texture+clinical"``; a dict gives the blocks of each set.
+    cv : int, splitter or iterable of (train, test), default=5
+        A number of folds is stratified, shuffled, and keeps patients together.
+    n_repeats : int, default=1
+        How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
+    external : dict of str to (X, y), default=None
+        Cohorts by name, from elsewhere or from later years. The model fitted on all of X is applied to each, once.
+    checkpoint : str or Path, default=None
+        Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
+        what is missing is fitted. It holds scores and no column of X.
+    n_jobs : int, default=None
+        Folds that run at a time. The result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds. The model keeps its own.
+
+    Returns
+    -------
+    Comparison
+        With ``table``, ``tests``, ``folds``, ``predictions`` and ``plot_roc()``.
+
+    Raises
+    ------
+    InputError
+        If the model is not of this form, labels are not two classes or unknown in a cohort, folds are impossible.
+    LeakageError
+        If a patient or an identical image stands on both sides of a split or in two cohorts, a column that a block
+        reads separates the classes by itself, or a step splits by group and there are no groups.
+
+    Notes
+    -----
+    **AUC.** The table shows the area of the pooled out-of-fold scores, ``folds`` that of each fold. Pooling compares
+    scores of models trained on different rows; where these are calibrated differently, the pooled area is a little too
+    small. Its interval is DeLong's with the variance multiplied by ``1 + sum_k n_test_k / n_train_k`` (2.25 for 5
+    folds), the correction of Nadeau and Bengio: the models of the folds share most of their training rows, and plain
+    DeLong, which takes the scores for fixed, covers 0.5 in about 80 of 100 cohorts whose labels are random. The tests
+    are corrected in the same way. External cohorts get plain DeLong. Patients with several rows count as clusters
+    (Obuchowski) in both; the intervals of sensitivity and the other rates take rows for independent.
+
+    With repeats, the area is the mean of the areas of the repeats and its variance the mean of theirs: repeats even out
+    the luck of the split, not that of the patients. Counts behind rates are means over repeats, too.
+
+    **Copies.** The same image in two groups or cohorts is an error. Pairs that merely look like copies (perceptual
+    hash) are listed in ``settings["near_duplicates"]`` and in the report.
+
+    **Thresholds** are Youden's, on training rows only: in each fold on scores of 3 folds within its training part, for
+    external cohorts on the out-of-fold scores of X.
+
+    **Failures.** What a region or texture step could not do and left empty, where its ``on_error`` allows that, is
+    listed in ``settings["failures"]`` (``row``, ``item``, ``code``, ``reason``, ``cohort``) and in the report.
+
+    **Nothing selected.** Where no feature of a set survived selection, the set predicts the prevalence in the
+    training part, for every row; ``n_features`` shows 0.
+
+    **Groups** reach every step whose ``fit`` takes ``groups`` and every splitter by group inside the model.
+
+    References
+    ----------
+    Nadeau C, Bengio Y. Inference for the generalization error. Machine Learning 2003;52:239-281.
+    Obuchowski NA. Nonparametric analysis of clustered ROC curve data. Biometrics 1997;53:567-578.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from deepradiomics import compare_feature_sets
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(80) % 2
+    >>> X = pd.DataFrame({"age": rng.normal(y, 1), "entropy": rng.normal(size=80), "patient": np.arange(80) // 2})
+    >>> blocks = ColumnTransformer(
+    ...     [("clinical", StandardScaler(), ["age"]), ("texture", StandardScaler(), ["entropy"])]
+    ... )
+    >>> model = make_pipeline(blocks, LogisticRegression())
+    >>> comparison = compare_feature_sets(model, X, y, random_state=0)
+    >>> comparison.table[["n", "events"]]
+                       n  events
+    cohort   features
+    internal C        80      40
+             T        80      40
+             TC       80      40
+    """
+    parts = cut_model(model)
+    models = [(parts, resolve_feature_sets(feature_sets, parts.blocks))]
+    cohorts, classes, seeds = _check(models, X, y, groups, external, random_state)
+    splits, near_duplicates = _split(cohorts, cv, n_repeats, seeds[0])
+    models, tables, failures = _compute_once(models, cohorts)
+    fits = _fit(models, tables, cohorts, splits, seeds[1], n_jobs, checkpoint)
+    settings = {"model": repr(model), "random_state": random_state, "near_duplicates": near_duplicates}
+    return _measure(models, cohorts, classes, splits, n_repeats, fits, settings | {"failures": failures})
+
+
+# As above, and no shorter for being about models.
+def compare_models(  # noqa: PLR0913
+    models,
+    X,
+    y,
+    *,
+    groups=None,
+    cv=5,
+    n_repeats=1,
+    external=None,
+    checkpoint=None,
+    n_jobs=None,
+    random_state=None,
+):
+    """Compare whole models: cross-validated inside a cohort, and applied once to others.
+
+    For models that differ in more than their blocks of features. All see the same folds; what a model computes without
+    learning is computed once.
+
+    Parameters
+    ----------
+    models : dict of str to estimator
+        Classifiers by name; pipelines with named blocks or any other. They are cloned, not fitted.
+    X : DataFrame of shape (n_samples, n_columns)
+        A row a patient, image or vertebra. A column ``patient`` keeps rows together and is not shown to the models.
+    y : array-like of shape (n_samples,)
+        Labels of two classes; the larger one is the event. The models are fitted on 0 and 1.
+    groups : array-like of shape (n_samples,), default=None
+        Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    cv : int, splitter or iterable of (train, test), default=5
+        A number of folds is stratified, shuffled, and keeps patients together.
+    n_repeats : int, default=1
+        How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
+    external : dict of str to (X, y), default=None
+        Cohorts by name, from elsewhere or from later years. Each model fitted on all of X is applied to each, once.
+    checkpoint : str or Path, default=None
+        Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
+        what is missing is fitted. It holds scores and no column of X.
+    n_jobs : int, default=None
+        Folds that run at a time. The result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds. The models keep their own.
+
+    Returns
+    -------
+    Comparison
+        As of :func:`compare_feature_sets`; its column ``features`` holds the names of the models.
+
+    Raises
+    ------
+    InputError
+        If there is no model, one is no classifier, labels are not two classes, folds are impossible.
+    LeakageError
+        As for :func:`compare_feature_sets`.
+
+    Notes
+    -----
+    A model without named blocks is fitted four times in each fold, three of them for its threshold.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from deepradiomics.comparison import compare_models
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> models = {"bayes": GaussianNB(), "nothing": DummyClassifier()}
+    >>> compare_models(models, X, y, random_state=0).table["auc"].round(2).tolist()
+    [0.99, 0.5]
+    """
+    if not isinstance(models, Mapping) or not models:
+        raise InputError(
+            f"models is a {type(models).__name__} of {np.size(models)}; give a dict of names and classifiers",
+            code="no_model",
+        )
+    parts = {name: _whole(model) for name, model in models.items()}
+    named = [(part, {name: part.blocks}) for name, part in parts.items()]
+    cohorts, classes, seeds = _check(named, X, y, groups, external, random_state)
+    splits, near_duplicates = _split(cohorts, cv, n_repeats, seeds[0])
+    named, tables, failures = _compute_once(named, cohorts)
+    fits = _fit(named, tables, cohorts, splits, seeds[1], n_jobs, checkpoint)
+    settings = {"model": repr(models), "random_state": random_state, "near_duplicates": near_duplicates}
+    return _measure(named, cohorts, classes, splits, n_repeats, fits, settings | {"failures": failures})
+
+
+@dataclass(frozen=True)
+class _Cohort:
+    """A table with the class (0 or 1) and the patient of each row."""
+
+    name: str
+    X: object
+    y: np.ndarray
+    groups: np.ndarray | None
+
+
+def _check(models, X, y, groups, external, random_state):
+    """Step 1: refuse what cannot be compared. Return the cohorts, the internal one first, the classes and two seeds."""
+    if np.ndim(X) < 2 or not hasattr(X, "shape"):
+        raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
+    if np.shape(y) != (len(X),):
+        raise InputError(f"y of shape {np.shape(y)} for {len(X)} rows of X; give one label a row", code="length")
+    classes, y = two_classes(np.asarray(y), "feature sets are compared on exactly 2")
+    try:
+        seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2).tolist()
+    except ValueError:
+        raise InputError(
+            f"random_state is a {type(random_state).__name__}; give a whole number, a RandomState or None",
+            code="random_state",
+        ) from None
+    internal = _Cohort(INTERNAL, X, y, patient_groups(X, groups))
+    cohorts = [internal, *_external_cohorts(external, X, classes)]
+    for parts, _ in models:
+        _check_model(parts, cohorts)
+    return cohorts, classes, seeds
+
+
+def _split(cohorts, cv, n_repeats, seed):
+    """Step 2: (train, test) of each fold, repeat by repeat. No patient and no image is on both sides."""
+    if check_number("n_repeats", n_repeats, low=1) > 1 and not isinstance(cv, int | np.integer):
+        raise InputError(
+            f"n_repeats is {n_repeats} with cv {type(cv).__name__}; repeats need a number of folds", code="n_repeats"
+        )
+    y, groups = cohorts[0].y, cohorts[0].groups
+    seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
+    splits = [split for own in seeds for split in cross_validation_splits(cv, y, groups, random_state=own)]
+    return splits, copies({cohort.name: cohort.X for cohort in cohorts}, groups)
+
+
+def _compute_once(models, cohorts):
+    """Step 3: run what learns nothing, once for all rows. Return what is left to fit, its tables, and what failed."""
+    left, tables, failures = [], [], []
+    for parts, sets in models:
+        front, found, failed = compute_once(parts.front, [cohort.X for cohort in cohorts])
+        left.append((ModelParts(front, parts.tail), sets))
+        tables.append(found)
+        failures.append(failed.assign(cohort=[cohorts[number].name for number in failed.pop("table")]))
+    # A step that several models share failed once.
+    return left, tables, pd.concat(failures).drop_duplicates(ignore_index=True)
+
+
+def _fit(models, tables, cohorts, splits, seed, n_jobs, checkpoint):
+    """Step 4: fit each fold, and once more all rows for external cohorts. Return the SetResults of each fit."""
+    y, groups = cohorts[0].y, cohorts[0].groups
+    fit_one = fit_feature_sets if checkpoint is None else partial(fit_or_read, checkpoint)
+    jobs = []
+    for (parts, sets), (X, *others) in zip(models, tables, strict=True):
+        own = [(train, [_safe_indexing(X, test)]) for train, test in splits]
+        for rows, tests in own + ([(np.arange(len(y)), others)] if others else []):
+            training = _safe_indexing(X, rows), y[rows], None if groups is None else groups[rows]
+            jobs.append(delayed(fit_one)(parts, sets, training, tests, seed))
+    run = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    fits = list(tqdm(run, total=len(jobs), desc="comparing", unit="fit"))
+    n_fits = len(jobs) // len(models)
+    return [[result for fit in fits[number::n_fits] for result in fit] for number in range(n_fits)]
+
+
+def _measure(models, cohorts, classes, splits, n_repeats, fits, settings):
+    """Step 5: gather scores, thresholds and areas of all fits."""
+    internal, n_folds = cohorts[0], len(splits) // n_repeats
+    frames, folds = [], []
+    for results in zip(*fits[: len(splits)], strict=True):
+        own = []
+        for number, (result, (_, test)) in enumerate(zip(results, splits, strict=True)):
+            repeat, fold = divmod(number, n_folds)
+            own.append(_frame(internal, result, 0, test, repeat=repeat, fold=fold))
+            y, both = internal.y[test], len(np.unique(internal.y[test])) == 2
+            row = {"features": result.name, "repeat": repeat, "fold": fold, "n": len(y), "events": int(y.sum())}
+            row |= {"n_features": result.n_features, "threshold": result.threshold}
+            folds.append(row | {"auc": delong_covariance(y, [result.scores[0]])[0][0] if both else np.nan})
+        frames.append(pd.concat(own).sort_values(["repeat", "row"]))
+    # Thresholds of external cohorts come from the out-of-fold scores of each set.
+    thresholds = {own["features"].iloc[0]: youden_threshold(own["y"], own["score"]) for own in frames}
+    for number, cohort in enumerate(cohorts[1:]):
+        for result in fits[-1]:
+            frame = _frame(cohort, result, number, np.arange(len(cohort.y)), repeat=0, fold=-1)
+            threshold = thresholds[result.name]
+            frames.append(frame.assign(threshold=threshold, call=frame["score"] >= threshold))
+    settings |= {"feature_sets": {name: blocks for _, sets in models for name, blocks in sets.items()}}
+    settings |= {"folds": n_folds, "n_repeats": n_repeats, "groups": internal.groups is not None}
+    inflation = 1 + sum(len(test) / len(train) for train, test in splits) / n_repeats
+    predictions = pd.concat(frames, ignore_index=True)
+    return Comparison(predictions, pd.DataFrame(folds), tuple(classes.tolist()), inflation, settings)
+
+
+def _check_model(parts, cohorts):
+    """Refuse a model that is no classifier, lacks its groups, or reads a column that is the label in disguise."""
+    X, y, groups = cohorts[0].X, cohorts[0].y, cohorts[0].groups
+    if not is_classifier(parts.tail[-1]):
+        raise InputError(
+            f"the last step of the model is a {type(parts.tail[-1]).__name__}; it must be a classifier",
+            code="no_classifier",
+        )
+    for part in (parts.front, parts.tail):
+        with group_routing(part, groups):
+            pass
+    if not isinstance(X, pd.DataFrame):
+        if np.ndim(X) == 2:
+            check_separating_columns(pd.DataFrame(X), y)
+        return
+    read, is_sure = columns_read(parts.front, X)
+    names = [name for name in X.columns if name in read]
+    for cohort in cohorts[1:] if is_sure else []:
+        lost = [name for name in names if name not in getattr(cohort.X, "columns", ())]
+        if lost:
+            raise InputError(
+                f"cohort {cohort.name!r} lacks {len(lost)} columns that the model reads, first {lost[0]!r}",
+                code="external_columns",
+            )
+    check_id_columns(X, groups, names if is_sure else [])
+    check_separating_columns(X, y, names)
+
+
+def _whole(model):
+    """A model as one feature set: cut behind its blocks, or all columns as one block."""
+    if not hasattr(model, "fit"):
+        raise InputError(
+            f"a model is a {type(model).__name__}; give a classifier of scikit-learn", code="no_classifier"
+        )
+    steps = model.steps if isinstance(model, Pipeline) else []
+    if any(isinstance(step, ColumnTransformer) for _, step in steps[:-1]):
+        return cut_model(model)
+    everything = ColumnTransformer(
+        [("all", "passthrough", _all_but_patients)], verbose_feature_names_out=False
+    ).set_output(transform="pandas")
+    return cut_model(make_pipeline(everything, model))
+
+
+def _all_but_patients(X):
+    """Places of the columns that a model may see."""
+    return [place for place, name in enumerate(getattr(X, "columns", range(X.shape[1]))) if name != PATIENT_COLUMN]
+
+
+def _external_cohorts(external, X, classes):
+    cohorts = []
+    if external is not None and not isinstance(external, Mapping):
+        raise InputError(
+            f"external is a {type(external).__name__}; give a dict, cohorts by name: {{'site B': (X_b, y_b)}}",
+            code="kind",
+        )
+    for name, cohort in (external or {}).items():
+        if not isinstance(cohort, tuple | list) or len(cohort) != 2:
+            raise InputError(f"cohort {name!r} is a {type(cohort).__name__}; give a pair (X, y)", code="kind")
+        table, labels = cohort
+        if not len(table):
+            raise InputError(f"cohort {name!r} has no row; leave it out", code="external_rows")
+        labels = np.asarray(labels)
+        if labels.shape != (len(table),) or not np.isin(labels, classes).all():
+            raise InputError(
+                f"cohort {name!r} has {len(table)} rows, labels of shape {labels.shape} and classes "
+                f"{np.unique(labels)[:5].tolist()}; give one label a row, of the classes {classes.tolist()}",
+                code="external_labels",
+            )
+        if name == INTERNAL:
+            raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name", code="name")
+        _check_other_patients(name, X, table)
+        cohorts.append(_Cohort(name, table, np.searchsorted(classes, labels), patient_groups(table)))
+    return cohorts
+
+
+def _check_other_patients(name, X, table):
+    if not all(PATIENT_COLUMN in getattr(part, "columns", ()) for part in (X, table)):
+        return
+    # The same number may be a word in one table and a number in the other.
+    shared = np.flatnonzero(table[PATIENT_COLUMN].astype(str).isin(X[PATIENT_COLUMN].astype(str)))
+    if len(shared):
+        raise LeakageError(
+            f"cohort {name!r}: rows {shared[:5].tolist()} ({len(shared)} in all) are of patients that X holds too; "
+            f"leave them out, or make the ids in column {PATIENT_COLUMN!r} unique where they are of other persons",
+            code="patient_overlap",
+        )
+
+
+def _frame(cohort, result, number, rows, *, repeat, fold):
+    """One row a row of the cohort: what a feature set says of it."""
+    score = result.scores[number]
+    columns = {
+        "cohort": cohort.name,
+        "features": result.name,
+        "row": rows,
+        "patient": rows if cohort.groups is None else cohort.groups[rows],
+        "repeat": repeat,
+        "fold": fold,
+        "y": cohort.y[rows],
+        "score": score,
+        "threshold": result.threshold,
+        "call": score >= result.threshold,
+        "n_features": result.n_features,
+    }
+    return pd.DataFrame(columns)

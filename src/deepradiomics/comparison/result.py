@@ -1,0 +1,272 @@
+"""What a comparison gives: predictions, and the tables, tests and plots made from them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from deepradiomics.comparison.subgroups import subgroup_table
+from deepradiomics.exceptions import InputError
+from deepradiomics.metrics.intervals import Interval, join_intervals
+from deepradiomics.metrics.rates import diagnostic_rates, rates_from_counts
+from deepradiomics.metrics.roc import auc_interval, delong_covariance, pairwise_tests
+
+# Name of the cohort that is cross-validated.
+INTERNAL = "internal"
+_RATES = ("sensitivity", "specificity", "ppv", "npv")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """What :func:`compare_feature_sets` gives: predictions, and the tables and plots made from them.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        One row a feature set and row of a cohort: ``cohort``, ``features``, ``row`` (its number in the cohort's table),
+        ``patient`` (number of the group), ``repeat`` (of the folds, from 0), ``fold`` (from 0; -1 in external cohorts),
+        ``y`` (0 or 1), ``score`` (larger means the event), ``threshold``, ``call`` and ``n_features``, the columns that
+        reached the classifier. Internal scores are out of fold.
+    folds : DataFrame
+        One row a feature set and fold: ``features``, ``repeat``, ``fold``, ``n``, ``events``, ``n_features``,
+        ``threshold`` and ``auc`` of that fold alone (NaN where it lacks a class).
+    classes : tuple
+        The two labels; the second is the event.
+    inflation : float, default=1.0
+        Factor on the variance of cross-validated areas.
+    settings : dict, default=<factory>
+        How the comparison was made, in words.
+
+    Examples
+    --------
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from deepradiomics import compare_feature_sets
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> blocks = ColumnTransformer(
+    ...     [("texture", StandardScaler(), ["mean texture"]), ("clinical", StandardScaler(), ["mean area"])]
+    ... )
+    >>> comparison = compare_feature_sets(make_pipeline(blocks, LogisticRegression()), X, y, cv=3, random_state=0)
+    >>> list(comparison.table.loc["internal"].index)
+    ['C', 'T', 'TC']
+    """
+
+    predictions: pd.DataFrame
+    folds: pd.DataFrame
+    classes: tuple
+    inflation: float = 1.0
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def table(self):
+        """DataFrame: (cohort, features) x auc, auc_low, auc_high, sensitivity, ..., npv_high, n, events, n_features."""
+        rows = []
+        for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
+            n_repeats = part["repeat"].nunique()
+            counts = np.array(diagnostic_rates(part["y"], part["call"]).counts) / n_repeats
+            rates = rates_from_counts(*counts.tolist())
+            row = {"cohort": cohort, "features": features} | self._auc(part).columns("auc")
+            for name in _RATES:
+                row |= getattr(rates, name).columns(name)
+            row |= {"n": len(part) // n_repeats, "events": part["y"].sum() // n_repeats}
+            rows.append(row | {"n_features": part["n_features"].mean()})
+        return pd.DataFrame(rows).set_index(["cohort", "features"])
+
+    def formatted(self):
+        """Return the table for readers: each estimate with its interval, as ``0.93 [0.90, 0.96]``.
+
+        Returns
+        -------
+        DataFrame
+            Cells are `Interval`; ``table`` has the same as numbers.
+
+        Examples
+        --------
+        See ``examples/demo.py``.
+        """
+        return join_intervals(self.table)
+
+    def __repr__(self):
+        return self.formatted().to_string()
+
+    def _repr_html_(self):
+        return self.formatted().to_html()
+
+    @property
+    def tests(self):
+        """DataFrame: DeLong's test of each pair of feature sets, corrected after Holm within each cohort."""
+        tables = []
+        for cohort, part in self.predictions.groupby("cohort", sort=False):
+            names = list(part["features"].unique())
+            if len(names) > 1 and part["y"].nunique() == 2:
+                test = pairwise_tests(names, *self._areas(part, names))
+                tables.append(test.assign(cohort=cohort).set_index(["cohort", "a", "b"]))
+        return pd.concat(tables) if tables else pd.DataFrame()
+
+    def worst_cases(self, features, *, cohort=INTERNAL, n=5):
+        """List the rows on which a feature set erred most.
+
+        Parameters
+        ----------
+        features : str
+            The feature set.
+        cohort : str, default="internal"
+            Which cohort.
+        n : int, default=5
+            How many rows.
+
+        Returns
+        -------
+        DataFrame
+            Worst first: ``row`` (its number in the cohort's table), ``y``, ``score`` (mean over repeats) and
+            ``percentile``, the proportion of the other class that is on the wrong side of the row (1 is the worst).
+
+        Raises
+        ------
+        InputError
+            If there is no such feature set or cohort.
+
+        Examples
+        --------
+        See ``examples/compare_feature_sets.py``.
+        """
+        part = self.predictions.query("cohort == @cohort and features == @features")
+        if part.empty:
+            known = ", ".join(self.predictions["features"].unique())
+            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
+        rows = part.groupby("row", sort=True)[["y", "score"]].mean().reset_index()
+        of_event = rows["y"] == 1
+        wrong = np.empty(len(rows))
+        for side, sign in ((of_event, 1), (~of_event, -1)):
+            other = np.sort(sign * rows.loc[~side, "score"].to_numpy())
+            wrong[side] = 1 - np.searchsorted(other, sign * rows.loc[side, "score"], side="right") / max(len(other), 1)
+        rows["y"] = rows["y"].astype(int)
+        return rows.assign(percentile=wrong).sort_values("percentile", ascending=False, kind="stable").head(n)
+
+    def plot_roc(self, *, axes=None):
+        """Draw the ROC curve of each feature set, a panel a cohort.
+
+        Parameters
+        ----------
+        axes : array of matplotlib Axes, default=None
+            One a cohort; None makes a new figure.
+
+        Returns
+        -------
+        array of matplotlib Axes
+            The panels.
+
+        Examples
+        --------
+        See ``examples/demo.py``.
+        """
+        from deepradiomics.metrics.displays import plot_roc_panels
+
+        return plot_roc_panels(self.predictions, self.formatted()["auc"], axes=axes)
+
+    def subgroups(self, labels, *, cohort=INTERNAL, features=None):
+        """Split one cohort by sex, age band, site or scanner, and see whether the areas hold.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_rows,)
+            Subgroup of each row of the cohort's table.
+        cohort : str, default="internal"
+            Which cohort.
+        features : list of str, default=None
+            Which feature sets; None is all.
+
+        Returns
+        -------
+        DataFrame
+            One row a subgroup and feature set: ``auc``, ``auc_low``, ``auc_high`` (NaN for a subgroup of one class),
+            ``n``, ``events``, ``prevalence``, ``p_association``, the chi-square test of whether the prevalence differs
+            between subgroups, and ``p_score``, the Kruskal-Wallis test of whether the scores of rows without the event
+            do. Where both are small, the model may read the subgroup (a scanner, say) off the image and score without
+            looking at bone: compare the areas within subgroups with that of all.
+
+        Raises
+        ------
+        InputError
+            If there is not one label a row of a known cohort.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        part = self.predictions[self.predictions["cohort"] == cohort]
+        known = list(part["features"].unique())
+        unknown = [name for name in features or [] if name not in known]
+        if part.empty or unknown:
+            raise InputError(
+                f"no feature set {unknown[:3]} in cohort {cohort!r}; there are {known or 'none'}", code="features"
+            )
+        chosen = known if features is None else features
+        return subgroup_table(part[part["features"].isin(chosen)], labels, self._auc)
+
+    # What a page can be given besides the comparison.
+    def to_html(
+        self, path, *, title="Comparison of feature sets", subgroups=None, excluded=None, figures=None, images=None
+    ):
+        """Write one self-contained page: what was compared, tables, tests, plots, settings.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        title : str, default="Comparison of feature sets"
+            Heading of the page.
+        subgroups : dict of str to array-like of shape (n_rows,), default=None
+            Labels of the rows of X by what they are, such as ``{"sex": X["sex"]}``.
+        excluded : dict of str to int, default=None
+            Patients left out before the comparison, by reason.
+        figures : dict of str to matplotlib Figure, default=None
+            More figures by caption: boxes on bones, importances.
+        images : sequence of Radiographs or arrays of shape (H, W), default=None
+            Image of each row of X. With it, the rows on which the largest feature set erred most are shown; without
+            it, no image of a patient is on the page.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        MissingDependencyError
+            If Jinja2 is not installed.
+        InputError
+            If there is not one image a row.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        from deepradiomics.comparison.report import write_report
+
+        return write_report(
+            self, path, title=title, subgroups=subgroups, excluded=excluded, figures=figures, images=images
+        )
+
+    def _auc(self, part):
+        if part["y"].nunique() < 2:
+            return Interval(np.nan, np.nan, np.nan)
+        auc, covariance = self._areas(part, [part["features"].iloc[0]])
+        return auc_interval(auc[0], covariance[0, 0])
+
+    def _areas(self, part, names):
+        """Areas of some feature sets and their covariance, both averaged over repeats of the folds.
+
+        Repeats share the patients, so averaging leaves the variance between cohorts as it is.
+        """
+        found = []
+        for _, own in part.groupby("repeat"):
+            by_set = [own[own["features"] == name] for name in names]
+            first = by_set[0]
+            scores = [rows["score"].to_numpy() for rows in by_set]
+            found.append(delong_covariance(first["y"], scores, groups=first["patient"]))
+        auc, covariance = (np.mean(values, axis=0) for values in zip(*found, strict=True))
+        return auc, covariance * (self.inflation if part["cohort"].iloc[0] == INTERNAL else 1.0)

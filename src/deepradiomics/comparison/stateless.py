@@ -1,0 +1,334 @@
+"""Compute what learns nothing once for all rows, so that no fold computes it again."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils._indexing import _get_column_indices
+from sklearn.utils.metaestimators import available_if
+
+from deepradiomics.estimators import failures_of
+from deepradiomics.exceptions import InputError
+
+_FAILURE = ["table", "row", "item", "code", "reason"]
+
+
+@dataclass(frozen=True)
+class ModelParts:
+    """A pipeline cut behind its blocks.
+
+    Parameters
+    ----------
+    front : Pipeline
+        The steps up to and with the ColumnTransformer of named blocks, which is the last.
+    tail : Pipeline
+        The steps behind it; the last is the classifier.
+
+    Examples
+    --------
+    >>> from deepradiomics.comparison.stateless import cut_model
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> blocks = ColumnTransformer([("clinical", "passthrough", ["age"])])
+    >>> cut_model(make_pipeline(blocks, LogisticRegression())).blocks
+    ['clinical']
+    """
+
+    front: Pipeline
+    tail: Pipeline
+
+    @property
+    def blocks(self):
+        """Names of the blocks."""
+        names = [name for name, transformer, _ in self.front[-1].transformers if not _is(transformer, "drop")]
+        return names + ([] if _is(self.front[-1].remainder, "drop") else ["remainder"])
+
+
+def cut_model(model):
+    """Cut a pipeline behind its blocks.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Holds a `ColumnTransformer` of named blocks and ends in a classifier.
+
+    Returns
+    -------
+    ModelParts
+        Unfitted clones of the two parts.
+
+    Raises
+    ------
+    InputError
+        If the model is no pipeline, holds no `ColumnTransformer`, or ends with it.
+
+    Examples
+    --------
+    >>> from deepradiomics.comparison.stateless import cut_model
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> blocks = ColumnTransformer([("clinical", "passthrough", ["age"])])
+    >>> [name for name, _ in cut_model(make_pipeline(blocks, LogisticRegression())).tail.steps]
+    ['logisticregression']
+    """
+    if not isinstance(model, Pipeline):
+        raise InputError(
+            f"the model is a {type(model).__name__}; give a Pipeline that holds a ColumnTransformer of named blocks "
+            "and ends in a classifier",
+            code="not_a_pipeline",
+        )
+    positions = [i for i, (_, step) in enumerate(model.steps) if isinstance(step, ColumnTransformer)]
+    if not positions or positions[0] == len(model.steps) - 1:
+        names = ", ".join(name for name, _ in model.steps)
+        raise InputError(
+            f"the pipeline has the steps {names}; one must be a ColumnTransformer of named blocks, and a classifier "
+            "must follow it",
+            code="no_blocks",
+        )
+    copy, cut = clone(model), positions[0] + 1
+    return ModelParts(Pipeline(copy.steps[:cut]), Pipeline(copy.steps[cut:]))
+
+
+def is_stateless(step):
+    """Tell whether a step learns nothing from the rows it is fitted on.
+
+    Parameters
+    ----------
+    step : estimator or str
+        A step of a pipeline.
+
+    Returns
+    -------
+    bool
+        True for scikit-learn's tag ``requires_fit=False``, for frozen estimators and for ``"passthrough"``.
+
+    Examples
+    --------
+    >>> from deepradiomics.comparison.stateless import is_stateless
+    >>> from sklearn.preprocessing import Normalizer, StandardScaler
+    >>> is_stateless(Normalizer()), is_stateless(StandardScaler())
+    (True, False)
+    """
+    if step is None or isinstance(step, str):
+        return _is(step, "passthrough") or step is None
+    return isinstance(step, FrozenEstimator) or not get_tags(step).requires_fit
+
+
+def compute_once(front, tables):
+    """Run the leading stateless steps of a pipeline, and of each of its blocks, once for all rows.
+
+    Parameters
+    ----------
+    front : Pipeline
+        Ends in the ColumnTransformer of named blocks.
+    tables : list of DataFrames or arrays
+        The table of each cohort; the first is the one that folds are cut from.
+
+    Returns
+    -------
+    front : Pipeline
+        What is left to fit, in which stored results stand for the computed steps.
+    tables : list of DataFrames or arrays
+        The tables it takes, row for row.
+    failures : DataFrame of shape (n_failures, 5)
+        What the steps could not do and left empty: ``table`` (its number), ``row``, ``item`` (column or region),
+        ``code`` and ``reason``.
+
+    Notes
+    -----
+    A stateless step sees all rows of a cohort in one call. That gives what it would give in each fold if it treats
+    each row by itself, as the tag promises; a `FunctionTransformer` whose function mixes rows breaks the promise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import FunctionTransformer, StandardScaler
+    >>> from deepradiomics.comparison.stateless import compute_once
+    >>> texture = make_pipeline(FunctionTransformer(np.sqrt), StandardScaler())
+    >>> front = make_pipeline(ColumnTransformer([("texture", texture, [0])]))
+    >>> rest, (table,), failures = compute_once(front, [np.array([[1.0], [9.0]])])
+    >>> rest.fit_transform(table).ravel().tolist()
+    [-1.0, 1.0]
+    """
+    steps, leading, failures = list(front.steps), [], []
+    while len(steps) > 1 and is_stateless(steps[0][1]):
+        leading.append(steps.pop(0))
+    if leading:
+        _, tables = _run(Pipeline(leading), tables, failures)
+    if len(steps) > 1:
+        return Pipeline(steps), list(tables), pd.DataFrame(failures, columns=_FAILURE)
+    blocks, tables = _compute_heads(steps[0][1], list(tables), failures)
+    return Pipeline([(steps[0][0], blocks)]), tables, pd.DataFrame(failures, columns=_FAILURE)
+
+
+def columns_read(front, table):
+    """Name the columns of a table that the blocks read.
+
+    Parameters
+    ----------
+    front : Pipeline
+        Steps up to the unfitted blocks, a ColumnTransformer.
+    table : DataFrame
+        The table that the model starts from. Columns that a step before the blocks makes are not in it.
+
+    Returns
+    -------
+    names : set of str
+        Names of columns; all of them where a step stands before the blocks, and not all are read by name.
+    is_sure : bool
+        Whether all of these are read.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from deepradiomics.comparison.stateless import columns_read
+    >>> table = pd.DataFrame({"age": [1], "id": [2], "weight": [70]})
+    >>> blocks = ColumnTransformer([("age", "passthrough", ["age"]), ("last", "passthrough", [-1])])
+    >>> sorted(columns_read(make_pipeline(blocks), table)[0])
+    ['age', 'weight']
+    """
+    blocks, everything = front[-1], set(table.columns)
+    chosen = [[columns] if isinstance(columns, str) else columns for _, _, columns in blocks.transformers]
+    by_name = all(isinstance(part, list) and all(isinstance(name, str) for name in part) for part in chosen)
+    if by_name and _is(blocks.remainder, "drop"):
+        return {name for part in chosen for name in part} & everything, True
+    if len(front) > 1:
+        return everything, False
+    if not _is(blocks.remainder, "drop"):
+        return everything, True
+    chosen = [part(table) if callable(part) else part for part in chosen]
+    return {table.columns[place] for part in chosen for place in _get_column_indices(table, part)}, True
+
+
+class _Stored(BaseEstimator, TransformerMixin):
+    """Looks rows up in a table computed before, by the row number in the last column of its input."""
+
+    def __init__(self, table, names=None):
+        self.table = table
+        self.names = names
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+    def set_output(self, *, transform=None):
+        """Keep the container in which the rows were stored."""
+        return self
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        numbers = _safe_indexing(X, [X.shape[1] - 1], axis=1)
+        rows = _safe_indexing(self.table, np.asarray(numbers, dtype=np.intp).ravel())
+        return rows.set_axis(X.index, axis=0) if isinstance(rows, pd.DataFrame) and hasattr(X, "index") else rows
+
+    @available_if(lambda self: self.names is not None)
+    def get_feature_names_out(self, input_features=None):
+        return np.asarray(self.names, dtype=object)
+
+
+def _run(steps, tables, failures):
+    """Fit a stateless pipeline on the first table and transform each; return it and the results."""
+    fitted, found = clone(steps), []
+    for number, table in enumerate(tables):
+        found.append(fitted.transform(table) if found else fitted.fit_transform(table))
+        failures += [(number, *failure) for failure in failures_of(fitted)]
+    return fitted, found
+
+
+def _compute_heads(blocks, tables, failures):
+    """Compute the stateless head of each block; return the blocks that are left and the tables they take."""
+    row_number = tables[0].shape[1]
+    transformers, read, replaced = [], set(), set()
+    for name, transformer, columns in blocks.transformers:
+        columns = columns(tables[0]) if callable(columns) else columns
+        where = _positions(columns, tables[0])
+        head, rest = _head_and_rest(transformer)
+        stored = _stored(head, tables, columns, failures) if head and where else None
+        if stored is None:
+            read.update(where)
+            transformers.append((name, transformer, columns))
+        else:
+            replaced.update(where)
+            transformers.append((name, Pipeline([("stored", stored), *rest]), [*where, row_number]))
+    if not replaced:
+        return blocks, tables
+    return clone(blocks).set_params(transformers=transformers), _numbered(tables, sorted(replaced - read))
+
+
+def _positions(columns, table):
+    """Positions of the columns that a block takes."""
+    if isinstance(columns, int | np.integer) and not isinstance(columns, bool):
+        return [int(columns)]
+    return [int(position) for position in _get_column_indices(table, columns)]
+
+
+def _head_and_rest(transformer):
+    """Split a block into its leading stateless steps and the steps that are left."""
+    if _is(transformer, "drop") or _is(transformer, "passthrough"):
+        return [], []
+    steps = list(transformer.steps) if isinstance(transformer, Pipeline) else [("block", transformer)]
+    head = []
+    while steps and is_stateless(steps[0][1]):
+        head.append(steps.pop(0)[1])
+    return [step for step in head if not _is(step, "passthrough") and step is not None], steps
+
+
+def _stored(head, tables, columns, failures):
+    """Run a head on its columns; None where its output is of a kind that is not stored, such as a sparse matrix."""
+    parts = [_safe_indexing(table, columns, axis=1) for table in tables]
+    fitted, parts = _run(make_pipeline(*head), parts, failures)
+    if all(isinstance(part, pd.DataFrame) for part in parts):
+        return _Stored(pd.concat(parts, ignore_index=True), list(parts[0].columns))
+    if all(isinstance(part, np.ndarray) and part.ndim == 2 for part in parts):
+        named = all(hasattr(step, "get_feature_names_out") for step in head)
+        return _Stored(np.concatenate(parts), list(fitted.get_feature_names_out()) if named else None)
+    return None
+
+
+def _numbered(tables, unneeded):
+    """Append a running row number to each table, and empty the columns that nothing reads any more."""
+    numbered, start = [], 0
+    # One name for all tables: they may differ in columns that nothing reads.
+    columns = [column for table in tables for column in getattr(table, "columns", ())]
+    for table in tables:
+        numbers = np.arange(start, start + len(table))
+        start += len(table)
+        if isinstance(table, pd.DataFrame):
+            # Images are not sent to other processes once their features are known.
+            table = table.assign(**{str(table.columns[i]): None for i in unneeded if isinstance(table.columns[i], str)})
+            table.insert(table.shape[1], _new_name(columns), numbers)
+        else:
+            table = np.column_stack([table, numbers])
+        numbered.append(table)
+    return numbered
+
+
+def _new_name(columns):
+    """A column name that is free, of the kind the tables have (scikit-learn refuses to mix kinds)."""
+    if all(isinstance(column, str) for column in columns):
+        return "_" + max(columns, key=len) + "_row"
+    return max(column for column in columns if not isinstance(column, str)) + 1
+
+
+def _is(step, word):
+    return isinstance(step, str) and step == word

@@ -1,0 +1,67 @@
+"""How good answers are: areas, rates, intervals, calibration, agreement, overlap. Arrays in, numbers out."""
+
+from deepradiomics.metrics.agreement import icc, mcnemar, weighted_kappa
+from deepradiomics.metrics.bootstrap import bootstrap_interval
+from deepradiomics.metrics.calibration import Calibration, calibration_curve, calibration_measures
+from deepradiomics.metrics.decision import net_benefit
+from deepradiomics.metrics.displays import (
+    CalibrationPlot,
+    DecisionCurvePlot,
+    ForestPlot,
+    ImportancePlot,
+    RocPlot,
+)
+from deepradiomics.metrics.intervals import Interval, clopper_pearson, wilson, wilsoncc
+from deepradiomics.metrics.multiclass import multiclass_auc, multiclass_rates
+from deepradiomics.metrics.overlap import SurfaceDistance, dice, iou, overlap_ratio, surface_distance
+from deepradiomics.metrics.rates import (
+    DiagnosticRates,
+    diagnostic_rates,
+    rates_from_counts,
+    sensitivity_threshold,
+    youden_threshold,
+)
+from deepradiomics.metrics.readers import MRMCResult, ReaderStudy, obuchowski_rockette, reader_study
+from deepradiomics.metrics.roc import DelongResult, delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
+
+__all__ = [
+    "Calibration",
+    "CalibrationPlot",
+    "DecisionCurvePlot",
+    "DelongResult",
+    "DiagnosticRates",
+    "ForestPlot",
+    "ImportancePlot",
+    "Interval",
+    "MRMCResult",
+    "ReaderStudy",
+    "RocPlot",
+    "SurfaceDistance",
+    "bootstrap_interval",
+    "calibration_curve",
+    "calibration_measures",
+    "clopper_pearson",
+    "delong_covariance",
+    "delong_test",
+    "delong_tests",
+    "diagnostic_rates",
+    "dice",
+    "holm",
+    "icc",
+    "iou",
+    "mcnemar",
+    "multiclass_auc",
+    "multiclass_rates",
+    "net_benefit",
+    "obuchowski_rockette",
+    "overlap_ratio",
+    "rates_from_counts",
+    "reader_study",
+    "roc_auc_ci",
+    "sensitivity_threshold",
+    "surface_distance",
+    "weighted_kappa",
+    "wilson",
+    "wilsoncc",
+    "youden_threshold",
+]

@@ -1,0 +1,217 @@
+"""Leaks are found and named: on made-up tables, and on the real knees with their known traps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy import ndimage
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from deepradiomics import Radiograph, clinical_encoder, compare_feature_sets, compare_models
+from deepradiomics.comparison import (
+    check_separating_columns,
+    duplicate_groups,
+    likeness,
+    near_duplicates,
+    perceptual_hash,
+    pixel_hash,
+)
+from deepradiomics.comparison.leakage import copies
+from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.simulation import make_hips
+
+KNEES = Path(__file__).resolve().parents[2] / "../shared/data/knees"
+needs_knees = pytest.mark.skipif(not KNEES.exists(), reason=f"no real radiographs in {KNEES}")
+
+
+@dataclass
+class Film:
+    pixels: np.ndarray
+
+
+def picture(seed, size=64):
+    rng = np.random.default_rng(seed)
+    return np.cumsum(np.cumsum(rng.normal(size=(size, size)), axis=0), axis=1)
+
+
+def test_identical_images_share_a_hash_and_others_do_not(tmp_path):
+    a = picture(0)
+    assert pixel_hash(a) == pixel_hash(Film(a.astype(np.float32)))
+    assert pixel_hash(a) != pixel_hash(a.T)
+    for name in ("one.png", "two.png"):
+        Image.fromarray((picture(1) % 255).astype(np.uint8)).save(tmp_path / name)
+    assert duplicate_groups([tmp_path / "one.png", str(tmp_path / "two.png"), None]).tolist() == [0, 0, 1]
+
+
+def test_resized_and_brightened_copies_are_near_and_others_far():
+    images = [picture(seed) for seed in range(6)]
+    copies = [np.kron(image, np.ones((2, 2))) * 3 + 10 for image in images]
+    noisy = [image + np.random.default_rng(9).normal(0, 0.01 * image.std(), image.shape) for image in images]
+    assert duplicate_groups([*images, *copies], min_likeness=0.97).tolist() == list(range(6)) * 2
+    distances = [(perceptual_hash(a) != perceptual_hash(b)).sum() for a, b in zip(images, noisy, strict=True)]
+    assert max(distances) <= 4
+    assert (perceptual_hash(images[0]) != perceptual_hash(images[1])).sum() > 10
+    with pytest.raises(InputError, match="perceptual"):
+        perceptual_hash(np.zeros((3, 3)))
+
+
+@needs_knees
+def test_the_real_knees_hold_the_copies_that_their_readme_names():
+    knees = pd.read_csv(KNEES / "clinical.csv", skipinitialspace=True)
+    groups = pd.Series(duplicate_groups([KNEES / "images" / name for name in knees["image"]]), index=knees["id"])
+    for same in (["OP102", "OS40"], ["OP53", "OS8", "OS9"], ["N22", "N27"]):
+        assert len(set(groups[same])) == 1
+
+
+@needs_knees
+def test_the_score_that_made_the_label_is_refused_by_name():
+    knees = pd.read_csv(KNEES / "clinical.csv", skipinitialspace=True)
+    y = (knees["label"] == "osteoporosis").astype(int)
+    check_separating_columns(knees, y, ["age", "sex", "weight_kg", "bmi"])
+    with pytest.raises(LeakageError, match="'t_score_qus' alone separates"):
+        check_separating_columns(knees, y, ["age", "t_score_qus", "weight_kg"])
+
+
+def table(n=60):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 2
+    return pd.DataFrame({"age": rng.normal(60 + y, 8), "film": [Film(picture(i, 16)) for i in range(n)]}), y
+
+
+def model(columns=("age",)):
+    read = FunctionTransformer(lambda X: np.array([[film.pixels.mean()] for film in X["film"]]))
+    return make_pipeline(
+        ColumnTransformer([("clinical", clinical_encoder(), list(columns)), ("texture", read, ["film"])]),
+        LogisticRegression(max_iter=1000),
+    )
+
+
+def test_a_comparison_refuses_an_image_in_two_groups_and_takes_it_in_one():
+    X, y = table()
+    X.loc[7, "film"] = Film(X.loc[3, "film"].pixels.copy())
+    with pytest.raises(LeakageError, match=r"row 3 of internal .* row 7 of internal"):
+        compare_feature_sets(model(), X, y)
+    assert compare_feature_sets(model(), X, y, groups=duplicate_groups(X["film"])).table.shape[0] == 3
+
+
+def test_a_comparison_refuses_an_image_in_two_cohorts():
+    X, y = table()
+    other = X.iloc[[5, 6]].assign(film=[Film(picture(500, 16)), X.loc[2, "film"]])
+    with pytest.raises(LeakageError, match=r"row 2 of internal .* row 1 of B"):
+        compare_feature_sets(model(), X, y, external={"B": (other, [0, 1])})
+
+
+def test_equal_empty_label_maps_are_no_duplicates():
+    X, y = table()
+    X["mask"] = [np.zeros((16, 16), dtype=np.uint8)] * 60
+    assert len(compare_feature_sets(model(), X, y).table) == 3
+
+
+@pytest.mark.parametrize("values", [lambda y: -2.5 - y, lambda y: np.where(y, "clinic", "screening")])
+def test_a_comparison_refuses_the_label_in_disguise(values):
+    X, y = table()
+    with pytest.raises(LeakageError, match="'score' alone separates"):
+        compare_feature_sets(model(["age", "score"]), X.assign(score=values(y)), y)
+    assert len(compare_feature_sets(model(["age"]), X.assign(score=values(y)), y).table) == 3  # No block reads it.
+
+
+def test_small_tables_pass():
+    check_separating_columns(pd.DataFrame({"age": [1, 2, 3, 4]}), [0, 0, 1, 1])
+
+
+def test_patients_in_one_position_are_no_copies_and_copies_are_found():
+    hips = make_hips(12, random_state=0, image_shape=(256, 256)).data["radiograph"]
+    rng = np.random.default_rng(0)
+    copies = {
+        "resized": ndimage.zoom(hips[0].pixels, 0.7, order=1),
+        "gamma": np.sqrt(hips[1].pixels),
+        "compressed": np.round(hips[2].pixels / 16) * 16 + rng.normal(0, 20, hips[2].pixels.shape),
+    }
+    images = [*hips, *map(Radiograph, copies.values())]
+    table = pd.DataFrame({"radiograph": images})
+    pairs = near_duplicates({"internal": table}, None)
+    assert pairs[["row_a", "row_b"]].to_numpy().tolist() == [[0, 12], [1, 13], [2, 14]]
+    assert duplicate_groups(images, min_likeness=0.97).tolist() == [*range(12), 0, 1, 2]
+    others = [likeness(hips[i], hips[j]) for i in range(12) for j in range(i)]
+    assert max(others) < 0.95 < pairs["likeness"].min()
+
+
+def test_images_named_by_their_files_are_looked_into(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (3, 64, 64), dtype=np.uint8)
+    box = np.zeros((64, 64), dtype=np.uint8)
+    box[20:40, 10:50] = 255
+    for number, image in enumerate([noise[0], noise[1], noise[0], box, box, noise[2]]):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    names = [str(tmp_path / f"{number}.png") for number in range(6)]
+    table = pd.DataFrame({"hip": names[:3], "mask": names[3:5] + [names[3]], "id": list("abc")})
+    with pytest.raises(LeakageError, match=r"row 0 of internal .* and row 2 of internal") as caught:
+        copies({"internal": table}, None)
+    assert str(tmp_path) not in str(caught.value)
+    copies({"internal": table}, np.array([0, 1, 0]))
+    # Rows without a file, and files that hold no image, are none of its business.
+    (tmp_path / "5.png").write_bytes(b"no image")
+    odd = pd.DataFrame({"hip": [names[0], names[5], str(tmp_path / "nothing.png"), None]})
+    copies({"internal": odd}, None)
+    with pytest.raises(LeakageError, match="external"):
+        copies({"internal": odd, "external": table[["hip"]][2:]}, None)
+
+
+def test_the_patients_number_never_reaches_a_model():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    ids = np.where(rng.random(60) < 0.15, 1 - y, y) * 1000 + rng.permutation(60)
+    X = pd.DataFrame({"noise": rng.normal(size=60), "patient": ids})
+    alone = compare_models({"forest": RandomForestClassifier(random_state=0)}, X, y, random_state=0)
+    without = compare_models(
+        {"forest": RandomForestClassifier(random_state=0)}, X[["noise"]], y, groups=ids, random_state=0
+    )
+    np.testing.assert_array_equal(alone.predictions["score"], without.predictions["score"])
+    for columns, rest in (
+        (["noise", "patient"], "drop"),
+        ([0, 1], "drop"),
+        (slice(None), "drop"),
+        (lambda table: list(table.columns), "drop"),
+        (["noise"], "passthrough"),
+    ):
+        blocks = ColumnTransformer([("all", "passthrough", columns)], remainder=rest)
+        with pytest.raises(LeakageError, match="'patient' names the patient"):
+            compare_feature_sets(make_pipeline(blocks, LogisticRegression()), X, y, random_state=0)
+
+
+@pytest.mark.parametrize("kind", ["objects", "dates", "array"])
+def test_the_label_in_disguise_of_another_type(kind):
+    y = np.arange(60) % 2
+    hidden = {
+        "objects": pd.Series([int(label) for label in y], dtype=object),
+        "dates": pd.Series(pd.to_datetime("2020-01-01") + pd.to_timedelta(400 * y + np.arange(60), unit="D")),
+        "array": pd.Series(y * 1.0),
+    }[kind]
+    X = pd.DataFrame({"noise": np.random.default_rng(0).normal(size=60), "hidden": hidden})
+    with pytest.raises(LeakageError, match="alone separates"):
+        compare_models({"a": LogisticRegression()}, X.to_numpy() if kind == "array" else X, y, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"y": np.array([0, 1, None] * 20, dtype=object)}, "no_label"),
+        ({"external": [("a", "b")]}, "kind"),
+        ({"external": {"B": (pd.DataFrame({"other": [1.0, 2.0]}), [0, 1])}}, "external_columns"),
+        ({"external": {"B": (pd.DataFrame({"noise": []}), [])}}, "external_rows"),
+        ({"external": {"B": (pd.DataFrame({"noise": [1.0, 2.0], "patient": ["3", "x"]}), [0, 1])}}, "patient_overlap"),
+        ({"groups": pd.array(["a", None] * 30, dtype="string")}, "missing_patient"),
+    ],
+)
+def test_tables_that_cannot_be_compared_say_so(change, code):
+    X = pd.DataFrame({"noise": np.random.default_rng(0).normal(size=60), "patient": range(60)})
+    given = {"y": np.arange(60) % 2} | change
+    with pytest.raises((InputError, LeakageError)) as caught:
+        compare_models({"a": LogisticRegression()}, X, **given, random_state=0)
+    assert caught.value.code == code
