@@ -10,6 +10,8 @@ from deepradiomics.exceptions import RegionError
 # which is 65 to 85 mm: arcs of 25, 37 and 52 mm, radii of 10 to 37 mm.
 _ARCS = (0.33, 0.5, 0.7)
 _RADII = (0.13, 0.5)
+# The neck leaves the head downwards and to the side: the rest of the head is free.
+_FREE_DIRECTION, _FREE_HALF_ANGLE = np.deg2rad(-143.0), np.deg2rad(105.0)
 # How far a point of the outline may lie from a circle that it supports, as a share of the radius.
 _NEAR = 0.06
 _SECTORS = 36
@@ -21,8 +23,8 @@ _EVERY = 12
 class Head:
     """A circle in an outline: centre (row, column), radius in pixels, and how well the outline follows it.
 
-    ``arc`` is the share of the circle's 36 sectors that lie on the outline, ``residual`` the deviation there as a
-    share of the radius, ``stretch`` the height over the width of the ellipse that fits the arc best.
+    ``stretch`` is the height over the width of the upright ellipse that fits the head best, ``arc`` the share of its 36
+    sectors that lie on the outline, ``residual`` the deviation there as a share of the radius.
     """
 
     centre: np.ndarray
@@ -58,10 +60,12 @@ def find_head(outline):
     score = score + 0.35 * ((centres - middle) @ [-0.6, -0.8]) / outline.size
     best = int(np.argmax(score))
     centre, radius = _refined(outline.points, centres[best], radii[best])
-    on_circle = _sectors(outline.points, centre[None], np.array([radius]))[0]
-    near = outline.points[np.abs(np.hypot(*(outline.points - centre).T) / radius - 1) < 2 * _NEAR]
-    residual = float(np.sqrt(np.mean((np.hypot(*(near - centre).T) / radius - 1) ** 2))) if len(near) else 1.0
-    return Head(centre, radius, float(on_circle.mean()), residual, _stretch(outline.points, centre, radius))
+    centre, axes = _ellipse(outline.points, centre, radius)
+    round_head = (outline.points - centre) / axes
+    arc = _sectors(round_head, np.zeros((1, 2)), np.ones(1))[0].mean()
+    distance = np.abs(np.hypot(*round_head.T) - 1)
+    residual = np.sqrt(np.mean(distance[distance < 2 * _NEAR] ** 2)) if (distance < 2 * _NEAR).any() else 1.0
+    return Head(centre, float(np.sqrt(axes.prod())), float(arc), float(residual), float(axes[0] / axes[1]))
 
 
 def _candidates(outline):
@@ -130,17 +134,25 @@ def _refined(points, centre, radius):
     return centre, float(radius)
 
 
-def _stretch(points, centre, radius):
-    """Height over width of the head: the second harmonic of the outline's distance from the circle's centre."""
-    offset = points - centre
-    distance, angle = np.hypot(*offset.T) / radius, np.arctan2(offset[:, 0], offset[:, 1])
-    # The neck leaves the head downwards and to the side.
-    free = (np.abs((angle - np.deg2rad(-143) + np.pi) % (2 * np.pi) - np.pi) < np.deg2rad(105)) & (
-        np.abs(distance - 1) < 0.35
-    )
-    if free.sum() < 20:
-        return 1.0
-    angle, distance = angle[free], distance[free]
-    design = np.column_stack([np.ones(len(angle)), *(f(k * angle) for k in (1, 2) for f in (np.cos, np.sin))])
-    mean, _, _, upright, _ = np.linalg.lstsq(design, distance, rcond=None)[0]
-    return float((mean - upright) / (mean + upright))
+def _ellipse(points, centre, radius):
+    """Centre and half axes (down, across) of the upright ellipse that the free part of the head follows.
+
+    A picture that was squeezed or stretched makes upright ellipses of heads.
+    """
+    axes = np.array([radius, radius])
+    for near in (0.25, 0.15, 0.1, 0.1):
+        offset = (points - centre) / axes
+        distance, angle = np.hypot(*offset.T), np.arctan2(offset[:, 0], offset[:, 1])
+        from_free = (angle - _FREE_DIRECTION + np.pi) % (2 * np.pi) - np.pi
+        free = (np.abs(from_free) < _FREE_HALF_ANGLE) & (np.abs(distance - 1) < near)
+        if free.sum() < 20:
+            break
+        y, x = offset[free].T
+        design = np.column_stack([x * x, y, x, np.ones(len(x))])
+        wide, down, across, rest = np.linalg.lstsq(design, -y * y, rcond=None)[0]
+        size = down**2 / 4 + across**2 / (4 * wide) - rest if wide > 0.3 else -1.0
+        if not 0.4 < size < 2.0 or not 0.4 < size / wide < 2.0:
+            break
+        centre = centre - axes * [down / 2, across / (2 * wide)]
+        axes = axes * np.sqrt([size, size / wide])
+    return centre, axes

@@ -73,9 +73,9 @@ def _saddle(outline, head, shaft, axis):
     arc = np.take(points, np.arange(first, first + (last - first) % len(points) + 1), axis=0, mode="wrap")
     if len(arc) < 5:
         raise RegionError("no greater trochanter was found beside the head; is it a femur?", code="no_neck")
-    corners = np.sort(ConvexHull(arc).vertices)
-    if corners[0] != 0 or corners[-1] != len(arc) - 1:
-        corners = np.unique([0, *corners, len(arc) - 1])
+    # A point far below makes the hull a bridge over the arc, however deep it dips.
+    far = arc[[0, -1]].mean(axis=0) - 100 * head.radius * up
+    corners = np.unique([0, *ConvexHull(np.vstack([arc, far])).vertices, len(arc) - 1, len(arc)])[:-1]
     bridge = np.searchsorted(corners, np.arange(len(arc)), side="right").clip(1, len(corners) - 1)
     start, stop = arc[corners[bridge - 1]], arc[corners[bridge]]
     way = stop - start

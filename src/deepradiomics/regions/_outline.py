@@ -80,6 +80,20 @@ class Outline:
         ends = np.clip(where[order], -box.width / 2, box.width / 2)
         return float((ends[1::2] - ends[::2]).sum() / (len(lines) * box.width))
 
+    def depth(self, starts):
+        """Measure how far points (n, 2) lie from the outline, in pixels; negative outside the bone."""
+        row, where = self._crossings(starts, np.array([0.0, 1.0]))
+        inside = np.bincount(row[where > 0], minlength=len(starts)) % 2 == 1
+        away = self.points[::2] - starts[:, None]
+        distance = np.sqrt((away**2).sum(axis=2).min(axis=1))
+        return np.where(inside, distance, -distance)
+
+    def clipped(self, point, direction):
+        """Points of the outline on this side of a line across a direction through a point, and where it is crossed."""
+        across = np.array([-direction[1], direction[0]])
+        _, where = self._crossings(np.asarray(point)[None], across)
+        return np.vstack([self.points[(self.points - point) @ direction <= 0], point + where[:, None] * across])
+
     def _crossings(self, starts, direction):
         """Where lines through points cross the outline: number of the line, and how far from its point."""
         across = np.array([-direction[1], direction[0]])

@@ -9,7 +9,7 @@ from deepradiomics.exceptions import RegionError
 from deepradiomics.regions._outline import lateral_axis
 
 # All lengths here are shares of the head's radius, 23.5 mm.
-_WIDTHS = (0.6, 1.9)
+_WIDTHS = (0.6, 2.3)
 _BELOW_HEAD = 2.0
 # The lesser trochanter ends 79 mm below the head's centre, give or take a neck.
 _LESSER = (1.7, 4.7)
@@ -24,7 +24,8 @@ class Shaft:
 
     ``lesser_end`` is the point of the medial border where the lesser trochanter has run out, ``length`` how far both
     borders go on below it, in pixels, ``bend`` how far the midline departs from the axis as a share of the shaft's
-    width, and ``lesser_seen`` tells whether a trochanter stands out there.
+    width, and ``lesser_seen`` tells whether a trochanter stands out there. ``seen`` is False where the picture ends above
+    the shaft: then all is what the head lets expect.
     """
 
     point: np.ndarray
@@ -34,6 +35,7 @@ class Shaft:
     lesser_seen: bool
     length: float
     bend: float
+    seen: bool = True
 
 
 def find_shaft(outline, head):
@@ -51,16 +53,21 @@ def find_shaft(outline, head):
     Shaft
         Axis and borders.
 
-    Raises
-    ------
-    RegionError
-        If no two borders run in parallel below the head.
     """
-    point, axis = _parallel_borders(outline, head)
-    for _ in range(3):
-        borders = _Borders(outline, head, point, axis)
-        point, axis = borders.fitted()
-    return _Borders(outline, head, point, axis).shaft()
+    try:
+        point, axis = _parallel_borders(outline, head)
+        for _ in range(3):
+            point, axis = _Borders(outline, head, point, axis).fitted()
+        return _Borders(outline, head, point, axis).shaft()
+    except RegionError:
+        return expected_shaft(head, np.array([1.0, 0.0]))
+
+
+def expected_shaft(head, axis):
+    """Where the shaft of a mean femur would run below a head, in a direction."""
+    crossing = head.centre + head.radius * (1.3 * axis + 1.75 * lateral_axis(axis))
+    lesser = crossing + head.radius * (1.9 * axis - 0.6 * lateral_axis(axis))
+    return Shaft(crossing, axis, 1.3 * head.radius, lesser, False, 0.0, 0.0, seen=False)
 
 
 def _parallel_borders(outline, head):
@@ -72,7 +79,7 @@ def _parallel_borders(outline, head):
     across = points - points[:, None]
     distance = np.hypot(across[..., 0], across[..., 1]).clip(1e-9)
     here = (across * inwards[:, None]).sum(axis=2) / distance
-    facing = (here > 0.95) & (here.T > 0.95)
+    facing = (here > 0.93) & (here.T > 0.93)
     facing &= (distance > _WIDTHS[0] * head.radius) & (distance < _WIDTHS[1] * head.radius)
     first, second = np.nonzero(np.triu(facing))
     middle = (points[first] + points[second]) / 2
