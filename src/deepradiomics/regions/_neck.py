@@ -36,12 +36,12 @@ def find_neck(outline, head, shaft):
     """Find the neck of a left femur between its head and its trochanters."""
     turn = np.deg2rad(180 - MEAN_ANGLE)
     axis = np.cos(turn) * shaft.axis + np.sin(turn) * lateral_axis(shaft.axis)
-    saddle, depth = _saddle(outline, head, shaft, axis)
+    saddle, trochanter, depth = _saddle(outline, head, shaft, axis)
     lesser_top = shaft.lesser_end - _LESSER_LENGTH * head.radius * shaft.axis
     for _ in range(6):
-        end = _where_line_crosses(head.centre, axis, saddle, lesser_top)
+        end = _where_line_crosses(head.centre, axis, trochanter, lesser_top)
         stop = min((saddle - head.centre) @ axis, end)
-        along = np.arange(head.radius, max(stop, 1.3 * head.radius), _STEP * head.radius)
+        along = np.arange(0.9 * head.radius, max(stop, 1.3 * head.radius), _STEP * head.radius)
         spine = head.centre + along[:, None] * axis
         above, below = outline.to_outline(spine, np.array([-axis[1], axis[0]]))
         width = above + below
@@ -49,7 +49,7 @@ def find_neck(outline, head, shaft):
         if seen.sum() < 3:
             raise RegionError("no neck was found beside the head; is it a femur?", code="no_neck")
         narrow = seen & (width <= 1.12 * width[seen].min())
-        tilt = float(np.mean((above[narrow] - below[narrow]) / 2 / along[narrow]))
+        tilt = float(np.median((above[narrow] - below[narrow]) / 2 / along[narrow]))
         new = axis + tilt * np.array([-axis[1], axis[0]])
         axis = new / np.hypot(*new)
         if abs(tilt) < 1e-3:
@@ -60,7 +60,7 @@ def find_neck(outline, head, shaft):
 
 
 def _saddle(outline, head, shaft, axis):
-    """The deepest point of the outline between head and greater trochanter, and its depth in pixels."""
+    """The deepest point between head and greater trochanter, where the trochanter begins, and the depth in pixels."""
     points = outline.points
     up = np.array([-axis[1], axis[0]])
     from_head = points - head.centre
@@ -81,7 +81,9 @@ def _saddle(outline, head, shaft, axis):
     way = stop - start
     depth = ((arc - start) * np.column_stack([way[:, 1], -way[:, 0]])).sum(axis=1) / np.hypot(*way.T)
     deepest = int(np.argmax(depth))
-    return arc[deepest], float(depth[deepest])
+    # The intertrochanteric line begins where the outline has climbed half out of the saddle.
+    climbed = int(np.argmax(np.append(depth[deepest:] <= 0.5 * depth[deepest], True)))
+    return arc[deepest], arc[min(deepest + climbed, len(arc) - 1)], float(depth[deepest])
 
 
 def _where_line_crosses(start, axis, one, other):

@@ -84,7 +84,7 @@ class Outline:
         """Measure how far points (n, 2) lie from the outline, in pixels; negative outside the bone."""
         row, where = self._crossings(starts, np.array([0.0, 1.0]))
         inside = np.bincount(row[where > 0], minlength=len(starts)) % 2 == 1
-        away = self.points[::2] - starts[:, None]
+        away = self.points[::4] - starts[:, None]
         distance = np.sqrt((away**2).sum(axis=2).min(axis=1))
         return np.where(inside, distance, -distance)
 

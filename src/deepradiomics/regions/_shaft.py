@@ -15,6 +15,7 @@ _BELOW_HEAD = 2.0
 _LESSER = (1.7, 4.7)
 _LESSER_MEAN = 3.3
 _AXIS_LENGTH = 1.9
+_LAST_LEVEL = 7.5
 _STEP = 1 / 24
 
 
@@ -103,7 +104,7 @@ class _Borders:
         self.point, self.axis, self.radius = point, axis, head.radius
         self.head_level = float((head.centre - point) @ axis)
         last = float(((outline.points - point) @ axis).max()) - self.head_level
-        self.level = np.arange(0.8 * head.radius, last, _STEP * head.radius)
+        self.level = np.arange(0.8 * head.radius, min(last, _LAST_LEVEL * head.radius), _STEP * head.radius)
         spine = point + (self.head_level + self.level)[:, None] * axis
         self.lateral, self.medial = outline.to_outline(spine, lateral_axis(axis))
         self._leave_out_the_cut_end()

@@ -156,18 +156,23 @@ def _femur_box(femur):
 def _neck_box(femur):
     """Midway between head and intertrochanteric line, moved or shortened where that is too near the head."""
     head, neck, mm = femur.head, femur.neck, femur.pixels_per_mm
-    length = _NECK_LENGTH_MM * mm
-    while True:
-        middle = max((head.radius + neck.end) / 2, head.radius)
-        for _ in range(30):
-            box = _across(femur, head.centre + middle * neck.axis, neck.axis, length, np.inf)
-            if _share_in_circle(box, head) <= _MAX_IN_HEAD:
-                break
-            middle += 0.5 * mm
+    across = min(0.8 * neck.width, 1.3 * head.radius)
+    for length in np.arange(_NECK_LENGTH_MM, _MIN_NECK_LENGTH_MM - 1, -2.0) * mm:
+        middle = _first_outside_head(head, neck, length, across)
         # Behind the intertrochanteric line is no neck: a shorter box may stay before it.
-        if middle + length / 2 <= neck.end + 0.25 * length or length <= _MIN_NECK_LENGTH_MM * mm:
-            return box, "short_neck" if length < _NECK_LENGTH_MM * mm else None
-        length -= 2 * mm
+        if middle + 0.25 * length <= neck.end:
+            break
+    flag = "short_neck" if length < _NECK_LENGTH_MM * mm - 1e-6 else None
+    return _across(femur, head.centre + middle * neck.axis, neck.axis, length, across), flag
+
+
+def _first_outside_head(head, neck, length, across):
+    """How far from the head's centre the neck's box lies: midway to the trochanters, or further, outside the circle."""
+    steps = (np.arange(16) + 0.5) / 16 - 0.5
+    middles = np.arange(max((head.radius + neck.end) / 2, head.radius), 2.0 * head.radius, 0.02 * head.radius)
+    along = middles[:, None, None] + steps[:, None] * length
+    in_circle = (np.hypot(along, steps * across) < head.radius).mean(axis=(1, 2))
+    return float(np.append(middles, 2.0 * head.radius)[np.argmax(np.append(in_circle, 0.0) <= _MAX_IN_HEAD)])
 
 
 def _ward_box(femur):
@@ -202,14 +207,14 @@ def _trochanter_box(femur):
     head_level = float((femur.head.centre - shaft.point) @ shaft.axis)
     aside, level = (points - shaft.point) @ lateral, (points - shaft.point) @ shaft.axis
     top = level[aside > 5 * mm].min(initial=np.inf)
-    levels = np.arange(top, head_level + 1.1 * femur.head.radius, 1.5 * mm)
-    asides = np.arange(8 * mm, max(aside.max(), 8 * mm), 1.5 * mm)
-    if not len(levels) or not len(asides):
+    levels = np.arange(top, head_level + 1.1 * femur.head.radius, 2.5 * mm)
+    asides = np.arange(8 * mm, max(aside.max(), 8 * mm), 2.5 * mm)
+    grid = (shaft.point + levels[:, None, None] * shaft.axis + asides[:, None] * lateral).reshape(-1, 2)
+    depth = femur.outline.depth(grid)
+    if not (depth > 0).any():
         raise RegionError("no greater trochanter is seen lateral of the shaft", code="no_trochanter")
-    grid = shaft.point + levels[:, None, None] * shaft.axis + asides[:, None] * lateral
-    depth = femur.outline.depth(grid.reshape(-1, 2))
     # The centroid of the deepest places moves smoothly when the mask does; a single maximum jumps.
-    centre = grid.reshape(-1, 2)[depth >= 0.9 * depth.max()].mean(axis=0)
+    centre = grid[depth >= 0.9 * depth.max()].mean(axis=0)
     side = min(18 * mm, 2**0.5 * 0.9 * float(femur.outline.depth(centre[None])[0]))
     if side < 6 * mm:
         raise RegionError(f"the greater trochanter has room for {max(side, 0) / mm:.0f} mm, 6 are needed", code="thin")
@@ -239,12 +244,3 @@ def _across(femur, centre, axis, along, largest):
     if not 0 < half < 2 * femur.head.radius:
         raise RegionError("the bone ends in its place", code="box_outside_bone")
     return _tilted(centre, axis, along, min(1.6 * half, largest))
-
-
-def _share_in_circle(box, head):
-    """Share of a box that lies in the head's circle."""
-    steps = (np.arange(16) + 0.5) / 16 - 0.5
-    angle = np.deg2rad(box.angle)
-    along, down = np.array([-np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), np.sin(angle)])
-    grid = box.centre + steps[:, None, None] * box.width * along + steps[:, None] * box.height * down
-    return float((np.hypot(*np.moveaxis(grid - head.centre, 2, 0)) < head.radius).mean())
