@@ -57,11 +57,11 @@ def measured(hips, found):
 def box_errors(mask, truth, spacing, side, landmarks, name):
     """Distance of head, neck and boxes to the truth in mm; NaN where no box can be placed."""
     try:
-        geometry = femur_geometry(mask, spacing, side)
-        boxes = dr.place_femur_boxes(mask, spacing, side=side)
+        geometry = femur_geometry(mask, spacing, laterality=side)
+        boxes = dr.place_femur_boxes(mask, spacing, laterality=side)
     except RegionError:
         return {}
-    expected = dr.place_femur_boxes(truth, spacing, side=side)
+    expected = dr.place_femur_boxes(truth, spacing, laterality=side)
 
     def away(point, other):
         return float(np.linalg.norm(np.subtract(point, other) * spacing))
@@ -83,7 +83,7 @@ def draw(hips, found, title, path):
         boxes = {}
         for label, (name, side) in SIDES.items():
             try:
-                placed = dr.place_femur_boxes(mask == label, radiograph.spacing, side=side)
+                placed = dr.place_femur_boxes(mask == label, radiograph.spacing, laterality=side)
             except RegionError as error:
                 print(f"{title}, {name} hip: {error}")
                 continue

@@ -141,7 +141,7 @@ def _best_ellipse(points, centre, radius):
     ellipses are tried that grow from there away from the free side.
     """
     best = None
-    for growth in (np.array([1.0, 1.0]), np.array([1.0, 1.35]), np.array([1.3, 1.0])):
+    for growth in (np.array([1.0, 1.0]), np.array([1.0, 1.35]), np.array([1.0, 1.7]), np.array([1.3, 1.0])):
         start = centre + (growth - 1) * radius * [0.5, 0.5]
         middle, axes = _ellipse(points, start, growth * radius)
         score = _arc(points, middle, axes) - 0.15 * abs(np.log(axes[0] / axes[1]))

@@ -13,6 +13,8 @@ MEAN_ANGLE = 127.0
 # The upper end of the lesser trochanter lies about 20 mm above its lower end, in radii of the head.
 _LESSER_LENGTH = 0.85
 _STEP = 1 / 24
+# How far from the mean angle a neck is sought.
+_LARGEST_TURN = np.deg2rad(40)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ def find_neck(outline, head, shaft):
     turn = np.deg2rad(180 - MEAN_ANGLE)
     axis = np.cos(turn) * shaft.axis + np.sin(turn) * lateral_axis(shaft.axis)
     saddle, trochanter, depth = _saddle(outline, head, shaft, axis)
+    expected, angle = axis, 0.0
     lesser_top = shaft.lesser_end - _LESSER_LENGTH * head.radius * shaft.axis
     for _ in range(6):
         end = _where_line_crosses(head.centre, axis, trochanter, lesser_top)
@@ -46,14 +49,16 @@ def find_neck(outline, head, shaft):
         above, below = outline.to_outline(spine, np.array([-axis[1], axis[0]]))
         width = above + below
         seen = np.isfinite(width) & (width > 0)
-        if seen.sum() < 3:
+        if (seen & (along >= head.radius)).sum() < 3:
             raise RegionError("no neck was found beside the head; is it a femur?", code="no_neck")
-        narrow = seen & (width <= 1.12 * width[seen].min())
+        beside = seen & (along >= head.radius)
+        narrow = beside & (width <= 1.12 * width[beside].min(initial=np.inf))
         tilt = float(np.median((above[narrow] - below[narrow]) / 2 / along[narrow]))
-        new = axis + tilt * np.array([-axis[1], axis[0]])
-        axis = new / np.hypot(*new)
-        if abs(tilt) < 1e-3:
+        angle = float(np.clip(angle + np.arctan(tilt), -_LARGEST_TURN, _LARGEST_TURN))
+        turned = np.cos(angle) * expected + np.sin(angle) * np.array([-expected[1], expected[0]])
+        if np.hypot(*(turned - axis)) < 1e-3:
             break
+        axis = turned
     narrowest = int(np.argmin(np.where(seen, width, np.inf)))
     middle = spine[narrowest] + (above[narrowest] - below[narrowest]) / 2 * np.array([-axis[1], axis[0]])
     return Neck(axis, middle, float(width[narrowest]), float(end), saddle, depth)

@@ -59,9 +59,13 @@ def find_shaft(outline, head):
         point, axis = _parallel_borders(outline, head)
         for _ in range(3):
             point, axis = _Borders(outline, head, point, axis).fitted()
-        return _Borders(outline, head, point, axis).shaft()
+        shaft = _Borders(outline, head, point, axis).shaft()
     except RegionError:
+        shaft = None
+    # Without a trochanter above it and without length below, two parallel borders are no shaft.
+    if shaft is None or (not shaft.lesser_seen and shaft.length < 0.2 * head.radius) or shaft.axis[0] < 0.5:
         return expected_shaft(head, np.array([1.0, 0.0]))
+    return shaft
 
 
 def expected_shaft(head, axis):
@@ -87,7 +91,7 @@ def _parallel_borders(outline, head):
     axis = across[first, second] @ np.array([[0.0, 1.0], [-1.0, 0.0]]) / distance[first, second, None]
     from_head = middle - head.centre
     axis = axis * np.where((axis * from_head).sum(axis=1) < 0, -1, 1)[:, None]
-    below = (np.hypot(*from_head.T) > _BELOW_HEAD * head.radius) & (axis[:, 0] > 0.3) & (from_head[:, 0] > 0)
+    below = (np.hypot(*from_head.T) > _BELOW_HEAD * head.radius) & (axis[:, 0] > 0.5) & (from_head[:, 0] > 0)
     if below.sum() < 2:
         raise RegionError("no shaft with parallel borders was found below the head; is it a femur?", code="no_shaft")
     middle, angle = middle[below], np.arctan2(axis[below, 1], axis[below, 0])
@@ -157,6 +161,7 @@ class _Borders:
         return point, axis / np.hypot(*axis)
 
     def shaft(self):
+        """What the borders show."""
         zone = self._zone()
         middle, width = (self.lateral[zone] - self.medial[zone]) / 2, self.lateral[zone] + self.medial[zone]
         lesser = self.point + (self.head_level + self.level[self.lesser]) * self.axis

@@ -12,6 +12,22 @@ from deepradiomics.regions._shaft import Shaft, expected_shaft, find_shaft
 
 # Mean diameter of an adult femoral head in mm (Noble 1988): the yardstick where the spacing is unknown.
 HEAD_DIAMETER_MM = 47.0
+# The heads of both femora in a film differ by 5 % (one standard deviation) in height over width: three of these.
+_MAX_STRETCH = 1.15
+# Median and robust standard deviation of intact femora, from the hand outlines of real radiographs on which the rules
+# were tuned ("Proximal Femur Fracture", CC BY 4.0), and the logistic curve that tells them from broken ones.
+_USUAL = {
+    "stretch": (-0.041, 0.118),
+    "residual": (0.032, 0.005),
+    "arc": (0.750, 0.056),
+    "neck_shaft_angle": (129.2, 6.6),
+    "neck_width": (1.515, 0.335),
+    "neck_end": (1.541, 0.263),
+    "lesser_level": (3.092, 0.375),
+    "shaft_width": (1.287, 0.122),
+    "bend": (0.004, 0.002),
+}
+_STEEPNESS, _EVEN_ODDNESS = 0.77, 2.15
 
 
 @dataclass(frozen=True)
@@ -23,7 +39,9 @@ class FemurGeometry:
     head_centre : tuple of two floats
         Row and column of the head's centre, in pixels; 0 is the outer edge of the first pixel.
     head_radius : float
-        In pixels.
+        In pixels; of an ellipse the mean.
+    head_stretch : float
+        Height over width of the head, 1 for a circle.
     neck_centre : tuple of two floats
         Middle of the narrowest cross-section of the neck, in pixels.
     neck_axis : tuple of two floats
@@ -35,28 +53,32 @@ class FemurGeometry:
     lesser_end : tuple of two floats
         Where the lesser trochanter has run out into the medial border of the shaft, in pixels.
     neck_shaft_angle : float
-        In degrees.
+        In degrees; NaN where no shaft is seen.
     neck_axis_length : float
         From the head's surface to the lateral border along the neck axis, in pixels.
     pixels_per_mm : float
         From the spacing, else from the head's diameter taken as 47 mm.
     confidence : float
-        Between 0 and 1: 1 for a round head and a mean neck-shaft angle.
+        Between 0 and 1: how likely this is an intact femur, were as many intact as fractured or dislocated. From how far
+        the measures lie from those of real intact femora.
     flags : tuple of str
-        ``touches_border``, ``two_components``, ``head_not_round``, ``unusual_angle``: what to look at.
+        What to look at: ``touches_border``, ``two_components``, ``head_not_round``, ``stretched`` (the head is an
+        ellipse: the picture was squeezed or stretched), ``unusual_angle``, ``no_lesser`` (no lesser trochanter stands
+        out) and ``no_shaft`` (the picture ends above the shaft: its axis is what the neck lets expect).
 
     Examples
     --------
     >>> from deepradiomics.regions import femur_geometry
     >>> from deepradiomics.simulation import make_hips
     >>> hips = make_hips(1, random_state=0)
-    >>> geometry = femur_geometry(hips.masks[0] == 1, hips.data["radiograph"][0].spacing, side="L")
+    >>> geometry = femur_geometry(hips.masks[0] == 1, hips.data["radiograph"][0].spacing, laterality="L")
     >>> round(geometry.head_radius / geometry.pixels_per_mm), geometry.flags
     (24, ())
     """
 
     head_centre: tuple[float, float]
     head_radius: float
+    head_stretch: float
     neck_centre: tuple[float, float]
     neck_axis: tuple[float, float]
     neck_width: float
@@ -70,7 +92,7 @@ class FemurGeometry:
     flags: tuple[str, ...]
 
 
-def femur_geometry(mask, spacing=None, side="L"):
+def femur_geometry(mask, spacing=None, *, laterality="L"):
     """Measure a proximal femur in an AP radiograph from its mask.
 
     Parameters
@@ -79,7 +101,7 @@ def femur_geometry(mask, spacing=None, side="L"):
         One femur, its shaft pointing down.
     spacing : tuple of two floats, default=None
         Height and width of a pixel in mm; None means unknown.
-    side : {"L", "R"}, default="L"
+    laterality : {"L", "R"}, default="L"
         The patient's side. The head of a left femur points to the left of the picture.
 
     Returns
@@ -93,19 +115,19 @@ def femur_geometry(mask, spacing=None, side="L"):
         If the mask is not a two-dimensional bool array, the spacing differs between rows and columns, or the side is
         unknown.
     RegionError
-        If the mask does not look like a proximal femur: empty, too small, without a head, neck or shaft.
+        If no femur is seen in the mask: empty, too small, without a head or a neck beside it.
 
     Examples
     --------
     >>> from deepradiomics.regions import femur_geometry
     >>> from deepradiomics.simulation import make_hips
     >>> hips = make_hips(1, random_state=0)
-    >>> 115 < femur_geometry(hips.masks[0] == 2, side="R").neck_shaft_angle < 140
+    >>> 115 < femur_geometry(hips.masks[0] == 2, laterality="R").neck_shaft_angle < 140
     True
     """
-    bone = Bone(*_as_left(mask, spacing, side))
-    geometry = _moved(_measure(bone), bone.origin)
-    return geometry if side == "L" else _mirrored(geometry, np.shape(mask)[1])
+    femur = find_femur(mask, spacing, laterality)
+    geometry = _geometry(femur)
+    return geometry if laterality == "L" else _mirrored(geometry, np.shape(mask)[1])
 
 
 @dataclass(frozen=True)
@@ -127,11 +149,39 @@ class FoundFemur:
     @property
     def flags(self):
         """What to look at, as a tuple of str."""
-        return tuple(self.outline.flags)
+        seen = {
+            "head_not_round": self.head.residual > 0.05 or self.head.arc < 0.5,
+            "stretched": abs(np.log(self.head.stretch)) > np.log(_MAX_STRETCH),
+            "unusual_angle": self.shaft.seen and not 112 < self.neck_shaft_angle < 145,
+            "no_lesser": self.shaft.seen and not self.shaft.lesser_seen,
+            "no_shaft": not self.shaft.seen,
+        }
+        return (*self.outline.flags, *(flag for flag, is_so in seen.items() if is_so))
+
+    @property
+    def measures(self):
+        """What tells intact from broken femora; NaN where it is not seen."""
+        head, shaft, neck = self.head, self.shaft, self.neck
+        lesser_level = (shaft.lesser_end - head.centre) @ shaft.axis
+        return {
+            "stretch": float(np.log(head.stretch)),
+            "residual": head.residual,
+            "arc": head.arc,
+            "neck_shaft_angle": self.neck_shaft_angle,
+            "neck_width": neck.width / head.radius,
+            "neck_end": neck.end / head.radius,
+            "lesser_level": lesser_level / head.radius if shaft.seen else np.nan,
+            "shaft_width": shaft.width / head.radius if shaft.seen else np.nan,
+            "bend": shaft.bend,
+        }
 
     @property
     def confidence(self):
-        return 1.0
+        """How likely it is intact, 0 to 1."""
+        found = self.measures
+        away = np.array([(found[name] - usual) / spread for name, (usual, spread) in _USUAL.items()])
+        oddness = float(np.nanmean(np.clip(away, -5, 5) ** 2)) + ("two_components" in self.outline.flags)
+        return float(1 / (1 + np.exp(_STEEPNESS * (oddness - _EVEN_ODDNESS))))
 
 
 def find_femur(mask, spacing, laterality):
@@ -158,6 +208,56 @@ def find_femur(mask, spacing, laterality):
         turn = np.deg2rad(180 - MEAN_ANGLE)
         axis = np.cos(turn) * neck.axis - np.sin(turn) * lateral_axis(neck.axis)
         shaft = expected_shaft(head, axis)
-    return FoundFemur(outline, head, shaft, neck, pixels_per_mm or 2 * head.radius / HEAD_DIAMETER_MM)
+    femur = FoundFemur(outline, head, shaft, neck, pixels_per_mm or 2 * head.radius / HEAD_DIAMETER_MM)
+    _check_is_femur(femur)
+    return femur
 
 
+def _check_is_femur(femur):
+    """Refuse what no femur looks like, broken or not."""
+    width = femur.neck.width / femur.head.radius
+    if not 0.3 < width < 4.5:
+        raise RegionError(
+            f"the neck would be {width / 2:.0%} as wide as the head; is it a femur, and is the side right?", code="no_neck"
+        )
+    if femur.head.arc < 0.15 or not 0.6 * femur.head.radius < femur.outline.depth(femur.head.centre[None])[0]:
+        raise RegionError("no round head was found; is it a femur, and is the side right?", code="no_head")
+    if femur.shaft.seen and not 80 < femur.neck_shaft_angle < 175:
+        raise RegionError(
+            f"the neck-shaft angle would be {femur.neck_shaft_angle:.0f} degrees; is the side right?",
+            code="neck_shaft_angle",
+        )
+
+
+def _geometry(femur):
+    """Landmarks and measures of a left femur."""
+    head, shaft, neck = femur.head, femur.shaft, femur.neck
+    beyond = femur.outline.to_outline(neck.centre[None], neck.axis)[0][0]
+    return FemurGeometry(
+        head_centre=_floats(head.centre),
+        head_radius=head.radius,
+        head_stretch=head.stretch,
+        neck_centre=_floats(neck.centre),
+        neck_axis=_floats(neck.axis),
+        neck_width=neck.width,
+        shaft_point=_floats(shaft.point),
+        shaft_axis=_floats(shaft.axis),
+        lesser_end=_floats(shaft.lesser_end),
+        neck_shaft_angle=femur.neck_shaft_angle,
+        neck_axis_length=float(head.radius + np.hypot(*(neck.centre - head.centre)) + beyond),
+        pixels_per_mm=femur.pixels_per_mm,
+        confidence=femur.confidence,
+        flags=femur.flags,
+    )
+
+
+def _floats(point):
+    return float(point[0]), float(point[1])
+
+
+def _mirrored(geometry, width):
+    """The geometry in the mirrored image."""
+    points = ("head_centre", "neck_centre", "shaft_point", "lesser_end")
+    turned = {name: (getattr(geometry, name)[0], width - getattr(geometry, name)[1]) for name in points}
+    axes = {name: (getattr(geometry, name)[0], -getattr(geometry, name)[1]) for name in ("neck_axis", "shaft_axis")}
+    return replace(geometry, **turned, **axes)

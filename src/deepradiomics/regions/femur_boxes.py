@@ -36,21 +36,24 @@ class FemurBoxes(Mapping):
         that are smaller than they should be because the picture or the neck ends.
     confidence : float
         Between 0 and 1, as in `FemurGeometry`.
+    pixels_per_mm : float
+        From the spacing, else from the head's diameter taken as 47 mm.
 
     Examples
     --------
     >>> from deepradiomics import Box
     >>> from deepradiomics.regions import FemurBoxes
-    >>> boxes = FemurBoxes({"neck": Box(0, 0, 4, 6)}, {"cortex": "the picture ends above it"}, (), 0.9)
+    >>> boxes = FemurBoxes({"neck": Box(0, 0, 4, 6)}, {"cortex": "the picture ends above it"}, (), 0.9, 2.0)
     >>> list(boxes), boxes.missing["cortex"]
     (['neck'], 'the picture ends above it')
     """
 
-    def __init__(self, boxes, missing, flags, confidence):
+    def __init__(self, boxes, missing, flags, confidence, pixels_per_mm):
         self._boxes = dict(boxes)
         self._missing = dict(missing)
         self._flags = tuple(flags)
         self._confidence = float(confidence)
+        self._pixels_per_mm = float(pixels_per_mm)
 
     @property
     def missing(self):
@@ -67,13 +70,21 @@ class FemurBoxes(Mapping):
         """How much it looks like an intact femur, 0 to 1."""
         return self._confidence
 
+    @property
+    def pixels_per_mm(self):
+        """How many pixels a millimetre has."""
+        return self._pixels_per_mm
+
     def __getitem__(self, name):
+        """The box of a name."""
         return self._boxes[name]
 
     def __iter__(self):
+        """The names of the boxes that could be placed."""
         return iter(self._boxes)
 
     def __len__(self):
+        """How many could be placed."""
         return len(self._boxes)
 
     def __repr__(self):
@@ -131,7 +142,7 @@ def place_femur_boxes(mask, spacing=None, *, laterality="L"):
         else:
             boxes[name] = box if laterality == "L" else mirror_box(box, np.shape(mask)[1])
             flags += [flag] * (flag is not None)
-    return FemurBoxes(boxes, missing, flags, femur.confidence)
+    return FemurBoxes(boxes, missing, flags, femur.confidence, femur.pixels_per_mm)
 
 
 def _check_inside(femur, name, box):
@@ -163,7 +174,10 @@ def _neck_box(femur):
         if middle + 0.25 * length <= neck.end:
             break
     flag = "short_neck" if length < _NECK_LENGTH_MM * mm - 1e-6 else None
-    return _across(femur, head.centre + middle * neck.axis, neck.axis, length, across), flag
+    box = _across(femur, head.centre + middle * neck.axis, neck.axis, length, across)
+    # What is less wide lies deeper in a circle.
+    middle = max(middle, _first_outside_head(head, neck, length, box.height))
+    return _across(femur, head.centre + middle * neck.axis, neck.axis, length, box.height), flag
 
 
 def _first_outside_head(head, neck, length, across):
