@@ -60,7 +60,7 @@ def find_head(outline):
     score = score + 0.35 * ((centres - middle) @ [-0.6, -0.8]) / outline.size
     best = int(np.argmax(score))
     centre, radius = _refined(outline.points, centres[best], radii[best])
-    centre, axes = _best_ellipse(outline.points, centre, radius)
+    centre, axes = _best_ellipse(outline.points[::2], centre, radius)
     round_head = (outline.points - centre) / axes
     arc = _arc(outline.points, centre, axes)
     distance = np.abs(np.hypot(*round_head.T) - 1)
@@ -126,7 +126,8 @@ def _refined(points, centre, radius):
         if len(close) < 8:
             break
         design = np.column_stack([2 * (close - centre), np.ones(len(close))])
-        shift = np.linalg.lstsq(design, ((close - centre) ** 2).sum(axis=1), rcond=None)[0]
+        square = ((close - centre) ** 2).sum(axis=1)
+        shift = np.linalg.solve(design.T @ design + 1e-9 * np.eye(3), design.T @ square)
         new_radius = float(np.sqrt(max(shift[2] + shift[:2] @ shift[:2], 0.0)))
         if not 0.7 * radius < new_radius < 1.4 * radius:
             break

@@ -100,8 +100,13 @@ class Outline:
         along, aside = self.points @ direction, self.points @ across
         after_along, after_aside = np.roll(along, -1), np.roll(aside, -1)
         level = np.asarray(starts) @ across
-        below = aside <= level[:, None]
-        line, edge = np.nonzero(below != np.roll(below, -1, axis=1))
+        order = np.argsort(level)
+        first = np.searchsorted(level[order], np.minimum(aside, after_aside))
+        n_lines = np.searchsorted(level[order], np.maximum(aside, after_aside)) - first
+        # Each edge of the outline crosses the lines whose level lies between its ends: mostly none.
+        edge = np.repeat(np.arange(len(aside)), n_lines)
+        nth = np.arange(len(edge)) - np.repeat(np.cumsum(n_lines) - n_lines, n_lines)
+        line = order[first[edge] + nth]
         share = (level[line] - aside[edge]) / (after_aside[edge] - aside[edge])
         return line, along[edge] + share * (after_along[edge] - along[edge]) - (np.asarray(starts) @ direction)[line]
 

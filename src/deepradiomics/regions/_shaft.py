@@ -57,7 +57,7 @@ def find_shaft(outline, head):
     """
     try:
         point, axis = _parallel_borders(outline, head)
-        for _ in range(3):
+        for _ in range(2):
             point, axis = _Borders(outline, head, point, axis).fitted()
         shaft = _Borders(outline, head, point, axis).shaft()
     except RegionError:

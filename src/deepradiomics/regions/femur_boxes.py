@@ -135,14 +135,27 @@ def place_femur_boxes(mask, spacing=None, *, laterality="L"):
     boxes, missing, flags = {}, {}, list(femur.flags)
     for name in FEMUR_BOXES:
         try:
-            box, flag = _PLACED[name](femur)
+            box, flag = _PLACED[name](femur, boxes)
             _check_inside(femur, name, box)
         except RegionError as error:
-            missing[name] = str(error)
+            missing[name] = _with_cause(femur, str(error))
         else:
-            boxes[name] = box if laterality == "L" else mirror_box(box, np.shape(mask)[1])
+            boxes[name] = box
             flags += [flag] * (flag is not None)
+    if laterality == "R":
+        boxes = {name: mirror_box(box, np.shape(mask)[1]) for name, box in boxes.items()}
     return FemurBoxes(boxes, missing, flags, femur.confidence, femur.pixels_per_mm)
+
+
+def _with_cause(femur, reason):
+    """The reason, after what the picture does not show."""
+    if "the picture ends" in reason:
+        return reason
+    if not femur.shaft.seen:
+        return f"the picture ends above the shaft; {reason}"
+    if "touches_border" in femur.outline.flags:
+        return f"the picture ends within the bone; {reason}"
+    return reason
 
 
 def _check_inside(femur, name, box):
@@ -151,7 +164,7 @@ def _check_inside(femur, name, box):
         raise RegionError(f"only {inside:.0%} of it would lie in the bone", code="box_outside_bone")
 
 
-def _femur_box(femur):
+def _femur_box(femur, _):
     """Upright box round the bone above a line across the shaft."""
     shaft, points = femur.shaft, femur.outline.points
     if not shaft.seen:
@@ -164,7 +177,7 @@ def _femur_box(femur):
     return Box(float(top), float(left), float(bottom - top), float(right - left)), "short_femur" if short else None
 
 
-def _neck_box(femur):
+def _neck_box(femur, _):
     """Midway between head and intertrochanteric line, moved or shortened where that is too near the head."""
     head, neck, mm = femur.head, femur.neck, femur.pixels_per_mm
     across = min(0.8 * neck.width, 1.3 * head.radius)
@@ -189,14 +202,16 @@ def _first_outside_head(head, neck, length, across):
     return float(np.append(middles, 2.0 * head.radius)[np.argmax(np.append(in_circle, 0.0) <= _MAX_IN_HEAD)])
 
 
-def _ward_box(femur):
-    """Towards the trochanters from the middle of the neck."""
+def _ward_box(femur, boxes):
+    """Towards the trochanters from the box of the neck."""
+    if "neck" not in boxes:
+        raise RegionError("there is no box of the neck beside which it lies", code="no_neck")
     neck, mm = femur.neck, femur.pixels_per_mm
-    centre = np.array(_neck_box(femur)[0].centre) + 12 * mm * neck.axis
+    centre = np.array(boxes["neck"].centre) + 12 * mm * neck.axis
     return _across(femur, centre, neck.axis, _WARD_MM * mm, _WARD_MM * mm), None
 
 
-def _cortex_box(femur):
+def _cortex_box(femur, _):
     """Along the shaft, its medial edge on the innermost point of the medial border."""
     shaft, mm = femur.shaft, femur.pixels_per_mm
     end = min(_CORTEX_TO_MM, shaft.length / mm - 1) if shaft.seen else 0.0
@@ -214,15 +229,17 @@ def _cortex_box(femur):
     return _tilted(centre, lateral, 5 * mm, length * mm), "short_cortex" if end < _CORTEX_TO_MM else None
 
 
-def _trochanter_box(femur):
+def _trochanter_box(femur, _):
     """Square in the thickest place of the greater trochanter: lateral of the shaft's midline, level with the neck."""
     shaft, mm, points = femur.shaft, femur.pixels_per_mm, femur.outline.points
     lateral = lateral_axis(shaft.axis)
     head_level = float((femur.head.centre - shaft.point) @ shaft.axis)
     aside, level = (points - shaft.point) @ lateral, (points - shaft.point) @ shaft.axis
-    top = level[aside > 5 * mm].min(initial=np.inf)
-    levels = np.arange(top, head_level + 1.1 * femur.head.radius, 2.5 * mm)
-    asides = np.arange(8 * mm, max(aside.max(), 8 * mm), 2.5 * mm)
+    beside = (aside > 5 * mm) & (level < head_level + femur.head.radius)
+    if not beside.any():
+        raise RegionError("no greater trochanter is seen lateral of the shaft", code="no_trochanter")
+    levels = np.arange(level[beside].min(), head_level + 1.1 * femur.head.radius, 2.5 * mm)
+    asides = np.arange(8 * mm, max(aside.max(), 9 * mm), 2.5 * mm)
     grid = (shaft.point + levels[:, None, None] * shaft.axis + asides[:, None] * lateral).reshape(-1, 2)
     depth = femur.outline.depth(grid)
     if not (depth > 0).any():
