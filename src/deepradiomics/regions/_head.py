@@ -142,12 +142,15 @@ def _best_ellipse(points, centre, radius):
     ellipses are tried that grow from there away from the free side.
     """
     best = None
-    for growth in (np.array([1.0, 1.0]), np.array([1.0, 1.35]), np.array([1.0, 1.7]), np.array([1.3, 1.0])):
-        start = centre + (growth - 1) * radius * [0.5, 0.5]
+    for growth in np.array([[1.0, 1.0], [1.0, 1.35], [1.0, 1.7], [1.35, 1.0], [1.7, 1.0]]):
+        start = centre + (growth - 1) * radius
         middle, axes = _ellipse(points, start, growth * radius)
         score = _arc(points, middle, axes) - 0.15 * abs(np.log(axes[0] / axes[1]))
         if best is None or score > best[0] + 0.02:
             best = score, middle, axes
+        # What is round over most of its way needs no other start.
+        if best[0] > 0.68:
+            break
     return best[1:]
 
 

@@ -77,7 +77,7 @@ def expected_shaft(head, axis):
 
 def _parallel_borders(outline, head):
     """A first midline: the commonest direction of pairs of points that face each other, and the middle of the pairs."""
-    every = 6
+    every = 8
     points = outline.points[::every]
     tangent = np.roll(outline.points, -4, axis=0)[::every] - np.roll(outline.points, 4, axis=0)[::every]
     inwards = np.column_stack([tangent[:, 1], -tangent[:, 0]]) / np.hypot(*tangent.T)[:, None].clip(1e-9)
