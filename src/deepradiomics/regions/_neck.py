@@ -14,7 +14,7 @@ MEAN_ANGLE = 127.0
 _LESSER_LENGTH = 0.85
 _STEP = 1 / 24
 # How far from the mean angle a neck is sought.
-_LARGEST_TURN = np.deg2rad(40)
+_LARGEST_TURN, _STEEP = np.deg2rad(50), np.deg2rad(30)
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,18 @@ def find_neck(outline, head, shaft):
     turn = np.deg2rad(180 - MEAN_ANGLE)
     axis = np.cos(turn) * shaft.axis + np.sin(turn) * lateral_axis(shaft.axis)
     saddle, trochanter, depth = _saddle(outline, head, shaft, axis)
-    expected, angle = axis, 0.0
     lesser_top = shaft.lesser_end - _LESSER_LENGTH * head.radius * shaft.axis
+    try:
+        return _followed(outline, head, axis, 0.0, (saddle, trochanter, lesser_top, depth))
+    except RegionError:
+        # In abduction or turned outwards the neck runs on almost straight into the shaft.
+        return _followed(outline, head, axis, -_STEEP, (saddle, trochanter, lesser_top, depth))
+
+
+def _followed(outline, head, expected, angle, landmarks):
+    """The neck from an axis that follows the middle of its narrow stretch, beginning at an angle to the expected one."""
+    saddle, trochanter, lesser_top, depth = landmarks
+    axis = np.cos(angle) * expected + np.sin(angle) * np.array([-expected[1], expected[0]])
     for _ in range(6):
         end = _where_line_crosses(head.centre, axis, trochanter, lesser_top)
         stop = min((saddle - head.centre) @ axis, end)
