@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import milliseconds, print_setting
 from PIL import Image
 
+from common import milliseconds, print_setting
 from deepradiomics.exceptions import RegionError
 from deepradiomics.regions import FemurRegions, femur_geometry, place_femur_boxes
 from deepradiomics.simulation import make_hips
@@ -88,8 +88,8 @@ def _grid(box):
     upper_left, upper_right, _, lower_left = box.corners
     steps = (np.arange(30) + 0.5) / 30
     along, down = np.meshgrid(steps, steps)
-    return upper_left + along.reshape(-1, 1) * (upper_right - upper_left) + down.reshape(-1, 1) * (
-        lower_left - upper_left
+    return (
+        upper_left + along.reshape(-1, 1) * (upper_right - upper_left) + down.reshape(-1, 1) * (lower_left - upper_left)
     )
 
 

@@ -40,6 +40,7 @@ class Outline:
         per_block = max(int(_FINE_MM * (pixels_per_mm or area**0.5 / ROOT_AREA_MM)), 1)
         self.points, self.size, n_parts = _traced(_shares(mask[window], per_block))
         self.points = (self.points - 0.5) * per_block + [window[0].start, window[1].start]
+        self._after = np.roll(self.points, -1, axis=0)
         self.size *= per_block
         self.flags += ["two_components"] * (n_parts > 1)
 
@@ -98,7 +99,7 @@ class Outline:
         """Where lines through points cross the outline: number of the line, and how far from its point."""
         across = np.array([-direction[1], direction[0]])
         along, aside = self.points @ direction, self.points @ across
-        after_along, after_aside = np.roll(along, -1), np.roll(aside, -1)
+        after_along, after_aside = self._after @ direction, self._after @ across
         level = np.asarray(starts) @ across
         order = np.argsort(level)
         first = np.searchsorted(level[order], np.minimum(aside, after_aside))
@@ -141,7 +142,7 @@ def _shares(mask, per_block):
     padded = np.zeros((height * per_block, width * per_block), dtype=np.uint16 if per_block > 15 else np.uint8)
     padded[: mask.shape[0], : mask.shape[1]] = mask
     rows = sum(padded[start::per_block] for start in range(per_block))
-    shares = np.zeros((height + 2, width + 2), dtype=np.float32)
+    shares = np.zeros((height + 2, width + 2))
     shares[1:-1, 1:-1] = sum(rows[:, start::per_block] for start in range(per_block))
     return shares / per_block**2
 

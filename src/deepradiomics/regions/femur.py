@@ -59,8 +59,8 @@ class FemurGeometry:
     pixels_per_mm : float
         From the spacing, else from the head's diameter taken as 47 mm.
     confidence : float
-        Between 0 and 1: how likely this is an intact femur, were as many intact as fractured or dislocated. From how far
-        the measures lie from those of real intact femora.
+        Between 0 and 1: how likely this is an intact femur, were as many intact as fractured or dislocated; it follows
+        from how far the measures lie from those of real intact femora.
     flags : tuple of str
         What to look at: ``touches_border``, ``two_components``, ``head_not_round``, ``stretched`` (the head is an
         ellipse: the picture was squeezed or stretched), ``unusual_angle``, ``no_lesser`` (no lesser trochanter stands
@@ -218,11 +218,12 @@ def _check_is_femur(femur):
     width = femur.neck.width / femur.head.radius
     if not 0.3 < width < 4.5:
         raise RegionError(
-            f"the neck would be {width / 2:.0%} as wide as the head; is it a femur, and is the side right?", code="no_neck"
+            f"the neck would be {width / 2:.0%} as wide as the head; is it a femur, and is the side right?",
+            code="no_neck",
         )
     if femur.head.arc < 0.15 or not 0.6 * femur.head.radius < femur.outline.depth(femur.head.centre[None])[0]:
         raise RegionError("no round head was found; is it a femur, and is the side right?", code="no_head")
-    if femur.shaft.seen and not 80 < femur.neck_shaft_angle < 175:
+    if femur.shaft.seen and femur.neck_shaft_angle < 80:
         raise RegionError(
             f"the neck-shaft angle would be {femur.neck_shaft_angle:.0f} degrees; is the side right?",
             code="neck_shaft_angle",

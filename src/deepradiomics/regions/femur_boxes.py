@@ -1,7 +1,6 @@
 """The boxes from which a proximal femur is read, placed by its landmarks. Mask in, boxes out."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -18,6 +17,7 @@ _MAX_IN_HEAD = 0.08
 _NECK_LENGTH_MM = 16.0
 _MIN_NECK_LENGTH_MM = 10.0
 _WARD_MM = 10.0
+_MIN_TROCHANTER_MM = 4.0
 # The cortex is read from 5 to 25 mm below the lesser trochanter; where the picture ends before, from 8 mm at least.
 _CORTEX_FROM_MM, _CORTEX_TO_MM, _MIN_CORTEX_MM = 5.0, 25.0, 8.0
 
@@ -247,8 +247,11 @@ def _trochanter_box(femur, _):
     # The centroid of the deepest places moves smoothly when the mask does; a single maximum jumps.
     centre = grid[depth >= 0.9 * depth.max()].mean(axis=0)
     side = min(18 * mm, 2**0.5 * 0.9 * float(femur.outline.depth(centre[None])[0]))
-    if side < 6 * mm:
-        raise RegionError(f"the greater trochanter has room for {max(side, 0) / mm:.0f} mm, 6 are needed", code="thin")
+    if side < _MIN_TROCHANTER_MM * mm:
+        raise RegionError(
+            f"the greater trochanter has room for {max(side, 0) / mm:.0f} mm, {_MIN_TROCHANTER_MM:.0f} are needed",
+            code="no_trochanter",
+        )
     return _tilted(centre, lateral, side, side), None
 
 

@@ -83,7 +83,9 @@ class FemurRegions(_Regions):
         "min_confidence": [Interval(Real, 0, 1, closed="both")],
     }
 
-    def __init__(self, segmenter=None, *, image="radiograph", mask=None, context_mm=5.0, on_error="raise", min_confidence=0.2):
+    def __init__(
+        self, segmenter=None, *, image="radiograph", mask=None, context_mm=5.0, on_error="raise", min_confidence=0.2
+    ):
         self.segmenter = segmenter
         self.image = image
         self.mask = mask
