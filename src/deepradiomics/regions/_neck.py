@@ -48,7 +48,7 @@ def find_neck(outline, head, shaft):
 
 
 def _followed(outline, head, expected, angle, landmarks):
-    """The neck from an axis that follows the middle of its narrow stretch, beginning at an angle to the expected one."""
+    """The neck along an axis that follows its middle, begun at an angle to the expected one."""
     saddle, trochanter, lesser_top, depth = landmarks
     axis = np.cos(angle) * expected + np.sin(angle) * np.array([-expected[1], expected[0]])
     for _ in range(6):

@@ -25,8 +25,8 @@ class Shaft:
 
     ``lesser_end`` is the point of the medial border where the lesser trochanter has run out, ``length`` how far both
     borders go on below it, in pixels, ``bend`` how far the midline departs from the axis as a share of the shaft's
-    width, and ``lesser_seen`` tells whether a trochanter stands out there. ``seen`` is False where the picture ends above
-    the shaft: then all is what the head lets expect.
+    width, and ``lesser_seen`` tells whether a trochanter stands out there. ``seen`` is False where the picture ends
+    above the shaft: then all is what the head lets expect.
     """
 
     point: np.ndarray

@@ -7,8 +7,8 @@ import numpy as np
 
 from deepradiomics.box import Box, mirror_box
 from deepradiomics.exceptions import RegionError
+from deepradiomics.regions._femur import find_femur
 from deepradiomics.regions._outline import lateral_axis
-from deepradiomics.regions.femur import find_femur
 
 FEMUR_BOXES = ("femur", "neck", "cortex", "ward", "trochanter")
 _MIN_INSIDE = 0.96
