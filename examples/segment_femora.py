@@ -70,7 +70,7 @@ def box_errors(mask, truth, spacing, side, landmarks, name):
         f"{part} mm": away(point, (landmarks[f"{name}_{part}_row"], landmarks[f"{name}_{part}_column"]))
         for part, point in (("head", geometry.head_centre), ("neck", geometry.neck_centre))
     }
-    for part in ("neck", "cortex"):
+    for part in {"neck", "cortex"} & set(boxes) & set(expected):
         row[f"{part} box mm"] = away(boxes[part].centre, expected[part].centre)
         row[f"{part} box overlap"] = overlap_ratio(boxes[part], expected[part])
     return row
@@ -87,7 +87,7 @@ def draw(hips, found, title, path):
             except RegionError as error:
                 print(f"{title}, {name} hip: {error}")
                 continue
-            boxes |= {f"{name}_{part}": placed[part] for part in ("neck", "cortex", "ward")}
+            boxes |= {f"{name}_{part}": placed[part] for part in ("neck", "cortex", "ward") if part in placed}
         dr.plot_regions(radiograph, mask, boxes=boxes, ax=ax)
     figure.suptitle(title)
     figure.savefig(path, dpi=100)
