@@ -70,7 +70,7 @@ def box_errors(mask, truth, spacing, side, landmarks, name):
         f"{part} mm": away(point, (landmarks[f"{name}_{part}_row"], landmarks[f"{name}_{part}_column"]))
         for part, point in (("head", geometry.head_centre), ("neck", geometry.neck_centre))
     }
-    for part in {"neck", "cortex"} & set(boxes) & set(expected):
+    for part in [part for part in ("neck", "cortex") if part in boxes and part in expected]:
         row[f"{part} box mm"] = away(boxes[part].centre, expected[part].centre)
         row[f"{part} box overlap"] = overlap_ratio(boxes[part], expected[part])
     return row
