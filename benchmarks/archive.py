@@ -71,7 +71,7 @@ def pipeline(table):
     """Regions from the mask, then texture; fitted on two rows, which teaches it the columns and nothing else."""
     texture = TextureExtractor(on_error="nan")
     blocks = ColumnTransformer([("texture", texture, BONES)])
-    return make_pipeline(FemurRegions(mask="mask", on_error="none"), blocks).fit(table[:2])
+    return make_pipeline(FemurRegions(mask="mask", on_error="skip"), blocks).fit(table[:2])
 
 
 def seconds_by_stage(table):
@@ -81,7 +81,7 @@ def seconds_by_stage(table):
     masks = [read_label_map(path) for path in table["mask"]]
     read = time.perf_counter()
     opened = pd.DataFrame({"radiograph": images, "mask": pd.Series(masks, dtype=object)})
-    regions = FemurRegions(mask="mask", on_error="none").transform(opened)
+    regions = FemurRegions(mask="mask", on_error="skip").transform(opened)
     cut = time.perf_counter()
     texture = TextureExtractor(on_error="nan")
     texture.transform(regions[BONES])

@@ -24,7 +24,7 @@ SPINES = {"image_size": 160, "n_features": 64, "epochs": 30, "learning_rate": 2e
 def one_sided_hips(n_donors, seed):
     """Patients of whom at most one side is affected: two columns of femora, and labels."""
     hips = make_hips(n_donors, random_state=seed, image_shape=(256, 256))
-    regions = FemurRegions(mask="mask", on_error="none").set_output(transform="pandas")
+    regions = FemurRegions(mask="mask", on_error="skip").set_output(transform="pandas")
     femora = regions.fit_transform(hips.data.assign(mask=hips.masks))[["left_femur", "right_femur"]]
     there = femora.notna().all(axis=1).to_numpy()
     sick, well = (np.flatnonzero(there & (hips.target == label)) for label in (1, 0))

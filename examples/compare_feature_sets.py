@@ -88,7 +88,7 @@ radiograph, mask = internal.data["radiograph"][0], internal.masks[0]
 boxes = {
     f"{name}_{region}": box
     for name, label, side in (("left", 1, "L"), ("right", 2, "R"))
-    for region, box in dr.place_femur_boxes(mask == label, radiograph.spacing, side=side).items()
+    for region, box in dr.place_femur_boxes(mask == label, radiograph.spacing, laterality=side).items()
 }
 bones, ax = plt.subplots(figsize=(7, 7), layout="constrained")
 dr.plot_regions(radiograph, mask, boxes=boxes, ax=ax)

@@ -57,11 +57,11 @@ def measured(hips, found):
 def box_errors(mask, truth, spacing, side, landmarks, name):
     """Distance of head, neck and boxes to the truth in mm; NaN where no box can be placed."""
     try:
-        geometry = femur_geometry(mask, spacing, side)
-        boxes = dr.place_femur_boxes(mask, spacing, side=side)
+        geometry = femur_geometry(mask, spacing, laterality=side)
+        boxes = dr.place_femur_boxes(mask, spacing, laterality=side)
     except RegionError:
         return {}
-    expected = dr.place_femur_boxes(truth, spacing, side=side)
+    expected = dr.place_femur_boxes(truth, spacing, laterality=side)
 
     def away(point, other):
         return float(np.linalg.norm(np.subtract(point, other) * spacing))
@@ -70,7 +70,7 @@ def box_errors(mask, truth, spacing, side, landmarks, name):
         f"{part} mm": away(point, (landmarks[f"{name}_{part}_row"], landmarks[f"{name}_{part}_column"]))
         for part, point in (("head", geometry.head_centre), ("neck", geometry.neck_centre))
     }
-    for part in ("neck", "cortex"):
+    for part in [part for part in ("neck", "cortex") if part in boxes and part in expected]:
         row[f"{part} box mm"] = away(boxes[part].centre, expected[part].centre)
         row[f"{part} box overlap"] = overlap_ratio(boxes[part], expected[part])
     return row
@@ -83,11 +83,11 @@ def draw(hips, found, title, path):
         boxes = {}
         for label, (name, side) in SIDES.items():
             try:
-                placed = dr.place_femur_boxes(mask == label, radiograph.spacing, side=side)
+                placed = dr.place_femur_boxes(mask == label, radiograph.spacing, laterality=side)
             except RegionError as error:
                 print(f"{title}, {name} hip: {error}")
                 continue
-            boxes |= {f"{name}_{part}": placed[part] for part in ("neck", "cortex", "ward")}
+            boxes |= {f"{name}_{part}": placed[part] for part in ("neck", "cortex", "ward") if part in placed}
         dr.plot_regions(radiograph, mask, boxes=boxes, ax=ax)
     figure.suptitle(title)
     figure.savefig(path, dpi=100)

@@ -31,15 +31,20 @@ def test_the_wall_of_the_simulated_shaft(cortex):
 
 def test_the_mirrored_femur_has_the_same_index():
     bone, mask, _ = projected(5.0)
-    left = cortical_thickness_index(bone, mask, (0.5, 0.5), "L")
-    assert cortical_thickness_index(bone[:, ::-1], mask[:, ::-1], (0.5, 0.5), "R") == pytest.approx(left, abs=0.01)
+    left = cortical_thickness_index(bone, mask, (0.5, 0.5), laterality="L")
+    assert cortical_thickness_index(bone[:, ::-1], mask[:, ::-1], (0.5, 0.5), laterality="R") == pytest.approx(
+        left, abs=0.01
+    )
 
 
 def test_it_follows_bone_density_through_noise_and_soft_tissue():
     hips = make_hips(60, random_state=3)
     found = [
         np.mean(
-            [cortical_thickness_index(r.pixels, mask == label, r.spacing, side) for label, side in ((1, "L"), (2, "R"))]
+            [
+                cortical_thickness_index(r.pixels, mask == label, r.spacing, laterality=side)
+                for label, side in ((1, "L"), (2, "R"))
+            ]
         )
         for r, mask in zip(hips.data["radiograph"], hips.masks, strict=True)
     ]

@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 def test_axes_of_a_femur():
     hips = make_hips(1, random_state=0)
     picture, mask = hips.data["radiograph"][0], hips.masks[0]
-    geometry = femur_geometry(mask == 1, picture.spacing, "L")
+    geometry = femur_geometry(mask == 1, picture.spacing, laterality="L")
     ax = plot_regions(picture, mask, geometries=[geometry])
     circle, neck, narrowest, shaft = (np.column_stack(line.get_data()) for line in ax.lines)
     radii = np.hypot(*(circle - geometry.head_centre[::-1]).T)

@@ -86,7 +86,7 @@ def test_failures_raise_with_their_place_or_are_written_down(table):
     broken = table.assign(mask=[table["mask"][0], np.full_like(table["mask"][1], 1)])
     with pytest.raises(RegionError, match="row 1, left hip: "):
         FemurRegions(mask="mask").transform(broken)
-    lenient = FemurRegions(mask="mask", on_error="none")
+    lenient = FemurRegions(mask="mask", on_error="skip")
     regions = lenient.transform(broken)
     assert regions["left_neck"].isna().tolist() == [False, True]
     assert lenient.failures_[["row", "region"]].to_numpy().tolist() == [[1, "left hip"]]
@@ -152,7 +152,7 @@ def test_pixels_that_are_not_square_cost_one_row():
     pictures = [radiograph.pixels for radiograph in hips.data["radiograph"]]
     radiographs = [Radiograph(pixels, None, spacing) for pixels, spacing in zip(pictures, spacings, strict=True)]
     table = pd.DataFrame({"radiograph": pd.Series(radiographs, dtype=object), "mask": hips.masks})
-    regions = FemurRegions(mask="mask", on_error="none")
+    regions = FemurRegions(mask="mask", on_error="skip")
     found = regions.fit_transform(table)
     assert found["left_neck"].isna().tolist() == [False, True, False]
     assert regions.failures_["row"].tolist() == [1, 1]
@@ -163,10 +163,10 @@ def test_pixels_that_are_not_square_cost_one_row():
 
 def test_a_column_that_is_there_already_is_refused():
     hips = make_hips(2, random_state=0, image_shape=(256, 256))
-    regions = FemurRegions(mask="mask", on_error="none")
+    regions = FemurRegions(mask="mask", on_error="skip")
     once = regions.fit_transform(hips.data.assign(mask=hips.masks))
     with pytest.raises(InputError, match=r"column 'left_[a-z]+' already"):
-        FemurRegions(mask="mask", on_error="none").fit_transform(once)
+        FemurRegions(mask="mask", on_error="skip").fit_transform(once)
 
 
 def test_geometry_has_the_same_columns_whatever_is_in_the_image(table):

@@ -213,7 +213,7 @@ def test_an_absent_level_is_none_and_a_bad_mask_is_written_down():
     X = pd.DataFrame(
         {"ap": [SPINES.data["ap"][0], None, SPINES.data["ap"][1]], "mask": [mask, None, np.zeros((9, 9), int)]}
     )
-    regions = VertebraRegions(image="ap", mask="mask", on_error="none")
+    regions = VertebraRegions(image="ap", mask="mask", on_error="skip")
     found = regions.transform(X)
     assert found["L3"].isna().all()
     assert found["L2"].notna().tolist() == [True, False, False]

@@ -143,7 +143,7 @@ def extracting(cohort, folder):
     manifest = table[["radiograph", "mask"]].assign(image_id=[f"i{number}" for number in range(N_PATIENTS)])[:6]
     manifest.loc[manifest.index[2], "radiograph"] += ".lost"
     chain = make_pipeline(
-        dr.FemurRegions(mask="mask", on_error="none"),
+        dr.FemurRegions(mask="mask", on_error="skip"),
         dr.TextureExtractor(feature_classes=["firstorder"], on_error="nan"),
     ).set_output(transform="pandas")
     archive.extract(manifest.reset_index(drop=True), folder / "archive", chain)

@@ -44,12 +44,12 @@ def test_landmarks_on_its_outlines_are_near_the_truth(femur):
     for number, mask in enumerate(femur.predict(list(hips.data["radiograph"]))):
         spacing, truth = hips.data["radiograph"][number].spacing, hips.landmarks.iloc[number]
         for label, name, side in ((1, "left", "L"), (2, "right", "R")):
-            found = femur_geometry(mask == label, spacing, side)
+            found = femur_geometry(mask == label, spacing, laterality=side)
             for part, point in (("head", found.head_centre), ("neck", found.neck_centre)):
                 expected = truth[f"{name}_{part}_row"], truth[f"{name}_{part}_column"]
                 away.append(np.linalg.norm(np.subtract(point, expected)) * spacing[0])
             # Where the lesser trochanter ends decides where the cortex is measured.
-            drawn = femur_geometry(hips.masks[number] == label, spacing, side)
+            drawn = femur_geometry(hips.masks[number] == label, spacing, laterality=side)
             assert np.linalg.norm(np.subtract(found.lesser_end, drawn.lesser_end)) * spacing[0] < 10
     assert np.median(away) < 3
 
@@ -82,7 +82,7 @@ def test_boxes_in_a_pipeline_without_a_mask(femur):
 def test_an_absent_hip_is_none_downstream(femur):
     hips = make_hips(1, random_state=6)
     left = Radiograph(hips.data["radiograph"][0].pixels[:, 262:], spacing=hips.data["radiograph"][0].spacing)
-    table = FemurRegions(FrozenEstimator(femur), on_error="none").transform(pd.DataFrame({"radiograph": [left, None]}))
+    table = FemurRegions(FrozenEstimator(femur), on_error="skip").transform(pd.DataFrame({"radiograph": [left, None]}))
     assert table["left_neck"][0] is not None
     assert table["right_neck"][0] is None
     assert table.filter(like="left_").iloc[1].isna().all()

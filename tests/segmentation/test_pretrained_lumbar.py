@@ -24,7 +24,7 @@ def test_bodies_of_unseen_spines(view, name):
 def test_vertebrae_are_cut_out_where_they_lie():
     spines = make_spines(6, random_state=99)
     regions = VertebraRegions(
-        FrozenEstimator(UNetSegmenter.pretrained("lumbar-ap")), image="ap", levels=("L2", "L3"), on_error="none"
+        FrozenEstimator(UNetSegmenter.pretrained("lumbar-ap")), image="ap", levels=("L2", "L3"), on_error="skip"
     )
     truth = VertebraRegions(image="ap", mask="mask", levels=("L2", "L3")).transform(
         spines.data.assign(mask=spines.masks_ap)

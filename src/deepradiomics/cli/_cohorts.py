@@ -215,7 +215,7 @@ def _recipe(options):
     model = build(**outlines | {"random_state": options.seed} | given)
     if options.on_error == "empty":
         # A missing region is a None among regions and a NaN among numbers.
-        words = {name: "none" if "regions" in type(step).__module__ else "nan" for name, step in _steps(model)}
+        words = {name: "skip" if "regions" in type(step).__module__ else "nan" for name, step in _steps(model)}
         model.set_params(**{f"{name}__on_error": word for name, word in words.items()})
     _check_settings(model)
     return model

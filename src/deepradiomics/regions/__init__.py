@@ -2,13 +2,15 @@
 
 from deepradiomics.regions.cortex import cortical_thickness_index
 from deepradiomics.regions.display import plot_regions
-from deepradiomics.regions.femur import FemurGeometry, femur_geometry, place_femur_boxes
+from deepradiomics.regions.femur import FemurGeometry, femur_geometry
+from deepradiomics.regions.femur_boxes import FemurBoxes, place_femur_boxes
 from deepradiomics.regions.femur_transformer import FemurRegions
 from deepradiomics.regions.genant import Genant, genant_grade
 from deepradiomics.regions.vertebra_transformer import VertebraRegions
 from deepradiomics.regions.vertebrae import VertebraGeometry, place_vertebra_boxes, vertebra_geometry
 
 __all__ = [
+    "FemurBoxes",
     "FemurGeometry",
     "FemurRegions",
     "Genant",

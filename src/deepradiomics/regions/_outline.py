@@ -1,78 +1,115 @@
-"""The outline of a bone: its signed distance in a window round it, and how far it is from here to there."""
+"""The outline of a bone: a closed line of points round the largest part of a mask, and distances to it."""
 
 import numpy as np
+from contourpy import contour_generator
 from scipy import ndimage
 
 from deepradiomics.exceptions import RegionError
 
-# Steps of half a pixel in which most outlines are found.
-_NEAR = 120
-# Steps from one far look along a ray to the next.
-_STRIDE = 12
+# The root of the area of a proximal femur is 65 to 85 mm, whatever is shown of the shaft: a scale before any is known.
+ROOT_AREA_MM = 75.0
+# Masks are averaged to about this many mm a pixel; the outline through halves of it is exact to a tenth of that.
+_FINE_MM = 0.5
+_MIN_BONE_PIXELS = 400
+_MAX_POINTS = 2400
 
 
-class Bone:
-    """The largest part of a mask in a window round it, its signed distance, and where the window lies."""
+class Outline:
+    """The outline of the largest part of a mask, in pixels of the mask.
 
-    def __init__(self, mask, pixels_per_mm):
-        bone, self.flags = _largest_part(mask)
-        rows, columns = np.flatnonzero(bone.any(axis=1)), np.flatnonzero(bone.any(axis=0))
-        self.mask = np.pad(bone[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], ((3, 0), (3, 3)))
-        self.bottom = len(self.mask)
-        self.origin = np.array([rows[0] - 3, columns[0] - 3])
-        self.pixels_per_mm = pixels_per_mm
-        # The shaft goes on below its cut end: an outline there would cut off what is measured near it.
-        self.distance = _signed_distance(np.pad(self.mask, ((0, 40), (0, 0)), mode="edge"))
-
-
-def _largest_part(mask):
-    """The largest component, and flags for what is left out and for borders it is cut by."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        raise RegionError("the mask has no pixel; is this hip in the image?", code="empty_region")
-    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    labels, _ = ndimage.label(mask[window])
-    sizes = np.bincount(labels.ravel())[1:]
-    bone = np.zeros(mask.shape, dtype=bool)
-    bone[window] = ndimage.binary_fill_holes(labels == 1 + int(np.argmax(sizes)))
-    flags = ["two_components"] * bool((sizes > 0.02 * sizes.max()).sum() > 1)
-    cut = bone[0].any() or bone[:, 0].any() or bone[:, -1].any()
-    return bone, flags + ["touches_border"] * bool(cut)
-
-
-def _signed_distance(bone):
-    """Distance to the outline in pixels, positive inside; 0 midway between an inner and an outer pixel."""
-    inner, outer = ndimage.distance_transform_edt(bone), ndimage.distance_transform_edt(~bone)
-    return np.where(bone, inner - 0.5, 0.5 - outer)
-
-
-def sample(distance, points):
-    """Read the signed distance at points (..., 2); pixel centres lie at +0.5. Far outside beyond the array."""
-    points = np.asarray(points, dtype=float)
-    coordinates = points.reshape(-1, 2).T - 0.5
-    values = ndimage.map_coordinates(distance, coordinates, order=1, mode="constant", cval=-1e3)
-    return values.reshape(points.shape[:-1])
-
-
-def first_outside(distance, starts, directions, steps):
-    """Number of the first of some steps at which rays are outside; the number of steps where none is.
-
-    ``starts`` and ``directions`` are (n, 2), ``steps`` rise. The result is that of looking at each step: along a ray
-    the distance changes by at most sqrt(2) a pixel, so between two far points that are deep enough inside it is not
-    looked at.
+    Attributes
+    ----------
+    points : float array of shape (n_points, 2)
+        Row and column, equally spaced by about half a millimetre, with the bone on the right-hand side of the way as
+        the picture is seen.
+    size : float
+        Root of the area inside, in pixels.
+    flags : list of str
+        ``two_components`` and ``touches_border``.
     """
-    far = np.append(np.arange(0, len(steps) - 1, _STRIDE), len(steps) - 1)
-    depth = sample(distance, starts[:, None] + steps[far][:, None] * directions[:, None])
-    outside = depth <= 0
-    last = np.where(outside.any(axis=1), outside.argmax(axis=1), len(far))
-    result = np.where(outside[:, 0], 0, len(steps))
-    sure = depth[:, :-1] + depth[:, 1:] > np.sqrt(2) * np.diff(steps[far]) + 1e-6
-    rays, gaps = np.nonzero(~sure & (np.arange(len(far) - 1) < last[:, None]))
-    near = np.minimum(far[gaps, None] + np.arange(1, _STRIDE + 1), far[gaps + 1, None])
-    there = sample(distance, starts[rays, None] + steps[near][..., None] * directions[rays, None]) <= 0
-    hit = there.any(axis=1)
-    np.minimum.at(result, rays[hit], near[hit, there[hit].argmax(axis=1)])
-    return result
+
+    def __init__(self, mask, pixels_per_mm=None):
+        window, self.flags = _window(mask)
+        area = np.count_nonzero(mask[window])
+        if area < _MIN_BONE_PIXELS:
+            raise RegionError(
+                f"the bone has {area} pixels, at least {_MIN_BONE_PIXELS} are needed; give the image at a higher "
+                "resolution",
+                code="too_small",
+            )
+        per_block = max(int(_FINE_MM * (pixels_per_mm or area**0.5 / ROOT_AREA_MM)), 1)
+        self.points, self.size, n_parts = _traced(_shares(mask[window], per_block))
+        self.points = (self.points - 0.5) * per_block + [window[0].start, window[1].start]
+        self._after = np.roll(self.points, -1, axis=0)
+        self.size *= per_block
+        self.flags += ["two_components"] * (n_parts > 1)
+
+    def __len__(self):
+        return len(self.points)
+
+    def to_outline(self, starts, direction):
+        """Measure how far it is from points in the bone to its outline, forwards and backwards.
+
+        Parameters
+        ----------
+        starts : float array of shape (n, 2)
+            Row and column.
+        direction : float array of shape (2,)
+            Unit vector.
+
+        Returns
+        -------
+        forwards, backwards : float array of shape (n,)
+            In pixels; 0 from points outside the bone.
+        """
+        row, where = self._crossings(starts, direction)
+        forwards, backwards = np.full((2, len(starts)), np.inf)
+        ahead = where > 0
+        np.minimum.at(forwards, row[ahead], where[ahead])
+        np.minimum.at(backwards, row[~ahead], -where[~ahead])
+        inside = np.bincount(row[ahead], minlength=len(starts)) % 2 == 1
+        return np.where(inside, forwards, 0.0), np.where(inside, backwards, 0.0)
+
+    def share_inside(self, box):
+        """Measure the share of a box that lies in the bone, by lines along it."""
+        lines = (np.arange(24) + 0.5) / 24 - 0.5
+        angle = np.deg2rad(box.angle)
+        along, down = np.array([-np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), np.sin(angle)])
+        row, where = self._crossings(box.centre + lines[:, None] * box.height * down, along)
+        # From -infinity each crossing begins or ends what is inside: in pairs, sorted.
+        order = np.lexsort((where, row))
+        ends = np.clip(where[order], -box.width / 2, box.width / 2)
+        return float((ends[1::2] - ends[::2]).sum() / (len(lines) * box.width))
+
+    def depth(self, starts):
+        """Measure how far points (n, 2) lie from the outline, in pixels; negative outside the bone."""
+        row, where = self._crossings(starts, np.array([0.0, 1.0]))
+        inside = np.bincount(row[where > 0], minlength=len(starts)) % 2 == 1
+        away = self.points[::4] - starts[:, None]
+        distance = np.sqrt((away**2).sum(axis=2).min(axis=1))
+        return np.where(inside, distance, -distance)
+
+    def clipped(self, point, direction):
+        """Points of the outline on this side of a line across a direction through a point, and where it is crossed."""
+        across = np.array([-direction[1], direction[0]])
+        _, where = self._crossings(np.asarray(point)[None], across)
+        return np.vstack([self.points[(self.points - point) @ direction <= 0], point + where[:, None] * across])
+
+    def _crossings(self, starts, direction):
+        """Where lines through points cross the outline: number of the line, and how far from its point."""
+        across = np.array([-direction[1], direction[0]])
+        along, aside = self.points @ direction, self.points @ across
+        after_along, after_aside = self._after @ direction, self._after @ across
+        level = np.asarray(starts) @ across
+        order = np.argsort(level)
+        first = np.searchsorted(level[order], np.minimum(aside, after_aside))
+        n_lines = np.searchsorted(level[order], np.maximum(aside, after_aside)) - first
+        # Each edge of the outline crosses the lines whose level lies between its ends: mostly none.
+        edge = np.repeat(np.arange(len(aside)), n_lines)
+        nth = np.arange(len(edge)) - np.repeat(np.cumsum(n_lines) - n_lines, n_lines)
+        line = order[first[edge] + nth]
+        share = (level[line] - aside[edge]) / (after_aside[edge] - aside[edge])
+        return line, along[edge] + share * (after_along[edge] - along[edge]) - (np.asarray(starts) @ direction)[line]
 
 
 def lateral_axis(shaft_axis):
@@ -80,26 +117,58 @@ def lateral_axis(shaft_axis):
     return np.array([-shaft_axis[1], shaft_axis[0]])
 
 
-def reach(distance, start, direction):
-    """Distance in pixels from a point inside the bone to the outline in a direction."""
-    return float(reaches(distance, np.asarray(start)[None], direction)[0])
-
-
-def reaches(distance, starts, direction):
-    """Distances in pixels from points (n, 2) to the outline in a direction; 0 from points outside."""
-    steps = np.arange(0, max(distance.shape), 0.5)
-    result = np.full(len(starts), steps[-1])
-    # The outline is mostly near: the rest of the way is looked at only from where it is not.
-    left = np.arange(len(starts))
-    for n_steps in (_NEAR, len(steps)):
-        depth = sample(distance, starts[left, None] + steps[:n_steps, None] * direction)
-        found = (depth <= 0).any(axis=1)
-        depth, rows = depth[found], np.arange(found.sum())
-        outside = np.argmax(depth <= 0, axis=1)
-        inner, outer = depth[rows, outside - 1], np.maximum(depth[rows, outside], -1.0)
-        span = np.where(outside > 0, inner - outer, 1.0)
-        result[left[found]] = np.where(outside > 0, steps[outside - 1] + 0.5 * inner / span, 0.0)
-        left = left[~found]
-        if not len(left):
+def _window(mask):
+    """Rows and columns that hold the bone, and a flag where it is cut by the upper border or a side."""
+    # Every few pixels is enough to see where a bone lies; what is thinner may be cut off.
+    step = max(max(mask.shape) // 250, 1)
+    for stride in (step, 1):
+        seen = mask[::stride, ::stride]
+        rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+        if len(rows):
             break
-    return result
+    else:
+        raise RegionError("the mask has no pixel; is this hip in the image?", code="empty_region")
+    window = tuple(
+        slice(max((found[0] - 1) * stride, 0), min((found[-1] + 1) * stride + 1, length))
+        for found, length in zip((rows, columns), mask.shape, strict=True)
+    )
+    cut = mask[0].any() or mask[:, 0].any() or mask[:, -1].any()
+    return window, ["touches_border"] * bool(cut)
+
+
+def _shares(mask, per_block):
+    """Share of bone in blocks of pixels, 0 to 1, with a rim of zeros round all."""
+    height, width = (-(-length // per_block) for length in mask.shape)
+    padded = np.zeros((height * per_block, width * per_block), dtype=np.uint16 if per_block > 15 else np.uint8)
+    padded[: mask.shape[0], : mask.shape[1]] = mask
+    rows = sum(padded[start::per_block] for start in range(per_block))
+    shares = np.zeros((height + 2, width + 2))
+    shares[1:-1, 1:-1] = sum(rows[:, start::per_block] for start in range(per_block))
+    return shares / per_block**2
+
+
+def _traced(shares):
+    """The outline of the largest part (row, column, in blocks), the root of its area, and how many parts are large."""
+    lines = contour_generator(z=shares, name="serial").lines(0.5)
+    areas = [_area(line) for line in lines]
+    largest = int(np.argmax(np.abs(areas)))
+    area = areas[largest]
+    n_parts = sum(other / area > 0.02 for other in areas)
+    line = lines[largest][:-1, ::-1]
+    points = _equally_spaced(line if area > 0 else line[::-1], abs(area) ** 0.5 / ROOT_AREA_MM / 2)
+    return points, abs(area) ** 0.5, n_parts
+
+
+def _area(line):
+    """Signed area within a closed line of (column, row)."""
+    return 0.5 * float(line[:-1, 0] @ line[1:, 1] - line[1:, 0] @ line[:-1, 1])
+
+
+def _equally_spaced(line, step):
+    """A closed line in equal steps, without the stairs that pixels make."""
+    closed = np.vstack([line, line[:1]])
+    way = np.append(0.0, np.cumsum(np.hypot(*np.diff(closed, axis=0).T)))
+    n_points = int(np.clip(way[-1] / step, 40, _MAX_POINTS))
+    wanted = np.arange(n_points) * way[-1] / n_points
+    points = np.column_stack([np.interp(wanted, way, closed[:, axis]) for axis in (0, 1)])
+    return ndimage.gaussian_filter1d(points, 1.5, axis=0, mode="wrap")

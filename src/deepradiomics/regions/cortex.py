@@ -10,7 +10,7 @@ from deepradiomics.regions.femur import femur_geometry
 _STEPS = 201
 
 
-def cortical_thickness_index(pixels, mask, spacing=None, side="L", *, from_mm=15.0, to_mm=40.0):
+def cortical_thickness_index(pixels, mask, spacing=None, *, laterality="L", from_mm=15.0, to_mm=40.0):
     """Measure the share of the femoral shaft's width that is cortex.
 
     Parameters
@@ -21,7 +21,7 @@ def cortical_thickness_index(pixels, mask, spacing=None, side="L", *, from_mm=15
         One femur, its shaft pointing down.
     spacing : tuple of two floats, default=None
         Height and width of a pixel in mm. Where it is None, lengths follow the head, whose diameter is taken as 47 mm.
-    side : {"L", "R"}, default="L"
+    laterality : {"L", "R"}, default="L"
         The patient's side.
     from_mm : float, default=15.0
         Where, below the lesser trochanter, the stretch of the shaft begins over which profiles are averaged.
@@ -66,7 +66,7 @@ def cortical_thickness_index(pixels, mask, spacing=None, side="L", *, from_mm=15
         raise InputError(
             f"the mask has shape {np.shape(mask)}, its image {pixels.shape}; give both of one shape", code="mask_shape"
         )
-    geometry = femur_geometry(mask, spacing, side)
+    geometry = femur_geometry(mask, spacing, laterality=laterality)
     profile = _profile(pixels, np.asarray(mask), geometry, from_mm, to_mm)
     middle = _STEPS // 2
     inner = [_inner_border(profile[: middle + 1]), _inner_border(profile[: middle - 1 : -1])]

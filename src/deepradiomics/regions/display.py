@@ -40,7 +40,7 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, ax=None)
     >>> from deepradiomics.simulation import make_hips
     >>> hips = make_hips(1, random_state=0)
     >>> picture, mask = hips.data["radiograph"][0], hips.masks[0]
-    >>> ax = plot_regions(picture, mask, boxes=place_femur_boxes(mask == 1, picture.spacing, side="L"))
+    >>> ax = plot_regions(picture, mask, boxes=place_femur_boxes(mask == 1, picture.spacing, laterality="L"))
     >>> len(ax.patches)
     5
     """

@@ -46,7 +46,7 @@ class VertebraRegions(_Regions):
         Whether boxes from label maps turn with their vertebra.
     context : float, default=0.1
         Margin of real context round each box, as a share of its longer side.
-    on_error : {"raise", "none"}, default="raise"
+    on_error : {"raise", "skip"}, default="raise"
         Whether a vertebra that cannot be cut out raises, or gives None and a line in ``failures_``.
 
     Attributes
@@ -89,7 +89,7 @@ class VertebraRegions(_Regions):
         "prefix": [str],
         "tilted": ["boolean"],
         "context": [Interval(Real, 0, None, closed="left")],
-        "on_error": [StrOptions({"raise", "none"})],
+        "on_error": [StrOptions({"raise", "skip"})],
     }
 
     def __init__(  # noqa: PLR0913
