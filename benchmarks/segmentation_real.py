@@ -11,9 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
-from real_hips import UNKNOWN, films
 from sklearn.metrics import roc_auc_score
-from train_femur_unet import knees
 
 from deepradiomics import UNetSegmenter
 from deepradiomics.box import box_mask
@@ -21,6 +19,8 @@ from deepradiomics.exceptions import RegionError
 from deepradiomics.regions import femur_geometry, place_femur_boxes
 from deepradiomics.segmentation import evaluate
 from deepradiomics.simulation import make_spines
+from real_hips import UNKNOWN, films
+from train_femur_unet import knees
 
 SIDES = {1: "L", 2: "R"}
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from real_hips import UNKNOWN, films
 from scipy import ndimage
-from simulated_hips import many
 
 from deepradiomics import UNetSegmenter
 from deepradiomics.simulation import make_spines
+from real_hips import UNKNOWN, films
+from simulated_hips import many
 
 CLASSES = ("left femur", "right femur")
 AUGMENTATION = {

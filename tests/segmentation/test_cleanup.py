@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.segmentation import clean_up, mean_confidence
+from deepradiomics.segmentation import clean_up
 
 LABELS = hnp.arrays(np.uint8, (8, 10), elements=st.integers(0, 2))
 
@@ -59,11 +59,3 @@ def test_a_number_of_classes_that_a_label_map_cannot_hold_is_refused(n_classes):
         clean_up(np.zeros((2, 2), int), n_classes)
     assert caught.value.code == "classes"
     assert clean_up(np.array([[255, 0]]), 255).tolist() == [[255, 0]]
-
-
-def test_confidence_is_the_mean_inside_each_class():
-    probabilities = np.array([[[0.1, 0.5, 0.9]], [[0.7, 0.3, 0.1]], [[0.2, 0.2, 0.0]]])
-    found = mean_confidence(probabilities, np.array([[1, 1, 0]]))
-    np.testing.assert_allclose(found, [0.5, np.nan])
-    with pytest.raises(InputError, match=r"\(3, 1, 3\)"):
-        mean_confidence(probabilities, np.zeros((3, 1), dtype=int))

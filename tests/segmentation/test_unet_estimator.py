@@ -175,6 +175,110 @@ def test_confidence_is_high_on_what_it_knows_and_missing_where_nothing_was_found
         assert np.isnan(confidence[2, code - 1]) == (not (masks[2] == code).any())
 
 
+@pytest.fixture(scope="module")
+def calibrated(fitted):
+    """A network whose confidence was fitted on images of which some are hard to see, some show nothing."""
+    images, masks = hard(30, seed=20)
+    return pickle.loads(pickle.dumps(fitted)).calibrate_confidence(images, masks)
+
+
+def hard(n, seed):
+    """Bars in more and more noise, and pictures of noise alone."""
+    images, masks = bars(n, seed)
+    rng = np.random.default_rng(seed)
+    images = [image + number / n * 2500 * rng.standard_normal(image.shape) for number, image in enumerate(images)]
+    nothing = [1000 * rng.random((48, 40)) for _ in range(5)]
+    return images + nothing, masks + [np.zeros((48, 40), dtype=np.uint8)] * 5
+
+
+def test_calibrated_confidence_is_the_dice_to_expect(calibrated):
+    images, masks = hard(30, seed=21)
+    outlines, confidence = calibrated.predict_with_confidence(images)
+    true = np.array(
+        [[dice(one == code, two == code) for code in (1, 2)] for one, two in zip(outlines, masks, strict=True)]
+    )
+    drawn = ~np.isnan(confidence)
+    assert np.std(true[drawn]) > 0.15
+    assert np.abs(confidence - true)[drawn].mean() < 0.1
+    assert abs((confidence - true)[drawn].mean()) < 0.05
+    assert pd.Series(confidence[drawn]).corr(pd.Series(true[drawn]), method="spearman") > 0.7
+
+
+def test_a_calibration_is_written_with_the_weights_and_ends_with_another_training(calibrated, data, tmp_path):
+    calibrated.save_weights(tmp_path / "bars.safetensors", half=False)
+    images, _ = hard(3, seed=22)
+    again = UNetSegmenter.from_weights(tmp_path / "bars.safetensors")
+    assert again.calibration_ == calibrated.calibration_
+    np.testing.assert_allclose(
+        again.predict_with_confidence(images)[1], calibrated.predict_with_confidence(images)[1], rtol=1e-5
+    )
+    assert again.set_params(**SMALL | {"epochs": 1}).fit(*data).calibration_ is None
+
+
+def test_a_calibration_needs_outlines(fitted):
+    with pytest.raises(InputError, match="outlines are too few"):
+        pickle.loads(pickle.dumps(fitted)).calibrate_confidence(*bars(2, seed=0))
+
+
+def test_what_is_unknown_counts_neither_in_the_loss_nor_in_the_score(data):
+    # The lower half of every mask is wrong: bars that are there are said not to be.
+    images, masks = data
+    wrong = [np.where(np.arange(48)[:, None] < 24, mask, 0).astype(np.uint8) for mask in masks]
+    unknown = [np.where(np.arange(48)[:, None] < 24, mask, 255).astype(np.uint8) for mask in masks]
+    new_images, new_masks = bars(4, seed=1)
+    taught = UNetSegmenter(**SMALL).fit(images, wrong)
+    spared = UNetSegmenter(**SMALL, ignore_label=255).fit(images, unknown)
+    lower = [np.where(np.arange(48)[:, None] < 24, 255, mask).astype(np.uint8) for mask in new_masks]
+    for segmenter, least, most in ((taught, 0.0, 0.3), (spared, 0.6, 1.0)):
+        assert least <= segmenter.set_params(ignore_label=255).score(new_images, lower) <= most
+    # Where everything but the upper half is unknown, an outline below it is no fault.
+    upper = [np.where(np.arange(48)[:, None] < 24, mask, 255).astype(np.uint8) for mask in new_masks]
+    found = spared.predict(new_images)
+    by_hand = [
+        dice(one[:24] == code, two[:24] == code) for one, two in zip(found, upper, strict=True) for code in (1, 2)
+    ]
+    assert spared.score(new_images, upper) == pytest.approx(np.mean(by_hand))
+    with pytest.raises(InputError, match="ignore_label"):
+        spared.set_params(ignore_label=None).fit(images, unknown)
+
+
+def test_a_warm_start_keeps_the_statistics_and_a_frozen_encoder_stays(data):
+    segmenter = UNetSegmenter(**SMALL | {"epochs": 6}, warm_start=True).fit(*data)
+    before = {name: value.clone() for name, value in segmenter.network_.state_dict().items()}
+    segmenter.set_params(epochs=1, learning_rate=1e-9, frozen_encoder=True).fit(*data)
+    after = segmenter.network_.state_dict()
+    for name, value in before.items():
+        if name.startswith("encoder."):
+            assert torch.equal(value, after[name]), name
+    moved = [name for name in before if name.endswith("running_var") and not torch.equal(before[name], after[name])]
+    assert moved
+    for name in moved:
+        # Three steps at a momentum of 0.1 leave at least 0.7 of what was learned; a new start would leave nothing.
+        assert torch.allclose(before[name], after[name], rtol=0.5, atol=1e-3), name
+
+
+def test_a_warm_start_with_few_outlines_is_refused(data):
+    segmenter = UNetSegmenter(**SMALL | {"epochs": 1}, warm_start=True).fit(*data)
+    with pytest.raises(InputError, match="warm_start with 9 outlines"):
+        segmenter.fit(data[0][:9], data[1][:9])
+
+
+def test_an_encoder_starts_from_a_file(data, tmp_path):
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(7)
+    weights = timm.create_model("resnet10t", pretrained=False).state_dict()
+    save_file({name: value.contiguous() for name, value in weights.items()}, tmp_path / "encoder.safetensors")
+    network = UNetSegmenter(**SMALL)._architecture().build(tmp_path / "encoder.safetensors")
+    own = network.encoder.model.state_dict()
+    # A grey image is three equal channels: the first convolution is summed over them.
+    assert torch.equal(own["conv1.0.weight"], weights["conv1.0.weight"].sum(dim=1, keepdim=True))
+    assert torch.equal(own["layer1.0.conv1.weight"], weights["layer1.0.conv1.weight"])
+    segmenter = UNetSegmenter(**SMALL | {"epochs": 1}, encoder_weights=tmp_path / "encoder.safetensors").fit(*data)
+    assert len(segmenter.history_) == 1
+
+
 def test_probabilities_add_up_to_one(fitted):
     (probabilities,) = fitted.predict_proba([np.random.default_rng(0).random((70, 31))])
     assert probabilities.shape == (3, 70, 31)
@@ -354,6 +458,7 @@ GOOD = {
     "image_size": 32,
     "mirror_classes": [["left bar", "right bar"]],
     "test_time_mirroring": False,
+    "calibration": None,
 }
 
 
@@ -368,6 +473,8 @@ GOOD = {
         (json.dumps(GOOD | {"classes": "left bar"}), "classes is a str"),
         (json.dumps(GOOD | {"classes": [1, 2]}), "classes holds 1"),
         (json.dumps(GOOD | {"classes": ["one"]}), "mirror_classes names"),
+        (json.dumps(GOOD | {"calibration": [1.0, 2.0]}), "calibration is not 7 finite numbers"),
+        (json.dumps(GOOD | {"calibration": [1.0] * 6 + [float("nan")]}), "calibration is not 7 finite numbers"),
         (json.dumps(GOOD | {"encoder": "tu-nothing"}), "tu-nothing"),
         (json.dumps(GOOD | {"encoder": "tu-hf-hub:some/where"}), "looked up in the internet"),
         (json.dumps(GOOD | {"decoder_channels": [32, -1]}), "decoder_channels"),

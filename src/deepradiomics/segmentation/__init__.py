@@ -2,17 +2,19 @@
 
 from deepradiomics.metrics.overlap import SurfaceDistance, dice, iou, overlap_ratio, surface_distance
 from deepradiomics.segmentation.architecture import UNetArchitecture
-from deepradiomics.segmentation.cleanup import clean_up, mean_confidence
+from deepradiomics.segmentation.cleanup import clean_up
+from deepradiomics.segmentation.evaluation import SegmentationReport, evaluate
 from deepradiomics.segmentation.unet import UNetSegmenter
 
 __all__ = [
+    "SegmentationReport",
     "SurfaceDistance",
     "UNetArchitecture",
     "UNetSegmenter",
     "clean_up",
     "dice",
+    "evaluate",
     "iou",
-    "mean_confidence",
     "overlap_ratio",
     "surface_distance",
 ]

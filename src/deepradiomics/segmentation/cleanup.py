@@ -1,4 +1,4 @@
-"""What is done to a label map after the network: one piece a class, no holes, and how sure it was."""
+"""What is done to a label map after the network: one piece a class, no holes."""
 
 from numbers import Integral
 
@@ -64,51 +64,6 @@ def clean_up(labels, n_classes):
     for code, piece in pieces.items():
         cleaned[ndimage.binary_fill_holes(piece) & (cleaned == 0)] = code
     return cleaned
-
-
-def mean_confidence(probabilities, labels):
-    """Measure how sure a network was of each class it drew.
-
-    Parameters
-    ----------
-    probabilities : float array of shape (n_classes + 1, H, W)
-        Of background and classes at each pixel; they add up to 1.
-    labels : integer array of shape (H, W)
-        The cleaned label map.
-
-    Returns
-    -------
-    float array of shape (n_classes,)
-        Mean probability of the class over the pixels labelled so, between 0 and 1; NaN for a class that was not
-        drawn. Filled holes count with the low probability they had.
-
-    Raises
-    ------
-    InputError
-        If the shapes do not fit.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.segmentation import mean_confidence
-    >>> one = np.array([[0.9, 0.7, 0.2]])
-    >>> mean_confidence(np.stack([1 - one, one]), np.array([[1, 1, 0]])).round(3)
-    array([0.8])
-    """
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-    if probabilities.ndim != 3 or probabilities.shape[1:] != labels.shape:
-        raise InputError(
-            f"probabilities have shape {probabilities.shape}, labels {labels.shape}; give (n_classes + 1, H, W) and "
-            "(H, W)",
-            code="mask_shape",
-        )
-    inside = [labels == code for code in range(1, len(probabilities))]
-    return np.array(
-        [
-            float(each[mask].mean()) if mask.any() else np.nan
-            for each, mask in zip(probabilities[1:], inside, strict=True)
-        ]
-    )
 
 
 def _largest(mask):
