@@ -28,12 +28,14 @@ doctest: $(STAMP)
 
 # The real radiographs are not part of the project; where their folder is missing, the reason is printed.
 examples: $(STAMP)
-	for script in $(filter-out examples/knee_osteoporosis.py examples/vertebral_fractures.py, $(wildcard examples/*.py)); do \
+	for script in $(filter-out examples/knee_osteoporosis.py examples/vertebral_fractures.py examples/real_hips.py, $(wildcard examples/*.py)); do \
 	    echo "== $$script"; $(BIN)/python -W error $$script output || exit 1; done
 	if [ -d $(DATA)/knees ]; then $(BIN)/python -W error examples/knee_osteoporosis.py $(DATA)/knees output; \
 	    else echo "skipped knee_osteoporosis.py: no folder $(DATA)/knees"; fi
 	if [ -d $(DATA)/vertebrae ]; then $(BIN)/python -W error examples/vertebral_fractures.py $(DATA)/vertebrae output; \
 	    else echo "skipped vertebral_fractures.py: no folder $(DATA)/vertebrae"; fi
+	if [ -d $(DATA)/pelvis ]; then $(BIN)/python -W error examples/real_hips.py $(DATA)/pelvis/unlabelled output 12; \
+	    else echo "skipped real_hips.py: no folder $(DATA)/pelvis"; fi
 
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet -e ".[docs]"

@@ -2,25 +2,21 @@
 
     python benchmarks/boxes.py [../shared/data/pelvis] [--smoke]
 
-The folder holds the outlined radiographs of its README; they are stretched back to 1.16 : 1. The test part, on which no
-rule was tuned, are the films whose name has a SHA-256 divisible by 5, and those in ``full_size``.
+The folder holds the outlined radiographs of its README; `real_hips.films` says which are the test part, on which no
+rule was tuned.
 """
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from common import milliseconds, print_setting
 from deepradiomics.exceptions import RegionError
 from deepradiomics.regions import FemurRegions, femur_geometry, place_femur_boxes
 from deepradiomics.simulation import make_hips
-
-# The labels of the data: 1 and 2 intact, 3 and 4 fractured or dislocated; odd ones are the patient's right.
-_SIDES = {1: "R", 2: "L", 3: "R", 4: "L"}
+from real_hips import films
 
 
 def main():
@@ -51,18 +47,15 @@ def accepted(table):
 
 def rows(folder):
     """One row a femur: how many boxes it got, and whether it is accepted by `FemurRegions`."""
-    index = pd.read_csv(folder / "index.csv").sort_values("name")
-    group = index["same_image"].fillna(index["name"]).astype(str)
-    full = {path.stem for path in (folder / "full_size" / "masks").glob("*.png")}
-    first = index.groupby(group)["name"].transform("first")
-    original = index["name"].isin(full).groupby(group).transform("any")
-    for name, stem, at_full_size in zip(index["name"], first, original, strict=True):
-        test = at_full_size or int(hashlib.sha256(stem.encode()).hexdigest(), 16) % 5 == 0
-        labels = Image.open(folder / "masks" / f"{name}.png").resize((742, 640), Image.Resampling.NEAREST)
-        for label, laterality in _SIDES.items():
-            mask = np.asarray(labels) == label
-            if mask.any():
-                yield {"name": name, "part": "test" if test else "tuning", "intact": label < 3} | row(mask, laterality)
+    for film in films(folder):
+        if film.full_size:
+            continue
+        labels, broken = film.read()[1], film.broken()
+        for code, laterality in ((1, "L"), (2, "R")):
+            if (labels == code).any():
+                part = "test" if film.part == "test" else "tuning"
+                known = {"name": film.name, "part": part, "intact": code not in broken}
+                yield known | row(labels == code, laterality)
 
 
 def row(mask, laterality):

@@ -238,7 +238,9 @@ def write_pictures(folder, n_images, seed):
         grey, labels = simulate((seed, number))
         pair = np.hstack([np.clip(grey, 0, 1), labels / 2])
         Image.fromarray((255 * pair).astype(np.uint8)).save(folder / f"wide_{number:03d}.png")
+    print(f"{n_images} pictures in {folder}")
 
 
 if __name__ == "__main__":
-    write_pictures(Path(sys.argv[1]), 24, seed=0)
+    smoke = sys.argv[1] == "--smoke"
+    write_pictures(Path("." if smoke else sys.argv[1]), 1 if smoke else 24, seed=0)

@@ -130,7 +130,7 @@ def finish(segmenter, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder that holds pelvis, knees and vertebrae")
+    parser.add_argument("data", type=Path, nargs="?", help="folder that holds pelvis, knees and vertebrae")
     parser.add_argument("--output", type=Path, default=Path("femur.safetensors"))
     parser.add_argument("--imagenet", type=Path, help="weights of the encoder under timm's names, safetensors")
     parser.add_argument("--encoder", default="tu-tf_efficientnet_lite0")
@@ -138,15 +138,18 @@ def main():
     parser.add_argument("--simulated", type=int, default=120)
     parser.add_argument("--stages", type=float, nargs="+", help="side, epochs and rate of each stage")
     parser.add_argument("--calibrate", action="store_true", help="only calibrate the weights of the file --output")
+    parser.add_argument("--smoke", action="store_true", help="two simulated images, an epoch: trains nothing of use")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     stages = np.reshape(arguments.stages, (-1, 3)) if arguments.stages else STAGES
     start = time.perf_counter()
     if arguments.calibrate:
-        segmenter = UNetSegmenter.from_weights(arguments.output)
-        finish(segmenter, arguments)
+        finish(UNetSegmenter.from_weights(arguments.output), arguments)
         return
-    images, masks = training_pairs(arguments.data, arguments.simulated, arguments.seed)
+    if arguments.smoke:
+        stages, (images, masks) = [(64, 1, 1e-3)], many(2, arguments.seed, 1)
+    else:
+        images, masks = training_pairs(arguments.data, arguments.simulated, arguments.seed)
     print(f"{len(images)} images in {time.perf_counter() - start:.0f} s", flush=True)
     segmenter = UNetSegmenter(
         CLASSES,
@@ -165,7 +168,8 @@ def main():
         segmenter.set_params(image_size=int(side), epochs=int(epochs), learning_rate=float(rate)).fit(images, masks)
         print(f"{segmenter.history_.to_string(index=False)}\n{time.perf_counter() - start:.0f} s", flush=True)
         segmenter.save_weights(arguments.output)
-    finish(segmenter, arguments)
+    if not arguments.smoke:
+        finish(segmenter, arguments)
 
 
 if __name__ == "__main__":
