@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from deepradiomics import UNetSegmenter
 from deepradiomics.simulation import make_spines
-from train_femur_unet import collimated, develop, foreign, mark_borders
+from simulated_hips import collimated, develop, foreign, mark_borders
 
 CLASSES = ("L1", "L2", "L3", "L4", "L5", "T12", "S1")
 # (side of the frame, epochs, learning rate)

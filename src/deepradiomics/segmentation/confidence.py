@@ -112,6 +112,15 @@ def fit_calibration(agreements, true_dice):
     References
     ----------
     Papke LE, Wooldridge JM. Econometric methods for fractional response variables. J Appl Econom 1996;11:619-632.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.segmentation.confidence import expected_dice, fit_calibration
+    >>> agreements = np.repeat(np.linspace(0.5, 0.99, 30)[:, None], 4, axis=1)
+    >>> calibration = fit_calibration(agreements, agreements[:, 0] - 0.1)  # every outline is worse than it seems
+    >>> bool(abs(expected_dice(agreements[15:16], calibration)[0] - (agreements[15, 0] - 0.1)) < 0.05)
+    True
     """
     agreements, true_dice = np.asarray(agreements, dtype=float), np.asarray(true_dice, dtype=float)
     known = ~np.isnan(agreements).any(axis=1)

@@ -29,8 +29,12 @@ class SegmentationReport:
         outline is empty), ``confidence`` (NaN where nothing was found), and for femora ``boxes`` (how many of five
         were placed on the segmenter's outline) and ``reason`` (why not all).
     summary : DataFrame
-        For each bone and for all: ``n``, and for each measure the median and its 95 % interval over patients, and the
-        tenth percentile of Dice.
+        For each bone and for all: ``n``, and for each measure the median and its 95 % interval over patients, the
+        tenth percentile of Dice (``dice_10th``), and the proportion of outlines with all five boxes (``all_boxes``).
+    radiographs : list of Radiograph
+        The images, for `plot`.
+    outlines, truths : lists of uint8 arrays of shape (H, W)
+        The segmenter's label map and the known one of each image; 255 where nobody knows.
 
     Examples
     --------
@@ -39,9 +43,9 @@ class SegmentationReport:
 
     table: pd.DataFrame
     summary: pd.DataFrame
-    _images: list = field(repr=False)
-    _outlines: list = field(repr=False)
-    _truths: list = field(repr=False)
+    radiographs: list = field(repr=False)
+    outlines: list = field(repr=False)
+    truths: list = field(repr=False)
 
     def plot(self, n=6):
         """Draw the bones with the smallest Dice: the known outline in blue, the segmenter's in orange.
@@ -62,10 +66,10 @@ class SegmentationReport:
         figure = Figure(figsize=(3.2 * len(worst), 4), layout="constrained")
         axes = figure.subplots(1, len(worst), squeeze=False)[0]
         for axis, row in zip(axes, worst.itertuples(), strict=True):
-            pixels = self._images[row.image].pixels
+            pixels = self.radiographs[row.image].pixels
             low, high = np.percentile(pixels, (0.5, 99.5))
             axis.imshow(pixels, cmap="gray", vmin=low, vmax=high)
-            for maps, color in ((self._truths, "#56b4e9"), (self._outlines, "#e69f00")):
+            for maps, color in ((self.truths, "#56b4e9"), (self.outlines, "#e69f00")):
                 axis.contour(maps[row.image] == row.code, levels=[0.5], colors=color, linewidths=1)
             axis.set_title(f"image {row.image}, {row.bone}\nDice {row.dice:.2f}", fontsize=9)
             axis.set_axis_off()
