@@ -36,7 +36,7 @@ AUGMENTATION = {
 }
 # (side of the frame, epochs, learning rate): most of the work at the coarse size.
 STAGES = ((256, 14, 1.5e-3), (320, 5, 7e-4))
-SIDE_IN_USE = 320
+SIDE_IN_USE = 352
 # Films of FracAtlas that show a trunk or an arm and no femur, by eye.
 NO_FEMUR = ("IMG0002117", "IMG0002319", "IMG0002716", "IMG0002717")
 

@@ -240,8 +240,9 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         Parameters
         ----------
         name : str, default="femur"
-            ``"femur"``: both proximal femora, AP. ``"lumbar-ap"``, ``"lumbar-lateral"``: bodies of L1 to L5, T12 and
-            S1. Trained on simulated radiographs only; cards in ``segmentation/weights`` say where they fail.
+            ``"femur"``: both proximal femora, AP, trained on real and simulated radiographs. ``"lumbar-ap"``,
+            ``"lumbar-lateral"``: bodies of L1 to L5, T12 and S1, trained on simulated radiographs only. Cards in
+            ``segmentation/weights`` say where they fail.
 
         Returns
         -------
