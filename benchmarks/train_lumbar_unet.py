@@ -106,7 +106,7 @@ def main():
     parser.add_argument("--smoke", action="store_true", help="a run of seconds that trains nothing of use")
     arguments = parser.parse_args()
     if arguments.smoke:
-        arguments.images = 6
+        arguments.images = 10
     train(arguments)
     report(arguments, 3 if arguments.smoke else 60)
 
