@@ -31,8 +31,8 @@ def judge(segmenter, names, kinds, images, masks):
 
     ``kinds`` names for each image the kind of either femur, by label.
     """
-    table = evaluate(segmenter, images, masks, ignore_label=UNKNOWN).table
-    outlines = segmenter.predict(images)
+    report = evaluate(segmenter, images, masks, ignore_label=UNKNOWN)
+    table, outlines = report.table, report.outlines
     rows = []
     for femur in table.itertuples():
         known, found = masks[femur.image] == femur.code, outlines[femur.image] == femur.code

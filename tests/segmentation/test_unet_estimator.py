@@ -251,10 +251,7 @@ def test_a_warm_start_keeps_the_statistics_and_a_frozen_encoder_stays(data):
         if name.startswith("encoder."):
             assert torch.equal(value, after[name]), name
     moved = [name for name in before if name.endswith("running_var") and not torch.equal(before[name], after[name])]
-    assert moved
-    for name in moved:
-        # Three steps at a momentum of 0.1 leave at least 0.7 of what was learned; a new start would leave nothing.
-        assert torch.allclose(before[name], after[name], rtol=0.5, atol=1e-3), name
+    assert moved  # the decoder learns; that it does not start anew is in tests/training/test_loop.py
 
 
 def test_a_warm_start_with_few_outlines_is_refused(data):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.training import Augmentation, as_augmentation, augment
+from deepradiomics.training import Augmentation, as_augmentation, augment, augment_pair
 
 
 @pytest.mark.parametrize("flip", [0.5, 1, "yes", None, np.nan])
@@ -43,3 +43,16 @@ def test_what_is_no_augmentation_is_named(setting, reason):
     with pytest.raises(InputError, match=reason) as caught:
         as_augmentation(setting)
     assert caught.value.code == "augmentation"
+
+
+def test_stretch_changes_width_against_height_within_its_limit_and_fill_comes_in_from_outside():
+    still = {"exposure": 0, "gamma": 0, "noise": 0, "blur": 0, "rotation": 0, "shift": 0, "scale": 0, "erasing": 0}
+    square = torch.zeros(40, 1, 64, 64)
+    square[:, :, 16:48, 16:48] = 1
+    limits = Augmentation(**still, stretch=0.25)
+    _, moved = augment_pair(square, square.to(torch.uint8), limits, torch.Generator().manual_seed(0), fill=9)
+    ratio = (moved == 1).any(dim=2).sum(dim=-1) / (moved == 1).any(dim=3).sum(dim=-1)
+    assert 0.75 < ratio.min() < 0.9
+    assert 1.1 < ratio.max() < 1.34
+    assert (moved == 9).any()
+    assert (moved == 9).flatten(1).any(dim=1).float().mean() > 0.5
