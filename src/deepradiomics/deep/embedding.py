@@ -279,9 +279,16 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         self._side = size or settings["input_size"][-1]
         self._interpolation = "bilinear" if settings.get("interpolation") == "bilinear" else "bicubic"
         self._scale = [
-            torch.as_tensor(settings[key] if given is None else given, dtype=torch.float32).reshape(-1, 1, 1)
+            np.ravel(settings[key] if given is None else given).tolist()
             for key, given in (("mean", self.mean), ("std", self.std))
         ]
+        patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+        if isinstance(patch, tuple) and self._side % max(patch):
+            raise InputError(
+                f"{self.model!r} looks at patches of {max(patch)} pixels, image_size is {self._side}; give another "
+                f"image_size, such as {max(1, round(self._side / max(patch))) * max(patch)}",
+                code="image_size",
+            )
         return network.eval()
 
     def _blank(self):
@@ -340,16 +347,15 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         if Path(self.checkpoint).exists() and not Path(self.checkpoint).is_dir():
             raise InputError(f"checkpoint {Path(self.checkpoint).name} is a file; give a folder", code="checkpoint")
         precision = "bfloat16" if resolve_device(self.device).type == "cuda" else "float32"
-        scale = [value.flatten().tolist() for value in self._scale]
         layers = None if self.layers is None else [int(layer) for layer in self.layers]
-        shared = (version("deepradiomics"), self.model, weights_hash, self._side, self._interpolation, scale)
-        self._key = repr((*shared, self.pooling, layers, self.region, precision)).encode()
+        shared = (version("deepradiomics"), self.model, weights_hash, self._side, self._interpolation, self._scale)
+        self._key = repr((*shared, self.pooling, layers, self.region, precision))
 
     def _read(self, cell):
         """Read a cell: its file in the checkpoint or None, and its pictures or the embedding that was kept."""
         path = None
         if self.checkpoint is not None:
-            path = Path(self.checkpoint) / f"{sha256(self._key + _content(cell)).hexdigest()}.npy"
+            path = Path(self.checkpoint) / f"{sha256(self._key.encode() + _content(cell)).hexdigest()}.npy"
             if path.exists():
                 try:
                     return path, np.load(path, allow_pickle=False)
@@ -387,7 +393,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         if not fresh:
             return
         pictures = torch.cat([item[3] for item in fresh])
-        mean, std = (value.to(device) for value in self._scale)
+        mean, std = (torch.tensor(values, device=device).reshape(-1, 1, 1) for values in self._scale)
 
         def embedded(some):
             batch = ((some.to(device).float() - mean) / std).expand(-1, 3, -1, -1)

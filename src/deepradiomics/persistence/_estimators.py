@@ -1,5 +1,7 @@
 """What of an estimator is a part of its own, or is not written at all."""
 
+from os import PathLike
+
 import numpy as np
 import pandas as pd
 
@@ -24,5 +26,5 @@ def without_places(owner):
         if fitted.get(name) is not None:
             fitted[name] = None
     for name in _FILES:
-        if isinstance(fitted.get(name), str):
-            fitted[name] = fitted[name].replace("\\", "/").rpartition("/")[2]
+        if isinstance(fitted.get(name), str | PathLike):
+            fitted[name] = str(fitted[name]).replace("\\", "/").rpartition("/")[2]
