@@ -45,8 +45,8 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
     layers : list of int, default=None
         Blocks whose output is pooled instead of that of the last, side by side; -1 is the last. Not with ``"native"``.
     region : {"crop", "image", "tiles"}, default="crop"
-        ``"crop"``: the rectangle round the mask, all where there is none; ``"image"``: the whole picture; ``"tiles"``: the
-        mean over squares of the image's own resolution, of those with a pixel of the mask.
+        ``"crop"``: the rectangle round the mask, all where there is none; ``"image"``: the whole picture; ``"tiles"``:
+        the mean over squares of the image's own resolution, of those with a pixel of the mask.
     average_columns : bool, default=False
         Whether the embeddings of several image columns are averaged instead of standing side by side.
     mean : float or sequence of three floats, default=None
@@ -56,8 +56,8 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
     batch_size : int, default=16
         Pictures at a time; halved where memory runs out.
     checkpoint : str or path, default=None
-        Folder that keeps each embedding under a hash of the image, the model and its weights; a second study of the same
-        images costs nothing. It holds neither images nor names.
+        Folder that keeps each embedding under a hash of the image, the model and its weights; a second study of the
+        same images costs nothing. It holds neither images nor names.
     on_error : {"raise", "skip"}, default="raise"
         Whether an image that cannot be used is an error, or a row of NaN and a line in ``failures_``.
     device : str, default="auto"

