@@ -13,6 +13,7 @@ _PUBLIC = {
     "DeepExtractor": "deep",
     "DeepRadiomicsError": "exceptions",
     "DeepRegressor": "deep",
+    "EmbeddingExtractor": "deep",
     "FemurRegions": "regions",
     "Radiograph": "radiograph",
     "StackedFusionClassifier": "fusion",
