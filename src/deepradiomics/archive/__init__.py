@@ -1,4 +1,4 @@
-"""From a hospital's folder to a table, features of a whole archive in files that survive crashes, and back as tables."""
+"""From a hospital's folder to a table, features of an archive in files that survive crashes, and back as tables."""
 
 from deepradiomics.archive.clinical_sheet import Joined, join_clinical
 from deepradiomics.archive.duplicates import find_duplicates

@@ -10,15 +10,66 @@ from deepradiomics.exceptions import DeepRadiomicsError
 from deepradiomics.reading import read_radiograph
 
 # All that is looked at in a DICOM header. The first group is put out; the others are hashed, subtracted or compared.
-_SHOWN = """Modality SOPClassUID PatientAge PatientSex PatientSize PatientWeight BodyPartExamined AnatomicRegionSequence
-ViewPosition ViewCodeSequence ImageLaterality Laterality PhotometricInterpretation Rows Columns BitsStored NumberOfFrames
-PixelSpacing PixelSpacingCalibrationType ImagerPixelSpacing EstimatedRadiographicMagnificationFactor
-DistanceSourceToDetector DistanceSourceToPatient KVP Exposure ExposureInuAs ExposureTime XRayTubeCurrent ExposureIndex
-Manufacturer ManufacturerModelName BurnedInAnnotation""".split()
-_PATIENT = """PatientName PatientID OtherPatientIDs OtherPatientNames PatientBirthName PatientBirthDate AccessionNumber
-StudyID StudyDate SeriesDate AcquisitionDate ContentDate StudyInstanceUID SeriesInstanceUID SOPInstanceUID""".split()
-_PLACE = """InstitutionName InstitutionAddress StationName DeviceSerialNumber OperatorsName ReferringPhysicianName
-PerformingPhysicianName""".split()
+_SHOWN = [
+    "Modality",
+    "SOPClassUID",
+    "PatientAge",
+    "PatientSex",
+    "PatientSize",
+    "PatientWeight",
+    "BodyPartExamined",
+    "AnatomicRegionSequence",
+    "ViewPosition",
+    "ViewCodeSequence",
+    "ImageLaterality",
+    "Laterality",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsStored",
+    "NumberOfFrames",
+    "PixelSpacing",
+    "PixelSpacingCalibrationType",
+    "ImagerPixelSpacing",
+    "EstimatedRadiographicMagnificationFactor",
+    "DistanceSourceToDetector",
+    "DistanceSourceToPatient",
+    "KVP",
+    "Exposure",
+    "ExposureInuAs",
+    "ExposureTime",
+    "XRayTubeCurrent",
+    "ExposureIndex",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "BurnedInAnnotation",
+]
+_PATIENT = [
+    "PatientName",
+    "PatientID",
+    "OtherPatientIDs",
+    "OtherPatientNames",
+    "PatientBirthName",
+    "PatientBirthDate",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "SeriesDate",
+    "AcquisitionDate",
+    "ContentDate",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPInstanceUID",
+]
+_PLACE = [
+    "InstitutionName",
+    "InstitutionAddress",
+    "StationName",
+    "DeviceSerialNumber",
+    "OperatorsName",
+    "ReferringPhysicianName",
+    "PerformingPhysicianName",
+]
 _DATES = ("AcquisitionDate", "ContentDate", "SeriesDate", "StudyDate")
 _RADIOGRAPHS = {"", "CR", "DX", "RG", "RF", "XA", "IO", "MG", "OT", "PX"}
 _DICOMDIR = "1.2.840.10008.1.3.10"
@@ -234,6 +285,6 @@ def _words(text):
 
 def _day(text):
     try:
-        return datetime.strptime(text.replace(".", "")[:8], "%Y%m%d").date()  # noqa: DTZ007 - a day has no time zone
+        return datetime.strptime(text.replace(".", "")[:8], "%Y%m%d").date()
     except ValueError:
         return None

@@ -92,9 +92,9 @@ def join_clinical(table, sheet, *, key, patient, columns, encoding="utf-8-sig"):
             f"the sheet has the columns {list(frame)}; it lacks {missing}, and the table of images has {twice} already",
             code="columns",
         )
-    raw = frame[patient].map(_number_text)
-    numbers = raw.map(lambda text: None if text is None else keyed(key, "patient", text)).astype(object)
-    rows = frame[columns].assign(patient=numbers.to_numpy(), row=range(1, len(frame) + 1)).reset_index(drop=True)
+    raw = [_number_text(cell) for cell in frame[patient]]
+    numbers = [None if text is None else keyed(key, "patient", text) for text in raw]
+    rows = frame[columns].assign(patient=numbers, row=range(1, len(frame) + 1)).reset_index(drop=True)
     known, is_double = set(table["patient"].dropna()), rows["patient"].notna() & rows["patient"].duplicated(keep=False)
     reasons = [
         None if number in known else _reason(text, key, known)

@@ -18,17 +18,62 @@ from deepradiomics.archive._headers import describe
 from deepradiomics.archive._secrets import key_of, keyed, shift_of
 from deepradiomics.exceptions import InputError
 
-_TEXTS = (
-    "image_id path format patient sex body_part view laterality photometric spacing_source manufacturer model site "
-    "burned_in same_uid_as same_pixels_as doubts left_out"
-).split()
+_TEXTS = [
+    "image_id",
+    "path",
+    "format",
+    "patient",
+    "sex",
+    "body_part",
+    "view",
+    "laterality",
+    "photometric",
+    "spacing_source",
+    "manufacturer",
+    "model",
+    "site",
+    "burned_in",
+    "same_uid_as",
+    "same_pixels_as",
+    "doubts",
+    "left_out",
+]
 _WHOLE = ["age", "rows", "columns", "bits", "days"]
-_NUMBERS = "height_m weight_kg row_mm column_mm magnification kvp mas exposure_index".split()
-_COLUMNS = (
-    "image_id path format patient age sex height_m weight_kg body_part view laterality photometric rows columns bits "
-    "row_mm column_mm spacing_source magnification kvp mas exposure_index manufacturer model site days burned_in "
-    "same_uid_as same_pixels_as path_identifies doubts left_out"
-).split()
+_NUMBERS = ["height_m", "weight_kg", "row_mm", "column_mm", "magnification", "kvp", "mas", "exposure_index"]
+_COLUMNS = [
+    "image_id",
+    "path",
+    "format",
+    "patient",
+    "age",
+    "sex",
+    "height_m",
+    "weight_kg",
+    "body_part",
+    "view",
+    "laterality",
+    "photometric",
+    "rows",
+    "columns",
+    "bits",
+    "row_mm",
+    "column_mm",
+    "spacing_source",
+    "magnification",
+    "kvp",
+    "mas",
+    "exposure_index",
+    "manufacturer",
+    "model",
+    "site",
+    "days",
+    "burned_in",
+    "same_uid_as",
+    "same_pixels_as",
+    "path_identifies",
+    "doubts",
+    "left_out",
+]
 _CHUNK, _PIECE = 64, 10_000
 # A member of a zip file may be so large, and so many times larger than it is packed.
 _MEMBER_BYTES, _MEMBER_RATIO = 2**28, 200
