@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from deepradiomics.cli import _cohorts, _regions
+from deepradiomics.cli import _cohorts, _regions, _scan
 from deepradiomics.cli._checks import check_counts
 from deepradiomics.exceptions import DeepRadiomicsError
 
@@ -67,9 +67,31 @@ def _parser():
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for add in (_add_extract, _add_segment, _add_train, _add_predict, _add_compare, _add_info):
+    for add in (_add_scan, _add_extract, _add_segment, _add_train, _add_predict, _add_compare, _add_info):
         add(commands)
     return parser
+
+
+def _add_scan(commands):
+    scan = commands.add_parser(
+        "scan",
+        help="the images in a folder as one table",
+        description="List every image in a folder, with pseudonyms in place of names, and why a file was left out. Run "
+        "again after a crash, it goes on where it was.",
+    )
+    scan.add_argument("folder", type=Path, help="folder of DICOM files, pictures and zip files")
+    scan.add_argument("--output", "-o", type=Path, required=True, help="table to write, .csv or .parquet")
+    scan.add_argument(
+        "--key", type=Path, required=True, help="file with the secret of the pseudonyms, made if missing; keep it safe"
+    )
+    scan.add_argument("--jobs", "-j", type=int, default=1, help="processes")
+    scan.add_argument("--headers-only", action="store_true", help="do not read the pixels, so that no copies are found")
+    scan.add_argument("--unpack", type=Path, help="folder for the files in zip files, which are left out without it")
+    scan.add_argument("--patient-in-path", metavar="REGEX", help="finds the patient's number in a path, as one group")
+    scan.add_argument("--clinical", type=Path, help="CSV or Excel file to join, a row a patient")
+    scan.add_argument("--patient", help="its column with the patient's number")
+    scan.add_argument("--columns", nargs="+", help="its columns to take")
+    scan.set_defaults(run=_scan.scan)
 
 
 def _add_extract(commands):
