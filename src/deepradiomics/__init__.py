@@ -46,6 +46,7 @@ _MODULES = (
     "reading",
     "recipes",
     "regions",
+    "review",
     "segmentation",
     "selection",
     "simulation",
