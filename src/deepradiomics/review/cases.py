@@ -141,4 +141,4 @@ def judge(cases):
             if distance > _FLAG_FROM:
                 case.flags.append(f"outlying {name.rpartition(' (')[0]}")
         # Doubts add up like chances that one of several things is wrong.
-        case.doubt = float(1 - np.prod([1 - part for part in parts])) if parts else 0.0
+        case.doubt = float(1 - np.prod([1 - min(part, 0.99) for part in parts]))

@@ -85,7 +85,7 @@ def review(  # noqa: PLR0913
 
     Notes
     -----
-    Doubt is 1 minus the product of 1 minus each of: 1 - confidence; 0.3 a flag; (z - 2.5) / 5, from 0 to 0.9, of each
+    Doubt is 1 minus the product of 1 minus each of: 1 - confidence, at most 0.99; 0.3 a flag; (z - 2.5) / 5, from 0 to 0.9, of each
     measure and left-right difference that lies z robust standard deviations from the median of the cohort.
 
     Examples
@@ -219,7 +219,7 @@ def _content(case, links, words, groups):
         "lines": case.lines,
         "measures": {name: f"{value:.4g}" for name, value in case.measures.items() if np.isfinite(value)},
         "flags": list(dict.fromkeys(case.flags)),
-        "doubt": round(case.doubt, 3),
+        "doubt": round(case.doubt, 8),
         "group": None if groups is None or groups[case.row] < 0 else int(groups[case.row]),
         **{key: str(values[case.row]) for key, values in words.items() if not pd.isna(values[case.row])},
         **links,

@@ -62,7 +62,8 @@ Review.View = class {
   layout() {
     const { cases } = this.store.data, { group } = cases[this.number];
     const other = group === null ? -1 : cases.findIndex((one, number) => one.group === group && number !== this.number);
-    const sides = Object.entries(this.store.outlines(this.number)).filter(([, polygons]) => polygons.length).map(([name]) => name);
+    const outlines = Object.entries(this.store.outlines(this.number)).filter(([, polygons]) => polygons.length);
+    const sides = outlines.sort(([, a], [, b]) => a[0][0][0] - b[0][0][0]).map(([name]) => name);
     this.panes[1].root.hidden = !this.beside;
     const both = this.beside && other < 0 && sides.length > 1;
     this.panes[0].show(this.number, both ? sides[0] : null);
@@ -78,7 +79,8 @@ Review.View = class {
       const [row, column] = one.spacing || [1, 1], unit = one.spacing ? "mm" : "pixels";
       rows.push([name, `${(box.width * column).toFixed(1)} × ${(box.height * row).toFixed(1)} ${unit}, ${box.angle.toFixed(0)}°`]);
     });
-    this.root.querySelector(".name").textContent = one.name;
+    const count = this.store.counts();
+    this.root.querySelector(".name").textContent = `${one.name} (${count.all - count.open} of ${count.all} decided)`;
     this.root.querySelector(".verdict").textContent = decision ? `${decision}${reason ? `: ${reason}` : ""}` : "no decision yet";
     this.root.querySelector(".verdict").dataset.state = decision || "open";
     this.root.querySelector(".measures").replaceChildren(...rows.map(([name, value]) =>
