@@ -31,7 +31,10 @@ def opened(chromium):
         page = chromium.new_context(viewport={"width": 1366, "height": 768}, accept_downloads=True).new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: message.type == "error" and faults.append(message.text))
-        page.on("request", lambda request: request.url.split(":")[0] in ("http", "https", "ws") and faults.append(request.url))
+        page.on(
+            "request",
+            lambda request: request.url.split(":")[0] in ("http", "https", "ws") and faults.append(request.url),
+        )
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-ready]")
         pages.append(page)

@@ -172,9 +172,9 @@ class VertebraRegions(_Regions):
         failures, cells = [], np.empty(len(X), dtype=object)
         for position in range(len(X)):
             known = self._is_rejected(X, position, failures)
-            cells[position] = {} if known else {
-                level: box for level, (box, _) in self._levels(X, position, failures).items()
-            }
+            cells[position] = (
+                {} if known else {level: box for level, (box, _) in self._levels(X, position, failures).items()}
+            )
         self.failures_ = pd.DataFrame(failures, columns=["row", "region", "code", "reason"])
         return pd.Series(cells, index=X.index)
 

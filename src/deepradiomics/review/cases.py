@@ -77,7 +77,7 @@ def label_codes(mask, radiograph, labels):
 def polygons_of(mask):
     """Return outer borders of a mask as lists of (column, row), some dozens of points each; holes are filled."""
     filled = np.pad(ndimage.binary_fill_holes(mask), 1)
-    tolerance = max(0.5, max(mask.shape) / 1000)
+    tolerance = max(0.75, max(mask.shape) / 1000)
     # Line 0.5 between centres of pixels; a pixel's centre lies half a pixel from its corner.
     lines = contourpy.contour_generator(z=filled.astype(np.float32)).lines(0.5)
     polygons = [_simplified(line[:-1] - 0.5, tolerance) for line in lines]

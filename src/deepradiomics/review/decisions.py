@@ -98,7 +98,9 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
             columns[boxes][row] = dict(columns[boxes][row] or {}) | {
                 name: Box(**values) for name, values in case["boxes"].items()
             }
-    added = {name: _objects(cells) for name, cells in columns.items() if name in table or any(c is not None for c in cells)}
+    added = {
+        name: _objects(cells) for name, cells in columns.items() if name in table or any(c is not None for c in cells)
+    }
     return table.assign(**added, decision=_objects(decisions), rejected=_objects(rejected))
 
 

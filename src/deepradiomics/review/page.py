@@ -160,7 +160,9 @@ def cells_of(table, source):
         return [None] * len(table)
     cells = list(table[source]) if isinstance(source, str) else list(source)
     if len(cells) != len(table):
-        raise InputError(f"there are {len(cells)} outlines or boxes for {len(table)} rows; give one a row", code="length")
+        raise InputError(
+            f"there are {len(cells)} outlines or boxes for {len(table)} rows; give one a row", code="length"
+        )
     return [None if cell is None or (pd.api.types.is_scalar(cell) and pd.isna(cell)) else cell for cell in cells]
 
 
@@ -189,7 +191,9 @@ def _pictures(radiograph, row, folder, max_side):
     links = {}
     for kind, side, quality in (("thumb", _THUMB_SIDE, 55), ("picture", max_side, 70)):
         picture = Image.fromarray(gray)
-        picture.thumbnail((side, side), Image.Resampling.BOX if max(gray.shape) > 2 * side else Image.Resampling.LANCZOS)
+        picture.thumbnail(
+            (side, side), Image.Resampling.BOX if max(gray.shape) > 2 * side else Image.Resampling.LANCZOS
+        )
         stream = BytesIO()
         picture.save(stream, format="WEBP", quality=quality, method=2)
         if folder is None:
