@@ -121,7 +121,7 @@ def check_corrections(page, table, row, other, folder):
 
 def test_what_is_corrected_comes_back_to_the_pixel(opened, page_file, table, tmp_path):
     page = opened(page_file)
-    done, case = check_corrections(page, table, 1, 2, tmp_path)
+    done, _case = check_corrections(page, table, 1, 2, tmp_path)
     regions = dr.FemurRegions(mask="mask", boxes="boxes", rejected="rejected", on_error="skip")
     cut = regions.transform(done)
     assert cut["left_neck"].iloc[2] is None

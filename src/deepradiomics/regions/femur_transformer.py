@@ -92,7 +92,7 @@ class FemurRegions(_Regions):
         "rejected": [str, None],
     }
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         segmenter=None,
         *,
