@@ -47,6 +47,7 @@ _MODULES = (
     "reading",
     "recipes",
     "regions",
+    "review",
     "segmentation",
     "selection",
     "simulation",
