@@ -270,8 +270,8 @@ def _coco_entries(path, image_name, image_shape, key, classes=()):
         )
     if strange:
         raise InputError(
-            f"{path.name} has {len(strange)} annotations of images that it does not list, first image_id {strange[0]!r}, a "
-            f"{type(strange[0]).__name__}; ids there are such as {next(iter(known))!r}",
+            f"{path.name} has {len(strange)} annotations of images that it does not list, first image_id "
+            f"{strange[0]!r}, a {type(strange[0]).__name__}; ids there are such as {next(iter(known))!r}",
             code="annotation",
         )
     missing = [name for name in classes if name not in names.values()]

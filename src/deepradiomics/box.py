@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deepradiomics.exceptions import InputError, RegionError
-from deepradiomics.radiograph import Radiograph
 
 
 @dataclass(frozen=True, slots=True)

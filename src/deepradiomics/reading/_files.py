@@ -157,8 +157,8 @@ def reading(name, *damage):
             if isinstance(error, EOFError) or "truncated" in str(error).lower():
                 raise InputError(f"{name} is cut off; copy it again from where it came", code="truncated") from None
             raise InputError(
-                f"{name} is damaged, or of a kind that cannot be read ({type(error).__name__}); DICOM, PNG, TIFF, JPEG, "
-                "NIfTI, NRRD and MetaImage can; export it again",
+                f"{name} is damaged, or of a kind that cannot be read ({type(error).__name__}); DICOM, PNG, TIFF, "
+                "JPEG, NIfTI, NRRD and MetaImage can; export it again",
                 code="unreadable",
             ) from None
         finally:

@@ -62,18 +62,7 @@ def found_labels(source, label_channel=None):
         found = Found(array_of(source))
     values = found.pixels
     if found.place != "the image" and values.ndim == 3:
-        layers = values.shape[2]
-        same = (values == values[..., :1]).all()
-        if label_channel is None and not same:
-            raise InputError(
-                f"{found.place} has {layers} layers; say which with label_channel=, 0 to {layers - 1}",
-                code="mask_label",
-            )
-        if label_channel is not None and label_channel not in range(layers):
-            raise InputError(
-                f"layer {label_channel} was asked for, {found.place} has 0 to {layers - 1}", code="mask_label"
-            )
-        values = values[..., label_channel or 0]
+        values = _layer(values, label_channel, found.place)
     elif label_channel not in (None, 0):
         raise InputError(f"layer {label_channel} was asked for, the mask has one, 0", code="mask_label")
     if values.ndim != 2 or values.dtype.kind not in "biu":
@@ -84,3 +73,15 @@ def found_labels(source, label_channel=None):
     if values.size and values.min() < 0:
         raise InputError(f"a label is 0 or more, {values.min()} was found in the mask", code="mask_values")
     return found._replace(pixels=values)
+
+
+def _layer(values, number, place):
+    """Layer (H, W) of a label map (H, W, n); equal layers are one."""
+    layers = values.shape[2]
+    if number is None and not (values == values[..., :1]).all():
+        raise InputError(
+            f"{place} has {layers} layers; say which with label_channel=, 0 to {layers - 1}", code="mask_label"
+        )
+    if number is not None and number not in range(layers):
+        raise InputError(f"layer {number} was asked for, {place} has 0 to {layers - 1}", code="mask_label")
+    return values[..., number or 0]

@@ -111,8 +111,9 @@ def read_radiograph(
     -----
     DICOM: unused high bits are cleared; MONOCHROME1 is inverted over the stored range; the modality LUT or the rescale
     slope is applied; the display window is not, unless asked for. Padding (PixelPaddingValue) becomes the darkest
-    value. Spacing is the size at the bone: PixelSpacing where it is calibrated, else that of the detector divided by the
-    magnification of the tags or by ``magnification``; ``spacing_source`` says which. PNG, TIFF and JPEG have no spacing that could be trusted; NRRD and MetaImage without one have none.
+    value. Spacing is the size at the bone: PixelSpacing where it is calibrated, else that of the detector divided by
+    the magnification of the tags or by ``magnification``; ``spacing_source`` says which. PNG, TIFF and JPEG have no
+    spacing that could be trusted; NRRD and MetaImage without one have none, nor has NIfTI of unknown unit.
     16-bit PNG keeps its 16 bits; equal colour channels are one grey channel. Rows and columns are those of
     ``SimpleITK.GetArrayFromImage``; no orientation matrix is followed, and a JPEG or TIFF file whose tag asks to turn
     it is refused. Threads read in parallel.
