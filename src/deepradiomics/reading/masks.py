@@ -36,10 +36,10 @@ def read_label_map(source, *, label_channel=None):
     >>> read_label_map([[0, 1], [2, 2]]).max()
     np.int64(2)
     """
-    return found_labels(source, label_channel).pixels
+    return _found_labels(source, label_channel).pixels
 
 
-def found_labels(source, label_channel=None):
+def _found_labels(source, label_channel=None):
     """What `read_label_map` reads, with where it lies."""
     if source is None:
         raise InputError("the mask is missing; give a label map, or leave the image out too", code="mask_missing")
@@ -54,8 +54,8 @@ def found_labels(source, label_channel=None):
         found = read_picture(path, content, labels=True)
         if found.lossy and len(np.unique(found.pixels)) > 2:
             raise InputError(
-                f"{path.name} is a JPEG, which blurs the labels; choose a threshold, mask=read_radiograph(path).pixels > "
-                "127, or save the mask as PNG",
+                f"{path.name} is a JPEG, which blurs the labels; choose a threshold, mask=read_radiograph(path).pixels "
+                "> 127, or save the mask as PNG",
                 code="mask_values",
             )
     else:

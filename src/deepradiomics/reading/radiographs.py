@@ -10,7 +10,7 @@ from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading._dicom import read_dicom
 from deepradiomics.reading._files import Found, array_of, checked_path, content_of
 from deepradiomics.reading._pictures import read_picture
-from deepradiomics.reading.masks import found_labels
+from deepradiomics.reading.masks import _found_labels
 
 _MIN_SPACING, _MAX_SPACING = 0.01, 10.0  # mm; detectors lie between 0.05 and 0.2, thumbnails of them below 10
 _MAX_MAGNIFICATION = 3
@@ -240,7 +240,7 @@ def _trusted_spacing(found):
 
 def _chosen(source, image, label, label_channel):
     """Turn a mask or label map into a bool mask of the image's shape; both must lie at the same place."""
-    found = found_labels(source, label_channel)
+    found = _found_labels(source, label_channel)
     values, shape = found.pixels, image.pixels.shape
     if found.geometry and image.geometry and values.shape == shape:
         for what, own, others in zip(("origin", "spacing", "direction"), found.geometry, image.geometry, strict=True):
