@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -247,11 +248,17 @@ def _checked_site(site, n_rows):
     site = np.zeros(n_rows, dtype=int) if site is None else np.asarray(site)
     if site.shape != (n_rows,):
         raise InputError(f"site of shape {site.shape} for {n_rows} rows; give one site a row", code="length")
+    missing = pd.isna(site)
+    if missing.any():
+        raise InputError(f"row {missing.argmax()} has no site ({missing.sum()} such rows); name it", code="missing")
     return site
 
 
 def _checked_covariates(covariates, n_rows):
-    covariates = np.empty((n_rows, 0)) if covariates is None else np.asarray(covariates, dtype=float)
+    try:
+        covariates = np.empty((n_rows, 0)) if covariates is None else np.asarray(covariates, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError("covariates hold words; give numbers, such as 0 and 1 for sex", code="covariates") from None
     if covariates.ndim != 2 or len(covariates) != n_rows or not np.isfinite(covariates).all():
         raise InputError(
             f"covariates of shape {covariates.shape} for {n_rows} rows; give finite numbers, one row a row",
