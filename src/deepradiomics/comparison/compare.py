@@ -355,9 +355,7 @@ def _frames(cohorts, splits, n_folds, fits):
             own.append(_frame(cohorts[0], result, 0, test, repeat=repeat, fold=fold))
         frames.append(pd.concat(own).sort_values(["repeat", "row"]))
     for number, cohort in enumerate(cohorts[1:]):
-        frames += [
-            _frame(cohort, result, number, np.arange(len(cohort.y)), repeat=0, fold=-1) for result in fits[-1]
-        ]
+        frames += [_frame(cohort, result, number, np.arange(len(cohort.y)), repeat=0, fold=-1) for result in fits[-1]]
     return frames
 
 

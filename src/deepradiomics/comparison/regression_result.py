@@ -214,7 +214,9 @@ class RegressionComparison:
         return values[0] + factor * (values[1:] - values[0])
 
     def _interval(self, values, cohort):
-        ends = np.nanquantile(self._stretched(values, cohort), [0.025, 0.975]) if np.isfinite(values[0]) else [np.nan] * 2
+        ends = (
+            np.nanquantile(self._stretched(values, cohort), [0.025, 0.975]) if np.isfinite(values[0]) else [np.nan] * 2
+        )
         low, high = (float(end) for end in ends)
         return Interval(float(values[0]), low, high)
 

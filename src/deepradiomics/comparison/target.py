@@ -188,7 +188,7 @@ def read_target(y, finals):
     if labels.dtype.kind == "f" and len(classes) > 2 and not np.array_equal(labels, np.rint(labels)):
         raise InputError(
             f"y holds {len(classes)} different numbers and the model is a classifier; end it in a regressor, or turn "
-            "the numbers into classes: two, exactly 2 by one threshold, or more",
+            "the numbers into classes by thresholds",
             code="labels",
         )
     if len(classes) < 2:
