@@ -31,7 +31,9 @@ def cohorts(options):
     n_test = max(options.patients // 8, 12)
     for name, site, n in (("internal", "A", options.patients), ("test 1", "A", n_test), ("test 2", "B", n_test)):
         spines = make_spines(n, site=site, random_state=10 + len(found), image_shape=(256, 192))
-        table = spines.data.assign(ap_mask=spines.masks_ap, lateral_mask=spines.masks_lateral)
+        # Patients are numbered anew in each cohort.
+        patient = [f"{name}, {own}" for own in spines.data["patient"]]
+        table = spines.data.assign(ap_mask=spines.masks_ap, lateral_mask=spines.masks_lateral, patient=patient)
         found[name] = (table, spines.bmd_class)
     return found
 

@@ -79,7 +79,7 @@ def main():
     model.set_params(network__learning_rate=1e-3)
     external = {name: (part[["vertebra"]], part["label"]) for name, part in data.items()}
     X, y = train[["vertebra"]], train["label"]
-    groups = train["patient"] if "patient" in train else None
+    groups = train.get("patient")
     found = dr.compare_feature_sets(model, X, y, groups=groups, cv=3, external=external, random_state=0)
     table = found.formatted().droplevel("features")
     print(table.join(pd.Series(PAPER_ACCURACY, name="paper accuracy")).to_string())
