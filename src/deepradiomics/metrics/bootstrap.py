@@ -77,6 +77,39 @@ def bootstrap_interval(metric, y, *predictions, groups=None, n_resamples=2000, l
     return Interval(float(metric(*arrays)), float(low), float(high))
 
 
+def resampled_sums(values, groups, *, n_resamples=2000, random_state=None):
+    """Sum values over all rows, and over patients drawn with replacement, for measures that are made of sums.
+
+    Parameters
+    ----------
+    values : float array of shape (n_samples, n_values)
+        What is summed.
+    groups : array of shape (n_samples,)
+        Patient of each row.
+    n_resamples : int, default=2000
+        Number of resamples.
+    random_state : int, RandomState instance or None, default=None
+        Seed.
+
+    Returns
+    -------
+    float array of shape (1 + n_resamples, n_values)
+        The sums over all rows first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.metrics.bootstrap import resampled_sums
+    >>> resampled_sums(np.ones((4, 1)), np.array([0, 0, 1, 1]), n_resamples=1, random_state=0).tolist()
+    [[4.0], [4.0]]
+    """
+    codes = encode_groups(groups, len(values))
+    n = codes.max() + 1
+    sums = np.stack([np.bincount(codes, weights=column, minlength=n) for column in np.transpose(values)], axis=1)
+    drawn = check_random_state(random_state).multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    return np.concatenate([sums.sum(axis=0)[None], drawn @ sums])
+
+
 def _rows_of_patients(groups, n_rows):
     """Row numbers of each patient."""
     if groups is None:
