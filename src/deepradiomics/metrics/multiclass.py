@@ -8,7 +8,7 @@ from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import as_numbers
 from deepradiomics.metrics.intervals import Interval
 from deepradiomics.metrics.rates import diagnostic_rates
-from deepradiomics.metrics.roc import auc_interval, delong_covariance
+from deepradiomics.metrics.roc import auc_interval, class_counts, delong_covariance
 
 _RATES = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
 
@@ -114,13 +114,16 @@ def multiclass_auc(y, probability, *, classes=None, groups=None, level=0.95):
     found = {}
     for label, score in zip(classes, probability.T, strict=True):
         auc, covariance = delong_covariance(y == label, [score], groups=groups)
-        found[label] = auc_interval(auc[0], covariance[0, 0], level)
+        counts = class_counts(y == label, groups)
+        found[label] = auc_interval(auc[0], covariance[0, 0], level, counts=counts, clustered=groups is not None)
     events = np.array([y == label for label in classes])
     patients = np.unique(np.arange(len(y)) if groups is None else np.asarray(groups), return_inverse=True)[1]
     left_out = _areas_without(events, probability.T, patients).mean(axis=0)
     n = len(left_out)
     variance = (n - 1) / n * ((left_out - left_out.mean()) ** 2).sum()
-    return found | {"macro": auc_interval(np.mean([float(auc) for auc in found.values()]), variance, level)}
+    mean = auc_interval(np.mean([float(auc) for auc in found.values()]), variance, level)
+    single = next((auc.reason for auc in found.values() if auc.reason), "")
+    return found | {"macro": Interval(float(mean), np.nan, np.nan, single) if single else mean}
 
 
 def _areas_without(events, scores, patients):
