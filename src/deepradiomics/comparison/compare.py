@@ -16,14 +16,14 @@ from tqdm import tqdm
 from deepradiomics.comparison.checkpoints import fit_or_read
 from deepradiomics.comparison.feature_sets import resolve_feature_sets
 from deepradiomics.comparison.fitting import fit_feature_sets, group_routing
-from deepradiomics.comparison.leakage import check_id_columns, check_separating_columns, copies
+from deepradiomics.comparison.leakage import check_hidden_patients, check_id_columns, check_separating_columns, copies
 from deepradiomics.comparison.result import INTERNAL, Comparison
 from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.metrics._inputs import check_number, two_classes
 from deepradiomics.metrics.rates import youden_threshold
 from deepradiomics.metrics.roc import delong_covariance
-from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits, patient_groups
+from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits, normalized_ids, patient_groups
 
 
 # More arguments than elsewhere: those of the design, and what a long run needs.
@@ -33,6 +33,7 @@ def compare_feature_sets(  # noqa: PLR0913
     y,
     *,
     groups=None,
+    event=None,
     feature_sets=None,
     cv=5,
     n_repeats=1,
@@ -55,9 +56,12 @@ def compare_feature_sets(  # noqa: PLR0913
     X : DataFrame of shape (n_samples, n_columns)
         A row a patient, image or vertebra. An array will do where the model takes one.
     y : array-like of shape (n_samples,)
-        Labels of two classes; the larger one is the event. The model is fitted on 0 and 1.
+        Labels of two classes. The model is fitted on 0 and 1.
     groups : array-like of shape (n_samples,), default=None
         Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    event : label, default=None
+        Which of the two labels is the event. None takes the last of an ordered Categorical, the larger number, True,
+        or a word such as "case", "abnormal" or "osteoporosis"; where none of these decides, it must be given.
     feature_sets : list of str or dict of str to list of str, default=None
         None compares all sums of the blocks: C, T, D, TC, DC, DT, DTC for blocks named clinical, texture and deep. A
         list names some of these, or sums such as ``"texture+clinical"``; a dict gives the blocks of each set.
@@ -65,7 +69,7 @@ def compare_feature_sets(  # noqa: PLR0913
         A number of folds is stratified, shuffled, and keeps patients together.
     n_repeats : int, default=1
         How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
-    external : dict of str to (X, y), default=None
+    external : dict of str to (X, y) or (X, y, groups), default=None
         Cohorts by name, from elsewhere or from later years. The model fitted on all of X is applied to each, once.
     checkpoint : str or Path, default=None
         Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
@@ -146,7 +150,7 @@ def compare_feature_sets(  # noqa: PLR0913
     """
     parts = cut_model(model)
     models = [(parts, resolve_feature_sets(feature_sets, parts.blocks))]
-    cohorts, classes, seeds = _check(models, X, y, groups, external, random_state)
+    cohorts, classes, seeds = _check(models, X, y, groups, external, random_state, event)
     splits, near_duplicates = _split(cohorts, cv, n_repeats, seeds[0])
     models, tables, failures = _compute_once(models, cohorts)
     fits = _fit(models, tables, cohorts, splits, seeds[1], n_jobs, checkpoint)
@@ -161,6 +165,7 @@ def compare_models(  # noqa: PLR0913
     y,
     *,
     groups=None,
+    event=None,
     cv=5,
     n_repeats=1,
     external=None,
@@ -180,14 +185,17 @@ def compare_models(  # noqa: PLR0913
     X : DataFrame of shape (n_samples, n_columns)
         A row a patient, image or vertebra. A column ``patient`` keeps rows together and is not shown to the models.
     y : array-like of shape (n_samples,)
-        Labels of two classes; the larger one is the event. The models are fitted on 0 and 1.
+        Labels of two classes. The models are fitted on 0 and 1.
     groups : array-like of shape (n_samples,), default=None
         Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    event : label, default=None
+        Which of the two labels is the event. None takes the last of an ordered Categorical, the larger number, True,
+        or a word such as "case", "abnormal" or "osteoporosis"; where none of these decides, it must be given.
     cv : int, splitter or iterable of (train, test), default=5
         A number of folds is stratified, shuffled, and keeps patients together.
     n_repeats : int, default=1
         How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
-    external : dict of str to (X, y), default=None
+    external : dict of str to (X, y) or (X, y, groups), default=None
         Cohorts by name, from elsewhere or from later years. Each model fitted on all of X is applied to each, once.
     checkpoint : str or Path, default=None
         Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
@@ -231,12 +239,18 @@ def compare_models(  # noqa: PLR0913
         )
     parts = {name: _whole(model) for name, model in models.items()}
     named = [(part, {name: part.blocks}) for name, part in parts.items()]
-    cohorts, classes, seeds = _check(named, X, y, groups, external, random_state)
+    cohorts, classes, seeds = _check(named, X, y, groups, external, random_state, event)
     splits, near_duplicates = _split(cohorts, cv, n_repeats, seeds[0])
     named, tables, failures = _compute_once(named, cohorts)
     fits = _fit(named, tables, cohorts, splits, seeds[1], n_jobs, checkpoint)
     settings = {"model": repr(models), "random_state": random_state, "near_duplicates": near_duplicates}
     return _measure(named, cohorts, classes, splits, n_repeats, fits, settings | {"failures": failures})
+
+
+_EVENT_WORDS = frozenset(
+    "1 yes true case event positive pos abnormal disease diseased ill sick fracture fractured osteoporosis "
+    "osteoporotic malignant died dead".split()
+)
 
 
 @dataclass(frozen=True)
@@ -249,13 +263,21 @@ class _Cohort:
     groups: np.ndarray | None
 
 
-def _check(models, X, y, groups, external, random_state):
+def _check(models, X, y, groups, external, random_state, event):
     """Step 1: refuse what cannot be compared. Return the cohorts, the internal one first, the classes and two seeds."""
     if np.ndim(X) < 2 or not hasattr(X, "shape"):
         raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
     if np.shape(y) != (len(X),):
         raise InputError(f"y of shape {np.shape(y)} for {len(X)} rows of X; give one label a row", code="length")
-    classes, y = two_classes(np.asarray(y), "feature sets are compared on exactly 2")
+    if hasattr(y, "index") and hasattr(X, "index") and not y.index.equals(X.index):
+        raise InputError(
+            "the index of y is not that of X, so rows may not belong together; give y.loc[X.index], or y.to_numpy() "
+            "where the rows are in the same order",
+            code="index",
+        )
+    classes, codes = two_classes(np.asarray(y), "feature sets are compared on exactly 2")
+    second = _event_place(y, classes, event)
+    classes, y = classes[[1 - second, second]], (codes == second).astype(int)
     try:
         seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2).tolist()
     except ValueError:
@@ -270,6 +292,26 @@ def _check(models, X, y, groups, external, random_state):
     return cohorts, classes, seeds
 
 
+def _event_place(y, classes, event):
+    """Place (0 or 1) of the event among the two sorted classes."""
+    if event is not None:
+        if event not in classes.tolist():
+            raise InputError(f"event is {event!r}; it must be one of the labels {classes.tolist()}", code="event")
+        return classes.tolist().index(event)
+    categories = getattr(getattr(y, "dtype", None), "categories", None)
+    if categories is not None and y.dtype.ordered:
+        return int(np.argmax(categories.get_indexer(classes)))
+    if not any(isinstance(label, str) for label in classes.tolist()):
+        return 1
+    known = [str(label).strip().lower() in _EVENT_WORDS for label in classes]
+    if sum(known) != 1:
+        raise InputError(
+            f"which of the labels {classes.tolist()} is the event is not known; name it: event={classes[1]!r}",
+            code="event",
+        )
+    return known.index(True)
+
+
 def _split(cohorts, cv, n_repeats, seed):
     """Step 2: (train, test) of each fold, repeat by repeat. No patient and no image is on both sides."""
     if check_number("n_repeats", n_repeats, low=1) > 1 and not isinstance(cv, int | np.integer):
@@ -279,7 +321,9 @@ def _split(cohorts, cv, n_repeats, seed):
     y, groups = cohorts[0].y, cohorts[0].groups
     seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
     splits = [split for own in seeds for split in cross_validation_splits(cv, y, groups, random_state=own)]
-    return splits, copies({cohort.name: cohort.X for cohort in cohorts}, groups)
+    return splits, copies(
+        {cohort.name: cohort.X for cohort in cohorts}, groups, {cohort.name: cohort.groups for cohort in cohorts[1:]}
+    )
 
 
 def _compute_once(models, cohorts):
@@ -363,6 +407,8 @@ def _check_model(parts, cohorts):
                 code="external_columns",
             )
     check_id_columns(X, groups, names if is_sure else [])
+    if groups is None:
+        check_hidden_patients(X, names)
     check_separating_columns(X, y, names)
 
 
@@ -394,9 +440,11 @@ def _external_cohorts(external, X, classes):
             code="kind",
         )
     for name, cohort in (external or {}).items():
-        if not isinstance(cohort, tuple | list) or len(cohort) != 2:
-            raise InputError(f"cohort {name!r} is a {type(cohort).__name__}; give a pair (X, y)", code="kind")
-        table, labels = cohort
+        if not isinstance(cohort, tuple | list) or len(cohort) not in (2, 3):
+            raise InputError(
+                f"cohort {name!r} is a {type(cohort).__name__}; give (X, y), or (X, y, groups)", code="kind"
+            )
+        table, labels, patients = cohort if len(cohort) == 3 else (*cohort, None)
         if not len(table):
             raise InputError(f"cohort {name!r} has no row; leave it out", code="external_rows")
         labels = np.asarray(labels)
@@ -409,7 +457,7 @@ def _external_cohorts(external, X, classes):
         if name == INTERNAL:
             raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name", code="name")
         _check_other_patients(name, X, table)
-        cohorts.append(_Cohort(name, table, np.searchsorted(classes, labels), patient_groups(table)))
+        cohorts.append(_Cohort(name, table, (labels == classes[1]).astype(int), patient_groups(table, patients)))
     return cohorts
 
 
@@ -417,7 +465,7 @@ def _check_other_patients(name, X, table):
     if not all(PATIENT_COLUMN in getattr(part, "columns", ()) for part in (X, table)):
         return
     # The same number may be a word in one table and a number in the other.
-    shared = np.flatnonzero(table[PATIENT_COLUMN].astype(str).isin(X[PATIENT_COLUMN].astype(str)))
+    shared = np.flatnonzero(np.isin(normalized_ids(table[PATIENT_COLUMN]), normalized_ids(X[PATIENT_COLUMN])))
     if len(shared):
         raise LeakageError(
             f"cohort {name!r}: rows {shared[:5].tolist()} ({len(shared)} in all) are of patients that X holds too; "

@@ -90,7 +90,7 @@ class Comparison:
         return join_intervals(self.table)
 
     def __repr__(self):
-        return self.formatted().to_string()
+        return f"event: {self.classes[1]}\n{self.formatted().to_string()}"
 
     def _repr_html_(self):
         return self.formatted().to_html()
