@@ -17,7 +17,19 @@ from deepradiomics.exceptions import InputError, LeakageError
 PATIENT_COLUMN = "patient"
 # Names of columns that hold patients, in small letters and without signs.
 _PATIENT_NAMES = frozenset(
-    "patient patientid patientno patientnumber pid subject subjectid mrn caseid studyuid studyinstanceuid".split()
+    [
+        "patient",
+        "patientid",
+        "patientno",
+        "patientnumber",
+        "pid",
+        "subject",
+        "subjectid",
+        "mrn",
+        "caseid",
+        "studyuid",
+        "studyinstanceuid",
+    ]
 )
 
 

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from deepradiomics.comparison import compare_models
 from deepradiomics.comparison.leakage import copies
 from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.harmonization import ComBat
 
 
 def table(n=60):
@@ -48,12 +50,13 @@ def test_patients_under_other_names(name):
     X, y = table()
     numbers = np.arange(60) // 2
     X = X.set_index(pd.Index(numbers, name="mrn")) if name == "index" else X.assign(**{name: numbers})
-    with pytest.raises(LeakageError, match="rows 0 and 1|names the patient"):
+    with pytest.raises(LeakageError, match=r"rows 0 and 1|names the patient"):
         compare(X, y)
 
 
 def test_equal_rows_are_one_patient_unless_said_otherwise():
-    X, y = table()
+    y = np.arange(60) % 2
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 8))).add_prefix("x")
     X.iloc[40] = X.iloc[5]
     with pytest.raises(LeakageError, match="rows 5 and 40"):
         compare(X, y)
@@ -84,3 +87,9 @@ def test_one_image_in_two_rows_of_a_patient_of_an_external_cohort():
     assert len(copies(tables, None, {"B": np.array([0, 0])}).columns) == 6
     with pytest.raises(LeakageError, match="third of X, y, groups"):
         copies(tables, None, {"B": np.array([0, 1])})
+
+
+def test_combat_that_would_do_nothing_is_refused():
+    X, y = table()
+    with pytest.raises(InputError, match="site of each row"):
+        compare_models({"m": make_pipeline(ComBat(), LogisticRegression())}, X, y)

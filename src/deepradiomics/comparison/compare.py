@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -248,8 +249,27 @@ def compare_models(  # noqa: PLR0913
 
 
 _EVENT_WORDS = frozenset(
-    "1 yes true case event positive pos abnormal disease diseased ill sick fracture fractured osteoporosis "
-    "osteoporotic malignant died dead".split()
+    [
+        "1",
+        "yes",
+        "true",
+        "case",
+        "event",
+        "positive",
+        "pos",
+        "abnormal",
+        "disease",
+        "diseased",
+        "ill",
+        "sick",
+        "fracture",
+        "fractured",
+        "osteoporosis",
+        "osteoporotic",
+        "malignant",
+        "died",
+        "dead",
+    ]
 )
 
 
@@ -390,6 +410,13 @@ def _check_model(parts, cohorts):
             f"the last step of the model is a {type(parts.tail[-1]).__name__}; it must be a classifier",
             code="no_classifier",
         )
+    for name, step in (parts.front.get_params() | parts.tail.get_params()).items():
+        if hasattr(step, "fit") and "site" in signature(step.fit).parameters:
+            raise InputError(
+                f"step {name!r} ({type(step).__name__}) needs the site of each row, which a comparison does not hand "
+                "to it, so it would change nothing; take it out, and look at sites with subgroups()",
+                code="site",
+            )
     for part in (parts.front, parts.tail):
         with group_routing(part, groups):
             pass

@@ -259,7 +259,7 @@ def copies(tables, groups, external_groups=None):
             raise LeakageError(
                 f"row {first.row} of {first.cohort} (column {first.column!r}) and row {one.row} of {one.cohort} "
                 f"(column {one.column!r}) hold the same image and could be on both sides of a split; give "
-                "groups=duplicate_groups(images) (in an external cohort as the third of X, y, groups), or leave one out",
+                "groups=duplicate_groups(images) (in external cohorts as the third of X, y, groups), or leave one out",
                 code="duplicate_image",
             )
     return _list_copies(prints, groups, _COPY)
@@ -284,7 +284,8 @@ def check_id_columns(X, groups, columns):
 
     Notes
     -----
-    Refused are a column ``patient`` (``PatientID``, ``mrn`` ...), one that differs from patient to patient and only there, where patients have
+    Refused are a column ``patient`` (``PatientID``, ``mrn`` ...), one that differs from patient to
+    patient and only there, where patients have
     several rows, and words that are another one in each row, unless they are files. A number of another name that
     nobody shares cannot be told from a measurement.
 
@@ -329,7 +330,7 @@ def check_hidden_patients(X, columns):
     >>> check_hidden_patients(pd.DataFrame({"mrn": [3, 3], "age": [50, 51]}), ["age"])
     Traceback (most recent call last):
     ...
-    deepradiomics.exceptions.LeakageError: 'mrn' holds the same value in rows 0 and 1 ...
+    deepradiomics.exceptions.LeakageError: 'mrn' holds the same value in rows 0 and 1, ...
     """
     advice = "give groups=, the patient of each row, or groups=range(len(X)) where each row is a patient of its own"
     for name, values in [(X.index.name, X.index.to_series()), *((name, X[name]) for name in X.columns)]:
