@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from deepradiomics.comparison.checkpoints import fit_or_read
 from deepradiomics.comparison.class_result import ClassComparison
 from deepradiomics.comparison.feature_sets import resolve_feature_sets
 from deepradiomics.comparison.fitting import fit_feature_sets, group_routing
-from deepradiomics.comparison.leakage import check_id_columns, copies
+from deepradiomics.comparison.leakage import check_hidden_patients, check_id_columns, copies
 from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
 from deepradiomics.comparison.result import INTERNAL, Comparison
 from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
@@ -25,7 +26,7 @@ from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.metrics._inputs import check_number
 from deepradiomics.metrics.rates import youden_threshold
 from deepradiomics.metrics.roc import delong_covariance
-from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits, patient_groups
+from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits, normalized_ids, patient_groups
 
 
 # More arguments than elsewhere: those of the design, and what a long run needs.
@@ -35,6 +36,7 @@ def compare_feature_sets(  # noqa: PLR0913
     y,
     *,
     groups=None,
+    event=None,
     feature_sets=None,
     cv=5,
     n_repeats=1,
@@ -57,10 +59,13 @@ def compare_feature_sets(  # noqa: PLR0913
     X : DataFrame of shape (n_samples, n_columns)
         A row a patient, image or vertebra. An array will do where the model takes one.
     y : array-like of shape (n_samples,)
-        Labels of two classes, of which the larger one is the event, or of more; an ordered `pandas.Categorical` where
+        Labels of two classes, one of which is the event, or of more; an ordered `pandas.Categorical` where
         their order means something. Models are fitted on 0, 1, 2 ... For a regressor numbers, such as the T-score.
     groups : array-like of shape (n_samples,), default=None
         Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    event : label, default=None
+        Which of the two labels is the event. None takes the last of an ordered Categorical, the larger number, True,
+        or a word such as "case", "abnormal" or "osteoporosis"; where none of these decides, it must be given.
     feature_sets : list of str or dict of str to list of str, default=None
         None compares all sums of the blocks: C, T, D, TC, DC, DT, DTC for blocks named clinical, texture and deep. A
         list names some of these, or sums such as ``"texture+clinical"``; a dict gives the blocks of each set.
@@ -68,7 +73,7 @@ def compare_feature_sets(  # noqa: PLR0913
         A number of folds is stratified, shuffled, and keeps patients together.
     n_repeats : int, default=1
         How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
-    external : dict of str to (X, y), default=None
+    external : dict of str to (X, y) or (X, y, groups), default=None
         Cohorts by name, from elsewhere or from later years. The model fitted on all of X is applied to each, once.
     checkpoint : str or Path, default=None
         Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
@@ -153,7 +158,7 @@ def compare_feature_sets(  # noqa: PLR0913
     """
     parts = cut_model(model)
     models = [(parts, resolve_feature_sets(feature_sets, parts.blocks))]
-    cohorts, target, seeds = _check(models, X, y, groups, external, random_state)
+    cohorts, target, seeds = _check(models, X, y, groups, external, random_state, event)
     splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
     models, tables, failures = _compute_once(models, cohorts)
     fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
@@ -168,6 +173,7 @@ def compare_models(  # noqa: PLR0913
     y,
     *,
     groups=None,
+    event=None,
     cv=5,
     n_repeats=1,
     external=None,
@@ -190,11 +196,14 @@ def compare_models(  # noqa: PLR0913
         Labels or numbers, as in :func:`compare_feature_sets`.
     groups : array-like of shape (n_samples,), default=None
         Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    event : label, default=None
+        Which of the two labels is the event. None takes the last of an ordered Categorical, the larger number, True,
+        or a word such as "case", "abnormal" or "osteoporosis"; where none of these decides, it must be given.
     cv : int, splitter or iterable of (train, test), default=5
         A number of folds is stratified, shuffled, and keeps patients together.
     n_repeats : int, default=1
         How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
-    external : dict of str to (X, y), default=None
+    external : dict of str to (X, y) or (X, y, groups), default=None
         Cohorts by name, from elsewhere or from later years. Each model fitted on all of X is applied to each, once.
     checkpoint : str or Path, default=None
         Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
@@ -238,7 +247,7 @@ def compare_models(  # noqa: PLR0913
         )
     parts = {name: _whole(model) for name, model in models.items()}
     named = [(part, {name: part.blocks}) for name, part in parts.items()]
-    cohorts, target, seeds = _check(named, X, y, groups, external, random_state)
+    cohorts, target, seeds = _check(named, X, y, groups, external, random_state, event)
     splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
     named, tables, failures = _compute_once(named, cohorts)
     fits = _fit(named, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
@@ -256,13 +265,19 @@ class _Cohort:
     groups: np.ndarray | None
 
 
-def _check(models, X, y, groups, external, random_state):
+def _check(models, X, y, groups, external, random_state, event):
     """Step 1: refuse what cannot be compared. Return the cohorts, the internal one first, the target and two seeds."""
     if np.ndim(X) < 2 or not hasattr(X, "shape"):
         raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
     if np.shape(y) != (len(X),):
         raise InputError(f"y of shape {np.shape(y)} for {len(X)} rows of X; give one label a row", code="length")
-    target, y = read_target(y, [parts.tail[-1] for parts, _ in models])
+    if hasattr(y, "index") and hasattr(X, "index") and not y.index.equals(X.index):
+        raise InputError(
+            "the index of y is not that of X, so rows may not belong together; give y.loc[X.index], or y.to_numpy() "
+            "where the rows are in the same order",
+            code="index",
+        )
+    target, y = read_target(y, [parts.tail[-1] for parts, _ in models], event)
     try:
         seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2).tolist()
     except ValueError:
@@ -287,7 +302,9 @@ def _split(cohorts, target, cv, n_repeats, seed):
     y = target.strata(cohorts[0].y, cv, groups)
     seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
     splits = [split for own in seeds for split in cross_validation_splits(cv, y, groups, random_state=own)]
-    return splits, copies({cohort.name: cohort.X for cohort in cohorts}, groups)
+    return splits, copies(
+        {cohort.name: cohort.X for cohort in cohorts}, groups, {cohort.name: cohort.groups for cohort in cohorts[1:]}
+    )
 
 
 def _compute_once(models, cohorts):
@@ -383,6 +400,13 @@ def _areas(cohorts, splits, n_folds, fits):
 def _check_model(parts, cohorts, target):
     """Refuse a model that lacks its groups, or reads a column that is the label in disguise."""
     X, y, groups = cohorts[0].X, cohorts[0].y, cohorts[0].groups
+    for name, step in (parts.front.get_params() | parts.tail.get_params()).items():
+        if hasattr(step, "fit") and "site" in signature(step.fit).parameters:
+            raise InputError(
+                f"step {name!r} ({type(step).__name__}) needs the site of each row, which a comparison does not hand "
+                "to it, so it would change nothing; take it out, and look at sites with subgroups()",
+                code="site",
+            )
     for part in (parts.front, parts.tail):
         with group_routing(part, groups):
             pass
@@ -401,6 +425,8 @@ def _check_model(parts, cohorts, target):
             )
     check_id_columns(X, groups, names if is_sure else [])
     target.check_columns(X, y, names)
+    if groups is None:
+        check_hidden_patients(X, names)
 
 
 def _whole(model):
@@ -431,9 +457,11 @@ def _external_cohorts(external, X, target):
             code="kind",
         )
     for name, cohort in (external or {}).items():
-        if not isinstance(cohort, tuple | list) or len(cohort) != 2:
-            raise InputError(f"cohort {name!r} is a {type(cohort).__name__}; give a pair (X, y)", code="kind")
-        table, labels = cohort
+        if not isinstance(cohort, tuple | list) or len(cohort) not in (2, 3):
+            raise InputError(
+                f"cohort {name!r} is a {type(cohort).__name__}; give (X, y), or (X, y, groups)", code="kind"
+            )
+        table, labels, patients = cohort if len(cohort) == 3 else (*cohort, None)
         if not len(table):
             raise InputError(f"cohort {name!r} has no row; leave it out", code="external_rows")
         if np.shape(labels) != (len(table),):
@@ -444,7 +472,7 @@ def _external_cohorts(external, X, target):
         if name == INTERNAL:
             raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name", code="name")
         _check_other_patients(name, X, table)
-        cohorts.append(_Cohort(name, table, target.codes(labels, name), patient_groups(table)))
+        cohorts.append(_Cohort(name, table, target.codes(labels, name), patient_groups(table, patients)))
     return cohorts
 
 
@@ -452,7 +480,7 @@ def _check_other_patients(name, X, table):
     if not all(PATIENT_COLUMN in getattr(part, "columns", ()) for part in (X, table)):
         return
     # The same number may be a word in one table and a number in the other.
-    shared = np.flatnonzero(table[PATIENT_COLUMN].astype(str).isin(X[PATIENT_COLUMN].astype(str)))
+    shared = np.flatnonzero(np.isin(normalized_ids(table[PATIENT_COLUMN]), normalized_ids(X[PATIENT_COLUMN])))
     if len(shared):
         raise LeakageError(
             f"cohort {name!r}: rows {shared[:5].tolist()} ({len(shared)} in all) are of patients that X holds too; "

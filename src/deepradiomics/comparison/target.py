@@ -15,6 +15,11 @@ from deepradiomics.metrics._inputs import as_numbers, class_codes
 _FEWEST_NUMBERS = 10
 # Rank correlation from which on a column is the answer in another unit, and rows from which on that means something.
 _SAME, _ENOUGH_ROWS = 0.999, 20
+# Words that name the event; "Osteoporosis " counts as "osteoporosis".
+_EVENT_WORDS = {
+    *("1", "yes", "true", "case", "event", "positive", "pos", "abnormal", "disease", "diseased", "ill", "sick"),
+    *("fracture", "fractured", "osteoporosis", "osteoporotic", "malignant", "died", "dead"),
+}
 # Numbers are cut into so many parts of equal size, so that each fold holds low and high ones.
 _MOST_STRATA = 5
 
@@ -134,7 +139,7 @@ class Target:
                 )
 
 
-def read_target(y, finals):
+def read_target(y, finals, event=None):
     """Tell from labels and models what is compared, and number the labels.
 
     Parameters
@@ -143,6 +148,9 @@ def read_target(y, finals):
         Labels, an ordered `pandas.Categorical` where their order means something, or numbers.
     finals : list of estimators
         Last step of each model: classifiers, or regressors.
+    event : label, default=None
+        Which of two labels is the event, and so the last of the classes. None takes the last of an ordered
+        Categorical, the larger number, True, or a word such as "case" or "osteoporosis".
 
     Returns
     -------
@@ -154,7 +162,8 @@ def read_target(y, finals):
     Raises
     ------
     InputError
-        If the models are not all classifiers or all regressors, or y does not suit them.
+        If the models are not all classifiers or all regressors, y does not suit them, or which of two words is the
+        event is neither said nor known.
 
     Examples
     --------
@@ -171,6 +180,8 @@ def read_target(y, finals):
             f"the last step of the model is a {type(other[0]).__name__}; it must be a classifier or a regressor",
             code="no_classifier",
         )
+    if event is not None and not all(map(is_classifier, finals)):
+        raise InputError(f"event is {event!r}, but numbers have no event; leave it out", code="event")
     if all(map(is_regressor, finals)):
         values = _numbers(y, "y")
         n_different = len(np.unique(values))
@@ -201,7 +212,27 @@ def read_target(y, finals):
     if ordered:
         classes = np.array([label for label in dtype.categories if label in set(classes.tolist())])
         codes = pd.Categorical(labels, classes).codes.astype(int)
+    if event is not None or (len(classes) == 2 and not ordered):
+        second = _event_place(classes, event)
+        classes, codes = classes[[1 - second, second]], (codes == second).astype(int)
     return Target(tuple(classes.tolist()), ordered), codes
+
+
+def _event_place(classes, event):
+    """Place (0 or 1) of the event among two sorted classes."""
+    found = classes.tolist()
+    if event is not None:
+        if event not in found or len(found) != 2:
+            raise InputError(f"event is {event!r}; it names one of two labels, here they are {found}", code="event")
+        return found.index(event)
+    if not any(isinstance(label, str) for label in found):
+        return 1
+    known = [str(label).strip().lower() in _EVENT_WORDS for label in found]
+    if sum(known) != 1:
+        raise InputError(
+            f"which of the labels {found} is the event is not known; name it: event={found[1]!r}", code="event"
+        )
+    return known.index(True)
 
 
 def _numbers(y, name):

@@ -10,6 +10,8 @@ from deepradiomics.splits import encode_groups
 
 # A single patient of a class is missing from 37 of 100 resamples.
 _FEWEST_KNOWN = 0.7
+# Whole numbers of so few kinds are labels, also as floats; more are a continuous target.
+_MOST_CLASSES = 10
 
 
 def bootstrap_interval(metric, y, *predictions, groups=None, n_resamples=2000, level=0.95, random_state=None):
@@ -122,6 +124,8 @@ def _on_resample(metric, arrays, patients, rng):
     """Measure on patients drawn with replacement; NaN where a class of the labels is not drawn."""
     rows = np.concatenate([patients[i] for i in rng.randint(len(patients), size=len(patients))])
     y = arrays[0]
-    if y.dtype.kind in "biuOSU" and len(np.unique(y[rows])) < len(np.unique(y)):
+    classes = np.unique(y)
+    are_labels = y.dtype.kind != "f" or (len(classes) <= _MOST_CLASSES and (classes == np.rint(classes)).all())
+    if are_labels and len(np.unique(y[rows])) < len(classes):
         return np.nan
     return float(metric(*(values[rows] for values in arrays)))

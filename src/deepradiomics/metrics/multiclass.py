@@ -8,7 +8,7 @@ from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import as_numbers
 from deepradiomics.metrics.intervals import Interval
 from deepradiomics.metrics.rates import diagnostic_rates
-from deepradiomics.metrics.roc import auc_interval, delong_covariance
+from deepradiomics.metrics.roc import auc_interval, class_counts, delong_covariance
 
 _RATES = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
 
@@ -114,10 +114,14 @@ def multiclass_auc(y, probability, *, classes=None, groups=None, level=0.95):
     found = {}
     for label, score in zip(classes, probability.T, strict=True):
         auc, covariance = delong_covariance(y == label, [score], groups=groups)
-        found[label] = auc_interval(auc[0], covariance[0, 0], level)
+        counts = class_counts(y == label, groups)
+        found[label] = auc_interval(auc[0], covariance[0, 0], level, counts=counts, clustered=groups is not None)
     codes = np.argmax([y == label for label in classes], axis=0)
     auc, covariance = macro_areas(codes, probability.T[None], np.arange(len(y)) if groups is None else groups)
-    return found | {"macro": auc_interval(auc[0], covariance[0, 0], level)}
+    macro = auc_interval(auc[0], covariance[0, 0], level)
+    # Where one class has a single patient, neither its area nor the mean has an interval.
+    single = next((area.reason for area in found.values() if area.reason), "")
+    return found | {"macro": Interval(macro.estimate, np.nan, np.nan, single) if single else macro}
 
 
 def macro_areas(y, scores, groups):

@@ -51,7 +51,7 @@ def as_radiograph(source):
     return read_radiograph(source)
 
 
-def read_radiograph(
+def read_radiograph(  # noqa: PLR0913
     source,
     *,
     mask=None,

@@ -46,9 +46,9 @@ class FemurRegions(_Regions):
     mask : str, default=None
         Column of label maps (arrays or paths), or of bool masks of one hip whose side the radiograph knows.
     boxes : str, default=None
-        Column of boxes, such as those corrected by hand: a dict of ``left_neck`` ... ``right_femur`` to `Box` in pixels of
-        the image, or None. They are taken as they are; a box that the dict lacks gives None. With a segmenter or a mask,
-        what is measured is the part of a box that lies in the bone; else all of it.
+        Column of boxes, such as those corrected by hand: a dict of ``left_neck`` ... ``right_femur`` to `Box` in pixels
+        of the image, or None. They are taken as they are; a box that the dict lacks gives None. With a segmenter or a
+        mask, what is measured is the part of a box that lies in the bone; else all of it.
     context_mm : float, default=5.0
         Margin of real context round each region. Without spacing, the head's diameter is taken as 47 mm.
     on_error : {"raise", "skip"}, default="raise"
@@ -57,8 +57,8 @@ class FemurRegions(_Regions):
         A hip whose outline is less likely an intact femur (`FemurGeometry`) is refused. 97 of 100 intact femora of real
         pelves lie above 0.2; 0 refuses none. Boxes of a column are not asked.
     rejected : str, default=None
-        Column with the reason why a reader rejected a row, None where nobody did (see :func:`deepradiomics.review.apply`).
-        Such a row gives None and a line in ``failures_``, and raises nothing.
+        Column with the reason why a reader rejected a row, None where nobody did (see
+        :func:`deepradiomics.review.apply`). Such a row gives None and a line in ``failures_``, and raises nothing.
 
     Attributes
     ----------
@@ -219,8 +219,8 @@ class FemurRegions(_Regions):
     def _needed(self):
         if self.segmenter is None and self.mask is None and self.boxes is None:
             raise InputError(
-                "FemurRegions needs to know where the femora are: give a segmenter, mask= with the name of the column of "
-                "label maps, or boxes= with that of the boxes",
+                "FemurRegions needs to know where the femora are: give a segmenter, mask= with the name of the column "
+                "of label maps, or boxes= with that of the boxes",
                 code="no_mask",
             )
         outlines = self.mask if self.segmenter is None else None
@@ -288,8 +288,8 @@ class FemurRegions(_Regions):
             return 1.0
         if hip.mask is None:
             raise InputError(
-                "neither the size of a pixel nor an outline is known, so a margin in mm cannot be; give the radiograph a "
-                "spacing, mask=, or context_mm=0",
+                "neither the size of a pixel nor an outline is known, so a margin in mm cannot be; give the radiograph "
+                "a spacing, mask=, or context_mm=0",
                 code="spacing",
             )
         return femur_geometry(hip.mask, laterality="L").pixels_per_mm
@@ -349,7 +349,8 @@ def _boxes_of(cell, column, position):
     for name, box in cell.items():
         if name not in allowed or not isinstance(box, Box):
             raise InputError(
-                f"{place} has {name!r}, a {type(box).__name__}; names are {', '.join(allowed)}, values deepradiomics.Box",
+                f"{place} has {name!r}, a {type(box).__name__}; names are {', '.join(allowed)}, values "
+                "deepradiomics.Box",
                 code="box",
             )
     return cell

@@ -50,8 +50,8 @@ class VertebraRegions(_Regions):
     on_error : {"raise", "skip"}, default="raise"
         Whether a vertebra that cannot be cut out raises, or gives None and a line in ``failures_``.
     rejected : str, default=None
-        Column with the reason why a reader rejected a row, None where nobody did (see :func:`deepradiomics.review.apply`).
-        Such a row gives None and a line in ``failures_``, and raises nothing.
+        Column with the reason why a reader rejected a row, None where nobody did (see
+        :func:`deepradiomics.review.apply`). Such a row gives None and a line in ``failures_``, and raises nothing.
 
     Attributes
     ----------

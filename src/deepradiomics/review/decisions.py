@@ -30,13 +30,14 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
     masks : str, default="mask"
         Column of label maps. Corrected outlines replace those of the same label in it; it is added where it is missing.
     boxes : str, default="boxes"
-        Column of dicts of name to `Box`. Corrected boxes replace those of the same name; it is added where it is missing.
+        Column of dicts of name to `Box`. Corrected boxes replace those of the same name; it is added where
+        it is missing.
 
     Returns
     -------
     DataFrame of shape (n_rows, n_columns + 2 or more)
-        A copy with ``decision`` (``"accept"``, ``"reject"``, ``"flag"`` or None) and ``rejected`` (the reason, or None),
-        and with ``masks`` and ``boxes`` corrected. Both are None in a rejected row; give ``rejected="rejected"`` to
+        A copy with ``decision`` (``"accept"``, ``"reject"``, ``"flag"`` or None) and ``rejected`` (the reason, or
+        None), and with ``masks`` and ``boxes`` corrected. Both are None in a rejected row; give ``rejected="rejected"`` to
         `FemurRegions` or `VertebraRegions`, and it gives None and a line in ``failures_``.
 
     Raises
@@ -47,9 +48,9 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
     Notes
     -----
     The file is JSON: ``schema`` "deepradiomics.review", ``version`` 1, ``page``, ``labels``, ``reviewer`` if given, and
-    ``cases``, each with ``row``, ``image`` (a digest of the pixels), ``size`` (rows, columns), ``decision``, ``reason``,
-    ``outlines`` (name to polygons of [column, row]) and ``boxes`` (name to top, left, height, width, angle); only what was
-    corrected is in the last two. A pixel belongs to a polygon if its centre lies inside.
+    ``cases``, each with ``row``, ``image`` (a digest of the pixels), ``size`` (rows, columns), ``decision``,
+    ``reason``, ``outlines`` (name to polygons of [column, row]) and ``boxes`` (name to top, left, height, width, angle); only what
+    was corrected is in the last two. A pixel belongs to a polygon if its centre lies inside.
 
     Examples
     --------

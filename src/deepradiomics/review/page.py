@@ -85,8 +85,8 @@ def review(  # noqa: PLR0913
 
     Notes
     -----
-    Doubt is 1 minus the product of 1 minus each of: 1 - confidence, at most 0.99; 0.3 a flag; (z - 2.5) / 5, from 0 to 0.9, of each
-    measure and left-right difference that lies z robust standard deviations from the median of the cohort.
+    Doubt is 1 minus the product of 1 minus each of: 1 - confidence, at most 0.99; 0.3 a flag; (z - 2.5) / 5, from 0 to
+    0.9, of each measure and left-right difference that lies z robust standard deviations from the median of the cohort.
 
     Examples
     --------
