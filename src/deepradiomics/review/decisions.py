@@ -37,8 +37,8 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
     -------
     DataFrame of shape (n_rows, n_columns + 2 or more)
         A copy with ``decision`` (``"accept"``, ``"reject"``, ``"flag"`` or None) and ``rejected`` (the reason, or
-        None), and with ``masks`` and ``boxes`` corrected. Both are None in a rejected row; give ``rejected="rejected"`` to
-        `FemurRegions` or `VertebraRegions`, and it gives None and a line in ``failures_``.
+        None), and with ``masks`` and ``boxes`` corrected. Both are None in a rejected row; give
+        ``rejected="rejected"`` to `FemurRegions` or `VertebraRegions`, and it gives None and a line in ``failures_``.
 
     Raises
     ------
@@ -49,8 +49,8 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
     -----
     The file is JSON: ``schema`` "deepradiomics.review", ``version`` 1, ``page``, ``labels``, ``reviewer`` if given, and
     ``cases``, each with ``row``, ``image`` (a digest of the pixels), ``size`` (rows, columns), ``decision``,
-    ``reason``, ``outlines`` (name to polygons of [column, row]) and ``boxes`` (name to top, left, height, width, angle); only what
-    was corrected is in the last two. A pixel belongs to a polygon if its centre lies inside.
+    ``reason``, ``outlines`` (name to polygons of [column, row]) and ``boxes`` (name to top, left, height, width,
+    angle); only what was corrected is in the last two. A pixel belongs to a polygon if its centre lies inside.
 
     Examples
     --------
