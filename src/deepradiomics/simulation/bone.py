@@ -128,7 +128,9 @@ def trabecular_weave(spacing, rng):
     step = max(0.2, spacing / 3)
     fy, fx = fft.fftfreq(256, step)[:, None].astype(np.float32), fft.rfftfreq(256, step)[None].astype(np.float32)
     size = np.hypot(fx * 4, fy) + 0.05
-    gain = size**-1.0 * np.exp(-2 * (np.pi * 0.35 * spacing) ** 2 * (fx**2 + fy**2)) * (1 - np.exp(-((size / 0.12) ** 2)))
+    gain = (
+        size**-1.0 * np.exp(-2 * (np.pi * 0.35 * spacing) ** 2 * (fx**2 + fy**2)) * (1 - np.exp(-((size / 0.12) ** 2)))
+    )
     tile = fft.irfft2(fft.rfft2(rng.standard_normal((256, 256), dtype=np.float32)) * gain)
     # At large pixels fine lines are averaged away: the spread is that at 0.5 mm, less what is lost.
     return (tile / max(float(tile.std()), 1e-9) * min(1.0, (0.7 / spacing) ** 0.5)).astype(np.float32), step
@@ -169,7 +171,9 @@ def _places(beam, femur):
 def _fraction(x, y, strength, weave, rng):
     """Bone volume fraction inside the cortex by place on the mean femur, (H, W)."""
     middle = 2 + 0.30 * (y + 20)  # the compressive group, from the calcar to the dome
-    compressive = _bell(x - middle, 11 + 0.1 * np.clip(20 - y, 0, None)) * _smooth((62 - y) / 25) * _smooth((y + 30) / 8)
+    compressive = (
+        _bell(x - middle, 11 + 0.1 * np.clip(20 - y, 0, None)) * _smooth((62 - y) / 25) * _smooth((y + 30) / 8)
+    )
     arch = 8 + 0.012 * (x - 22) ** 2  # the tensile group, through the upper neck
     tensile = _bell(y - arch, 8) * _smooth((x + 22) / 12) * _smooth((72 - x) / 12)
     trochanter = _smooth((x - 38) / 12) * _smooth((y - 5) / 15) * _smooth((95 - y) / 35)

@@ -140,7 +140,8 @@ def _patient(site, shape, rng):
         mask[outer > 0] = label
         landmarks |= _landmarks(side, femur, beam)
     soft = soft_tissue(beam, skeleton, patient["weight"], rng)
-    picture = expose(bone, soft, site, spacing, rng, scatter=site.scatter, enhancement=site.enhancement)
+    processing = {"scatter": site.scatter, "enhancement": site.enhancement, "gain": 900.0}
+    picture = expose(bone, soft, site, spacing, rng, **processing)
     return patient | {
         "radiograph": Radiograph(picture, spacing=(spacing, spacing), view="AP"),
         "mask": mask,
@@ -166,7 +167,9 @@ def _landmarks(side, femur, beam):
     down = np.linalg.svd(shaft - shaft.mean(axis=0))[2][0]
     down = down * np.sign(down @ (shaft[-1] - shaft[0]))
     values = {
-        f"{side}_head_radius_mm": float(radius * np.hypot(*(head - beam.flat(centre[None] + (radius, 0, 0))[0])) / radius),
+        f"{side}_head_radius_mm": float(
+            radius * np.hypot(*(head - beam.flat(centre[None] + (radius, 0, 0))[0])) / radius
+        ),
         f"{side}_neck_width_mm": width,
         f"{side}_neck_shaft_angle": float(180 - np.degrees(np.arccos(axis @ down))),
         f"{side}_neck_angle": float(np.degrees(np.arctan2(-axis[1], abs(axis[0])))),

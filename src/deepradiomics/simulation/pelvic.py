@@ -54,14 +54,18 @@ def lumbar_bone(beam, skeleton, trabeculae, rng):
         window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         u, v = across[:, window[1]], down[window[0]]
         outline = Outline(25 * skeleton.size, 27.0, 25.0, 27.0, (3.0, 3.0))
-        body = Body(outline, 17.0, shell=0.55, trabeculae=min(trabeculae, 1.8), spread=18.0, free=(), pixel=beam.spacing)
+        body = Body(
+            outline, 17.0, shell=0.55, trabeculae=min(trabeculae, 1.8), spread=18.0, free=(), pixel=beam.spacing
+        )
         u, v = np.broadcast_arrays(u, v / tilt)
         bone[window] += body_bone(body, u, v, rng)[0] + 0.7 * arch_front(outline, u, v, skeleton.size)
     low = sacrum[:, 1].min()
     for piece in range(3):
         middle = top[0] + rng.normal(0, 1), -low + 2 + 8 * piece
         radius = 7.0 - 1.6 * piece
-        bone += _flat_bone(_capsule(x, y, (middle[0] - 2, middle[1]), (middle[0] + 2, middle[1]), radius, radius), 0.8, 0.1, 4)
+        bone += _flat_bone(
+            _capsule(x, y, (middle[0] - 2, middle[1]), (middle[0] + 2, middle[1]), radius, radius), 0.8, 0.1, 4
+        )
     return bone
 
 
@@ -127,7 +131,7 @@ def soft_tissue(beam, skeleton, weight, rng):
     fat = np.clip(0.10 + 0.004 * (weight - 62), 0.02, 0.3)
     soft = soft + body * (1 - fat)
     soft = soft + rng.uniform(5, 12) * _bell(np.hypot(x / 45, (y + 25) / 32), 0, 0.9)  # bladder
-    soft = soft + 5.0 * cloud(soft.shape, beam.spacing * step, rng, slope=1.7, longest=60.0)
+    soft = soft + 3.0 * cloud(soft.shape, beam.spacing * step, rng, slope=2.2, longest=80.0)
     soft = np.maximum(soft - _gas(x, y, rng), 2.0)
     if step > 1:
         zoom = np.array(beam.shape) / soft.shape

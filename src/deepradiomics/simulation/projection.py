@@ -108,7 +108,7 @@ def attenuation(kilovolts):
     return float(np.interp(energy, _ENERGY, _BONE)), float(np.interp(energy, _ENERGY, _SOFT))
 
 
-def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0):
+def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0, gain=520.0):
     """Take the radiograph.
 
     The line integral of attenuation is blurred on the detector as intensity, gets the noise of the photons that
@@ -129,6 +129,9 @@ def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0):
         Share of scattered rays, which spread over some 4 cm.
     enhancement : float, default=0.0
         How much of the difference to the surroundings is added, over 4 mm and over 3 cm.
+
+    gain : float, default=520.0
+        Grey values for each unit of attenuation.
 
     Returns
     -------
@@ -156,8 +159,8 @@ def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0):
     integral = -np.log(np.maximum(passed, 1e-7)) + noise / np.sqrt(photons)
     if enhancement:
         near, far = _blurred(integral, 4 / spacing), _blurred(integral, 30 / spacing)
-        integral = integral + enhancement * (integral - near) - 0.4 * (far - far.mean())
-    gain, offset = 520 * rng.uniform(0.9, 1.1), rng.uniform(-150, 150)
+        integral = integral + enhancement * (integral - near) - 0.3 * (far - far.mean())
+    gain, offset = gain * rng.uniform(0.9, 1.1), rng.uniform(-150, 150)
     return np.rint(np.clip(gain * (integral - 2.2) + 300 + offset, 0, 4095)).astype(np.float32)
 
 
