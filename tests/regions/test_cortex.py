@@ -11,7 +11,6 @@ from deepradiomics.simulation.bone import cortex_thickness, femur_bone
 from deepradiomics.simulation.rays import Beam
 from deepradiomics.simulation.skeleton import draw_skeleton, model
 
-
 BEAM = Beam((340, 250), 0.5, (55.0, 40.0), (0.0, -1e5, 0.0))
 
 

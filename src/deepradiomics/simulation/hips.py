@@ -30,8 +30,8 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     random_state : int, RandomState instance or None, default=None
         Seed.
     image_shape : tuple of two ints, default=(512, 512)
-        Rows and columns, at most one and a half times as many rows as columns. The field of view is 369 mm x 369 mm at site A or
-        just holds it, so smaller pictures have larger pixels and no shape cuts a femur off.
+        Rows and columns, at most one and a half times as many rows as columns. The field of view is 369 mm x 369 mm at
+        site A or just holds it, so smaller pictures have larger pixels and no shape cuts a femur off.
 
     Returns
     -------
@@ -48,7 +48,8 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     ------
     InputError
         If there is no such site, the number of patients or a side of the picture is no whole number, fewer than one
-        patient or 32 pixels a side are asked for, more than one and a half times as many rows as columns are, or the seed is none.
+        patient or 32 pixels a side are asked for, more than one and a half times as many rows as columns are, or the
+        seed is none.
 
     Notes
     -----
@@ -121,7 +122,7 @@ def _patient(site, shape, rng):
     beam = Beam(shape, spacing, corner, (rng.normal(0, 10), -rng.uniform(950, 1080), rng.normal(-30, 15)))
     quality = patient["t_score"] + 1.5
     strength = np.exp(0.27 * quality + rng.normal(0, 0.10))
-    cortex = 0.80 + 0.11 * quality + rng.normal(0, 0.05)
+    cortex = 0.80 + 0.12 * quality + rng.normal(0, 0.05)
     bone = pelvis_bone(
         beam, skeleton, rng, cortex=float(np.clip(cortex + rng.normal(0, 0.1), 0.3, 1.6)), trabeculae=float(strength)
     )

@@ -60,12 +60,15 @@ def lumbar_bone(beam, skeleton, trabeculae, rng):
         u, v = np.broadcast_arrays(u, v / tilt)
         bone[window] += body_bone(body, u, v, rng)[0] + 0.7 * arch_front(outline, u, v, skeleton.size)
     low = sacrum[:, 1].min()
-    for piece in range(3):
-        middle = top[0] + rng.normal(0, 1), -low + 2 + 8 * piece
-        radius = 7.0 - 1.6 * piece
-        bone += _flat_bone(
-            _capsule(x, y, (middle[0] - 2, middle[1]), (middle[0] + 2, middle[1]), radius, radius), 0.8, 0.1, 4
-        )
+    columns, rows = (
+        np.flatnonzero(np.abs(axis - middle) < 30) for axis, middle in ((x[0], top[0]), (y[:, 0], 10 - low))
+    )
+    if rows.size and columns.size:
+        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        u, v = x[:, window[1]] - top[0] - rng.normal(0, 1), y[window[0]] + low - 2
+        for piece in range(3):
+            radius = 7.0 - 1.6 * piece
+            bone[window] += _flat_bone(_capsule(u, v, (-2, 8 * piece), (2, 8 * piece), radius, radius), 0.8, 0.1, 4)
     return bone
 
 
