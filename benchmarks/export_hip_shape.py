@@ -82,7 +82,6 @@ def main():
     axis = unit(np.linalg.svd(middles - middles.mean(0))[2][0])
     outwards = unit(np.cross(np.cross(down, femur[epicondyles[1]] - femur[epicondyles[0]]), down))
     rings, neck = neck_rings(femur, centre, radius, middles[0] - 60 * unit(middles[-1] - middles[0]))
-    along, across = split(femur - middles[0], axis)
     medial = -(femur - middles[0]) @ outwards - 0.6 * (femur - middles[0]) @ -np.cross(outwards, down)
     lesser = np.flatnonzero((depth > 42) & (depth < 78))[np.argmax(medial[(depth > 42) & (depth < 78)])]
     arrays = {

@@ -28,8 +28,8 @@ def femur_bone(beam, femur, rng, *, cortex=1.0, trabeculae=1.0, weave=None):
         Factor of the cortex' thickness; 1 is a healthy adult, about 6 mm in the shaft.
     trabeculae : float, default=1.0
         Strength of the trabecular groups; 1 is a healthy adult, 0.3 severe osteoporosis.
-    weave : float array, default=None
-        Pattern of `trabecular_weave`; None draws one.
+    weave : tuple of float array and float, default=None
+        Pattern of lines and its step in mm, to draw it once a picture; None draws one.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def femur_bone(beam, femur, rng, *, cortex=1.0, trabeculae=1.0, weave=None):
     outer = path_length(part, femur.vertices, femur.faces)
     moved = femur.vertices - femur.normals * (cortex_thickness() * cortex)[:, None]
     inner = np.minimum(path_length(part, moved, femur.faces), outer)
-    weave = trabecular_weave(beam.spacing, rng) if weave is None else weave
+    weave = _weave(beam.spacing, rng) if weave is None else weave
     fraction = _fraction(*_places(part, femur), trabeculae, weave, rng)
     bone[window], whole[window] = 0.95 * (outer - inner) + fraction * inner, outer
     return bone, whole
@@ -109,7 +109,7 @@ def pelvis_bone(beam, skeleton, rng, *, cortex=1.0, trabeculae=1.0):
     moved = skeleton.pelvis - skeleton.pelvis_normals * (thickness * cortex)[:, None]
     outer = path_length(beam, skeleton.pelvis, skeleton.pelvis_faces)
     inner = np.minimum(path_length(beam, moved, skeleton.pelvis_faces), outer)
-    texture = 1 + 0.22 * cloud(beam.shape, beam.spacing, rng, slope=0.9, longest=12.0)
+    texture = 1 + 0.22 * _cloud(beam.shape, beam.spacing, rng, slope=0.9, longest=12.0)
     return 0.85 * (outer - inner) + np.maximum((0.03 + 0.10 * trabeculae) * texture, 0.02) * inner
 
 
@@ -123,7 +123,7 @@ def cortex_thickness():
     return thick * (1 - 0.75 * _smooth((down - 300) / 60))
 
 
-def trabecular_weave(spacing, rng):
+def _weave(spacing, rng):
     """Draw a tile of lines along x at all scales, drawn out three times, of unit spread; it repeats."""
     step = max(0.2, spacing / 3)
     fy, fx = fft.fftfreq(256, step)[:, None].astype(np.float32), fft.rfftfreq(256, step)[None].astype(np.float32)
@@ -136,7 +136,7 @@ def trabecular_weave(spacing, rng):
     return (tile / max(float(tile.std()), 1e-9) * min(1.0, (0.7 / spacing) ** 0.5)).astype(np.float32), step
 
 
-def cloud(shape, spacing, rng, *, slope, longest):
+def _cloud(shape, spacing, rng, *, slope, longest):
     """Draw noise whose amplitude falls with frequency to a power, up to a wavelength in mm; unit spread, (H, W)."""
     fy, fx = fft.fftfreq(shape[0], spacing)[:, None], fft.rfftfreq(shape[1], spacing)[None]
     gain = ((fx**2 + fy**2) + longest**-2.0) ** (-slope / 2)

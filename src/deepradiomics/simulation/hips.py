@@ -7,7 +7,7 @@ from sklearn.utils import Bunch
 from deepradiomics.exceptions import InputError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.simulation._arguments import checked_number, checked_shape, drawn_entropy
-from deepradiomics.simulation.bone import femur_bone, pelvis_bone, trabecular_weave
+from deepradiomics.simulation.bone import _weave, femur_bone, pelvis_bone
 from deepradiomics.simulation.pelvic import lumbar_bone, soft_tissue
 from deepradiomics.simulation.projection import expose, site_named
 from deepradiomics.simulation.rays import Beam
@@ -127,7 +127,7 @@ def _patient(site, shape, rng):
         beam, skeleton, rng, cortex=float(np.clip(cortex + rng.normal(0, 0.1), 0.3, 1.6)), trabeculae=float(strength)
     )
     bone += lumbar_bone(beam, skeleton, float(strength), rng)
-    mask, landmarks, weave = np.zeros(shape, dtype=np.uint8), {}, trabecular_weave(spacing, rng)
+    mask, landmarks, weave = np.zeros(shape, dtype=np.uint8), {}, _weave(spacing, rng)
     for label, (side, femur) in enumerate(skeleton.femora.items(), 1):
         projected, outer = femur_bone(
             beam,

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from deepradiomics.simulation.anatomy import _bell, _capsule, _flat_bone, _sigmoid
-from deepradiomics.simulation.bone import cloud
+from deepradiomics.simulation.bone import _cloud
 from deepradiomics.simulation.skeleton import model
 from deepradiomics.simulation.vertebra import Body, Outline, arch_front, body_bone
 
@@ -102,7 +102,7 @@ def soft_tissue(beam, skeleton, weight, rng):
     >>> bool(100 < soft.mean() < 250)
     True
     """
-    step = max(1, min(int(1.6 / beam.spacing), min(beam.shape) // 16))
+    step = max(1, min(int(2.4 / beam.spacing), min(beam.shape) // 16))
     x, y = _plane(beam, step)
     size = 1 + 0.006 * (weight - 62)
     reach, thickness = rng.uniform(178, 200) * size, 185 * size * rng.uniform(0.93, 1.07)
@@ -134,7 +134,7 @@ def soft_tissue(beam, skeleton, weight, rng):
     fat = np.clip(0.10 + 0.004 * (weight - 62), 0.02, 0.3)
     soft = soft + body * (1 - fat)
     soft = soft + rng.uniform(5, 12) * _bell(np.hypot(x / 45, (y + 25) / 32), 0, 0.9)  # bladder
-    soft = soft + 3.0 * cloud(soft.shape, beam.spacing * step, rng, slope=2.2, longest=80.0)
+    soft = soft + 3.0 * _cloud(soft.shape, beam.spacing * step, rng, slope=2.2, longest=80.0)
     soft = np.maximum(soft - _gas(x, y, rng), 2.0)
     if step > 1:
         zoom = np.array(beam.shape) / soft.shape

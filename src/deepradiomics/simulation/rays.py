@@ -37,12 +37,46 @@ class Beam:
     source: tuple[float, float, float]
 
     def flat(self, points):
-        """Project points (n, 3) onto the plane y = 0: x and z, (n, 2)."""
+        """Project points onto the plane y = 0.
+
+        Parameters
+        ----------
+        points : float array of shape (n, 3)
+            In mm.
+
+        Returns
+        -------
+        float array of shape (n, 2)
+            Their x and z in mm.
+
+        Examples
+        --------
+        >>> from deepradiomics.simulation.rays import Beam
+        >>> Beam((9, 9), 1.0, (0.0, 0.0), (0.0, -1000.0, 0.0)).flat([[11.0, 100.0, 22.0]]).round(6).tolist()
+        [[10.0, 20.0]]
+        """
         away = np.asarray(points, dtype=np.float64) - self.source
         return np.array(self.source)[[0, 2]] + away[:, [0, 2]] * (-self.source[1] / away[:, 1:2])
 
     def pixel(self, points):
-        """Rows and columns of points (n, 3), (n, 2); 0 is the outer edge of the first pixel."""
+        """Find points in the picture.
+
+        Parameters
+        ----------
+        points : float array of shape (n, 3)
+            In mm.
+
+        Returns
+        -------
+        float array of shape (n, 2)
+            Rows and columns; 0 is the outer edge of the first pixel.
+
+        Examples
+        --------
+        >>> from deepradiomics.simulation.rays import Beam
+        >>> Beam((9, 9), 0.5, (-5.0, 5.0), (0.0, -1000.0, 0.0)).pixel([[1.0, 0.0, 2.0]]).tolist()
+        [[6.0, 12.0]]
+        """
         x, z = self.flat(points).T
         return np.column_stack([self.corner[1] - z, x - self.corner[0]]) / self.spacing
 

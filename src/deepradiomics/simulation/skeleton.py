@@ -130,7 +130,9 @@ def sphere_through(points):
     Returns
     -------
     centre : float array of shape (3,)
+        Its centre.
     radius : float
+        Its radius, in the unit of the points.
 
     Examples
     --------
