@@ -122,7 +122,7 @@ def _patient(site, shape, rng):
     beam = Beam(shape, spacing, corner, (rng.normal(0, 10), -rng.uniform(950, 1080), rng.normal(-30, 15)))
     quality = patient["t_score"] + 1.5
     strength = np.exp(0.27 * quality + rng.normal(0, 0.10))
-    cortex = 0.80 + 0.12 * quality + rng.normal(0, 0.05)
+    cortex = 0.80 + 0.14 * quality + rng.normal(0, 0.03)
     bone = pelvis_bone(
         beam, skeleton, rng, cortex=float(np.clip(cortex + rng.normal(0, 0.1), 0.3, 1.6)), trabeculae=float(strength)
     )

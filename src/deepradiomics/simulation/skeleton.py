@@ -179,7 +179,7 @@ def draw_skeleton(rng, *, size=1.0, variety=0.8, pelvis_turn=(0.0, 0.0, 0.0), le
     True
     """
     shape, scores = model(), np.clip(rng.normal(0, variety, 15), -2.2, 2.2)
-    pelvis = size * (shape["pelvis_mean"] + np.tensordot(scores, shape["pelvis_modes"], 1))
+    pelvis = size * (shape["pelvis_mean"] + _moved(scores, shape["pelvis_modes"]))
     left, right = (sphere_through(pelvis[shape[f"{side}_socket"]])[0] for side in SIDES)
     # The line through the hips is level; the body's axis comes second.
     frame = _frame(np.array([0, 0, 1.0]), left - right)[[2, 1, 0]] * np.array([[1], [-1], [1]])
@@ -189,7 +189,7 @@ def draw_skeleton(rng, *, size=1.0, variety=0.8, pelvis_turn=(0.0, 0.0, 0.0), le
     femora = {}
     for side, sign in SIDES.items():
         own = scores + rng.normal(0, 0.25 * variety, 15)
-        bone = size * (shape["femur_mean"] + np.tensordot(own, shape["femur_modes"], 1))
+        bone = size * (shape["femur_mean"] + _moved(own, shape["femur_modes"]))
         centre = sphere_through(bone[shape["head"]])[0]
         medial, lateral = bone[shape["epicondyles"]]
         bone = (bone - centre) @ _frame(lateral - medial, centre - (medial + lateral) / 2).T
@@ -199,6 +199,11 @@ def draw_skeleton(rng, *, size=1.0, variety=0.8, pelvis_turn=(0.0, 0.0, 0.0), le
         femora[side] = Femur(side, bone, _normals(bone, faces), faces)
     faces = shape["pelvis_faces"].astype(np.int64)
     return Skeleton(pelvis, _normals(pelvis, faces), faces, femora, size)
+
+
+def _moved(scores, modes):
+    """How far scores (15,) move each vertex, (n, 3) in mm."""
+    return (scores.astype(np.float32) @ modes.reshape(len(modes), -1)).reshape(modes.shape[1:]).astype(np.float64)
 
 
 def _frame(x, z):
