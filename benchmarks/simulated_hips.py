@@ -4,16 +4,19 @@
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import ndimage
 
-from deepradiomics.simulation.anatomy import Femur, femur_bone, pelvis_bone
+from deepradiomics.simulation.bone import femur_bone, pelvis_bone
+from deepradiomics.simulation.pelvic import lumbar_bone
+from deepradiomics.simulation.pelvic import soft_tissue as plain_tissue
 from deepradiomics.simulation.projection import attenuation
-
-SIDES = ((1, 1), (2, -1))  # label, and the side of the picture on which the femur lies
+from deepradiomics.simulation.rays import Beam
+from deepradiomics.simulation.skeleton import draw_skeleton
 
 
 def simulate(seed):
@@ -21,10 +24,15 @@ def simulate(seed):
     rng = np.random.default_rng(seed)
     half_width = rng.uniform(78, 102)
     shape, spacing, centre = field(half_width, rng)
-    x, y = body_coordinates(shape, spacing, centre, rng)
-    bone, labels = femora(x, y, half_width, rng)
-    bone += pelvis(x, y, half_width, rng)
-    integral = rays(bone, soft_tissue(x, y, rng), spacing, rng)
+    angle = float(np.clip(rng.normal(0, 9), -30, 30))
+    x, y = body_coordinates(shape, spacing, centre, angle)
+    corner = centre[0] - shape[1] / 2 * spacing, shape[0] / 2 * spacing - centre[1]
+    beam = Beam(shape, spacing, corner, (rng.normal(0, 25), -rng.uniform(750, 1500), rng.normal(-20, 40)))
+    skeleton = turned(posed(half_width, rng), angle)
+    bone, labels = femora(beam, skeleton, rng)
+    bone += pelvis(beam, skeleton, rng)
+    soft = plain_tissue(beam, skeleton, rng.normal(66, 14), rng) if rng.random() < 0.5 else soft_tissue(x, y, rng)
+    integral = rays(bone, soft, spacing, rng)
     inside = collimated(shape, rng)
     grey = develop(integral, inside, spacing, rng)
     grey = foreign(grey, spacing, rng)
@@ -52,75 +60,56 @@ def field(half_width, rng):
     return (round(height / spacing), round(width / spacing)), spacing, centre
 
 
-def body_coordinates(shape, spacing, centre, rng):
-    """Coordinates of each pixel in mm: x from the midline, y below the heads."""
-    angle = np.deg2rad(np.clip(rng.normal(0, 9), -30, 30))
+def body_coordinates(shape, spacing, centre, degrees):
+    """Coordinates of each pixel in mm: x from the midline, y below the heads, of a body that is turned."""
+    angle = np.deg2rad(degrees)
     rows, columns = ((np.arange(n) + 0.5 - n / 2) * spacing for n in shape)
-    rows = rows[:, None]
-    return (
-        np.cos(angle) * columns + np.sin(angle) * rows + centre[0],
-        -np.sin(angle) * columns + np.cos(angle) * rows + centre[1],
-    )
+    x, y = columns + centre[0], rows[:, None] + centre[1]
+    return np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
 
 
-def femora(x, y, half_width, rng):
-    """Bone of both femora along the beam in mm, and their labels."""
-    bone, labels = np.zeros(x.shape), np.zeros(x.shape, dtype=np.uint8)
-    quality, alike = rng.normal(0, 1), rng.normal(0, 1, 5)
-    for label, sign in SIDES:
-        draw = 0.8 * alike + 0.6 * rng.normal(0, 1, 5)
-        turned_out = rng.random() < 0.25
-        femur = Femur(
-            head_radius=23.8 + 1.8 * draw[0],
-            neck_shaft_angle=float(np.clip(129 + 7 * draw[1] + turned_out * rng.uniform(0, 25), 108, 165)),
-            neck_length=float(np.clip(49 + 4 * draw[2] - turned_out * rng.uniform(0, 18), 27, 62)),
-            neck_half_width=float(np.clip(15.6 + 1.3 * draw[3], 12, 19.5)),
-            shaft_half_width=float(np.clip(15 + 1.4 * draw[4], 11.5, 19)),
-            shaft_tilt=rng.normal(6, 3),
-            cortex=float(np.clip(4.6 + 1.5 * quality + rng.normal(0, 0.6), 1.4, 9)),
-            trabeculae=float(np.clip(0.75 * np.exp(0.5 * quality + rng.normal(0, 0.3)), 0.12, 2.2)),
-        )
-        spread = np.deg2rad(rng.uniform(-12, 65) if rng.random() < 0.3 else rng.normal(0, 7))
-        across, down = sign * x - half_width, y - rng.normal(0, 3)
-        projected, outline = femur_bone(
-            femur,
-            np.cos(spread) * across - np.sin(spread) * down,
-            np.sin(spread) * across + np.cos(spread) * down,
-            rng,
-        )
-        bone += projected * np.exp(0.25 * smooth(x.shape, 5, rng))
-        labels[outline < 0] = label
+def posed(half_width, rng):
+    """Draw a skeleton; a leg in three lies abducted, or turned and flexed like a frog's."""
+    legs = {}
+    for side in ("left", "right"):
+        pose = rng.normal((3, -2, 2), (5, 12, 6))
+        if rng.random() < 0.3:
+            pose = pose + rng.uniform((0, -10, -5), (35, 60, 50))
+        legs[side] = tuple(pose)
+    turn = tuple(rng.normal(0, (9, 6, 0)))
+    return draw_skeleton(rng, size=half_width / 88, variety=1.1, pelvis_turn=turn, legs=legs)
+
+
+def turned(skeleton, degrees):
+    """Turn a skeleton in the picture, clockwise."""
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]).T
+    femora = {
+        side: replace(femur, vertices=femur.vertices @ turn, normals=femur.normals @ turn)
+        for side, femur in skeleton.femora.items()
+    }
+    normals = skeleton.pelvis_normals @ turn
+    return replace(skeleton, pelvis=skeleton.pelvis @ turn, pelvis_normals=normals, femora=femora)
+
+
+def femora(beam, skeleton, rng):
+    """Bone of both femora along the rays in mm, and their labels."""
+    bone, labels, quality = np.zeros(beam.shape), np.zeros(beam.shape, dtype=np.uint8), rng.normal(0, 1)
+    cortex = float(np.clip(0.75 + 0.2 * quality + rng.normal(0, 0.1), 0.25, 1.5))
+    strength = float(np.clip(0.75 * np.exp(0.5 * quality + rng.normal(0, 0.3)), 0.12, 2.2))
+    for label, femur in enumerate(skeleton.femora.values(), 1):
+        projected, outer = femur_bone(beam, femur, rng, cortex=cortex, trabeculae=strength)
+        bone += projected * np.exp(0.25 * smooth(beam.shape, 5, rng))
+        labels[outer > 0] = label
     return bone, labels
 
 
-def pelvis(x, y, half_width, rng):
-    """Bone of the pelvis along the beam in mm, with walls of the socket that cross the heads."""
-    bone = pelvis_bone(x, y, half_width, rng.uniform(22, 26))
-    bone = (
-        ndimage.gaussian_filter(bone, rng.uniform(0, 1.5))
-        * rng.uniform(0.4, 2.2)
-        * np.exp(0.4 * smooth(x.shape, 7, rng))
-    )
-    for _, sign in SIDES:
-        for _ in range(rng.integers(1, 5)):
-            middle = half_width - rng.uniform(-4, 30), rng.uniform(-30, 25)
-            bone += shell(sign * x, y, middle, rng.uniform(14, 45, 2), rng)
-    for _ in range(rng.integers(0, 5)):  # vertebrae, sacrum, what lies over it
-        middle = rng.normal(0, 30), rng.uniform(-190, -40)
-        bone += shell(x, y, middle, rng.uniform(8, 45, 2), rng)
-    return bone
-
-
-def shell(x, y, middle, radii, rng):
-    """Bone of a thin ellipse in mm: a rim, and less inside it."""
-    turn = rng.uniform(0, np.pi)
-    u = np.cos(turn) * (x - middle[0]) + np.sin(turn) * (y - middle[1])
-    v = np.cos(turn) * (y - middle[1]) - np.sin(turn) * (x - middle[0])
-    depth = (1 - np.hypot(u / radii[0], v / radii[1])) * radii.min()
-    rim = np.exp(-((depth / rng.uniform(1, 3)) ** 2)) * (
-        np.cos(np.arctan2(v, u) - rng.uniform(0, 6)) > rng.uniform(-1, 0.7)
-    )
-    return rng.uniform(0, 6) * ndimage.gaussian_filter(rim, 0.7) + rng.uniform(0, 4) * (depth > 0)
+def pelvis(beam, skeleton, rng):
+    """Bone of pelvis and lumbar spine along the rays in mm."""
+    cortex, strength = rng.uniform(0.3, 1.8), rng.uniform(0.3, 1.8)
+    bone = pelvis_bone(beam, skeleton, rng, cortex=cortex, trabeculae=strength)
+    bone = bone + rng.uniform(0.3, 1.5) * lumbar_bone(beam, skeleton, rng.uniform(0.4, 1.5), rng)
+    return bone * rng.uniform(0.6, 1.4) * np.exp(0.3 * smooth(beam.shape, 7, rng))
 
 
 def soft_tissue(x, y, rng):

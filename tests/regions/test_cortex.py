@@ -7,30 +7,33 @@ from scipy import ndimage
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.regions import cortical_thickness_index
 from deepradiomics.simulation import make_hips
-from deepradiomics.simulation.anatomy import Femur, femur_bone
+from deepradiomics.simulation.bone import cortex_thickness, femur_bone
+from deepradiomics.simulation.rays import Beam
+from deepradiomics.simulation.skeleton import draw_skeleton, model
+
+BEAM = Beam((340, 250), 0.5, (55.0, 40.0), (0.0, -1e5, 0.0))
 
 
-def projected(cortex, spacing=0.5):
+def projected(cortex):
     """A femur without noise: bone along the beam, and its mask."""
-    y, x = np.mgrid[-40:130:spacing, -45:80:spacing]
-    femur = Femur(cortex=cortex)
-    bone, outline = femur_bone(femur, x, y, np.random.default_rng(0))
-    return ndimage.gaussian_filter(bone, 0.6 / spacing), outline < 0, femur
+    femur = draw_skeleton(np.random.default_rng(0)).femora["left"]
+    bone, outer = femur_bone(BEAM, femur, np.random.default_rng(0), cortex=cortex)
+    return ndimage.gaussian_filter(bone, 0.6 / BEAM.spacing), outer > 0, femur
 
 
-@pytest.mark.parametrize("cortex", [2.5, 4.0, 5.5, 7.0])
+@pytest.mark.parametrize("cortex", [0.5, 0.8, 1.1])
 def test_the_wall_of_the_simulated_shaft(cortex):
     bone, mask, femur = projected(cortex)
     found = cortical_thickness_index(bone, mask, (0.5, 0.5))
-    # About 27 mm below the lesser trochanter, which ends some 40 mm below the junction.
-    down = 67.0
-    wall = 0.5 + cortex * 0.95 / (1 + np.exp(-(down - 22) / 14))
-    width = 2 * (femur.shaft_half_width + 9 * np.exp(-down / 30))
-    assert found == pytest.approx(2 * wall / width, abs=0.05)
+    # The thickness of the model's cortex 85 to 110 mm below the head, over the width of the mask there.
+    slices = np.isin(model()["shaft_slice"], (0, 1, 2))
+    row = int(BEAM.pixel(femur.vertices[slices])[:, 0].mean())
+    expected = 2 * cortex * cortex_thickness()[slices].mean() / (0.5 * mask[row].sum())
+    assert found == pytest.approx(expected, abs=0.06)
 
 
 def test_the_mirrored_femur_has_the_same_index():
-    bone, mask, _ = projected(5.0)
+    bone, mask, _ = projected(0.9)
     left = cortical_thickness_index(bone, mask, (0.5, 0.5), laterality="L")
     assert cortical_thickness_index(bone[:, ::-1], mask[:, ::-1], (0.5, 0.5), laterality="R") == pytest.approx(
         left, abs=0.01
@@ -52,7 +55,7 @@ def test_it_follows_bone_density_through_noise_and_soft_tissue():
 
 
 def test_what_it_refuses():
-    bone, mask, _ = projected(5.0)
+    bone, mask, _ = projected(0.9)
     with pytest.raises(InputError, match="give both of one shape"):
         cortical_thickness_index(bone[1:], mask)
     with pytest.raises(RegionError, match="no canal"):

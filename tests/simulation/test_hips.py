@@ -53,7 +53,7 @@ def test_the_head_is_a_circle_of_the_stated_radius(hips, side, label):
         inwards = -1 if side == "left" else 1
         line = hips.masks[row][int(y), ::inwards][int(x) if inwards == 1 else hips.masks[row].shape[1] - int(x) :]
         reach = np.argmax(line != label)
-        assert abs(reach - marks[f"{side}_head_radius_mm"] / spacing) < 1.6
+        assert abs(reach - marks[f"{side}_head_radius_mm"] / spacing) < 2
 
 
 @pytest.mark.parametrize(("side", "label"), [("left", 1), ("right", 2)])
@@ -87,7 +87,10 @@ def test_the_shaft_cortex_shows_the_t_score_and_brightness_alone_does_not(site):
         pixels, bone = radiograph.pixels[-150:], mask[-150:] == 1
         depth = ndimage.distance_transform_edt(bone)
         edge, canal = (depth > 3) & (depth < 6), depth > 14
-        contrast.append(pixels[edge].mean() - pixels[canal].mean())
+        beside = ndimage.binary_dilation(bone, iterations=12) & ~ndimage.binary_dilation(bone, iterations=5)
+        # Where the ray runs along the wall, against where it only crosses it twice: thin walls differ more.
+        whole = pixels[edge].mean() - pixels[beside].mean()
+        contrast.append((pixels[canal].mean() - pixels[beside].mean()) / whole)
         brightness.append(pixels[bone].mean())
     shown = stats.spearmanr(contrast, hips.t_score).statistic
     assert abs(shown) > 0.5
@@ -108,13 +111,13 @@ def test_grey_values_are_twelve_bits(hips):
 
 
 @pytest.mark.parametrize("site", SITES)
-@pytest.mark.parametrize("shape", [(512, 256), (256, 512), (300, 400), (96, 80), (32, 512)])
+@pytest.mark.parametrize("shape", [(384, 256), (256, 512), (300, 400), (96, 80), (32, 512)])
 def test_the_field_of_view_stays_in_a_narrow_picture(site, shape):
     spacing = make_hips(1, site=site, random_state=0, image_shape=shape).data["radiograph"][0].spacing
     assert min(shape) * spacing[0] == min(shape) * spacing[1] == pytest.approx(512 * SITES[site].spacing)
 
 
-@pytest.mark.parametrize(("shape", "part"), [((192, 96), np.s_[38:134]), ((96, 192), np.s_[:, 48:144])])
+@pytest.mark.parametrize(("shape", "part"), [((144, 96), np.s_[19:115]), ((96, 192), np.s_[:, 48:144])])
 def test_a_narrow_picture_shows_the_femora_of_the_square_one_and_more(shape, part):
     """The picture's middle lies 0.4 down and half across; the rest is context."""
     square, narrow = (make_hips(3, random_state=4, image_shape=size) for size in ((96, 96), shape))
@@ -143,7 +146,7 @@ def test_a_narrow_picture_shows_the_femora_of_the_square_one_and_more(shape, par
         ({"image_shape": (128, 128, 1)}, "simulation_size", "two whole numbers, rows and columns"),
         ({"image_shape": (64.5, 64)}, "simulation_size", "two whole numbers, rows and columns"),
         ({"image_shape": ("a", 64)}, "simulation_size", "two whole numbers, rows and columns"),
-        ({"image_shape": (512, 32)}, "simulation_size", "512 x 32; .* at most 64 rows, or at least 256 columns"),
+        ({"image_shape": (512, 32)}, "simulation_size", "512 x 32; .* at most 48 rows, or at least 342 columns"),
         ({"random_state": "x"}, "random_state", "random_state is of type str, which is no seed"),
         ({"random_state": -1}, "random_state", "random_state is -1, which is no seed"),
     ],

@@ -28,6 +28,10 @@ class Site:
         Standard deviation of the detector's and the focal spot's blur, in mm.
     photons : float
         Photons a pixel that would arrive without a patient.
+    scatter : float
+        Share of scattered rays in what arrives behind a pelvis.
+    enhancement : float
+        How much of the difference to the surroundings the picture's processing adds.
 
     Examples
     --------
@@ -40,12 +44,14 @@ class Site:
     kilovolts: float
     blur: float
     photons: float
+    scatter: float
+    enhancement: float
 
 
 SITES = {
-    "A": Site(spacing=0.72, kilovolts=75, blur=0.40, photons=6.0e5),
-    "B": Site(spacing=0.78, kilovolts=81, blur=0.60, photons=3.5e5),
-    "C": Site(spacing=0.68, kilovolts=70, blur=0.35, photons=4.5e5),
+    "A": Site(spacing=0.72, kilovolts=75, blur=0.40, photons=6.0e5, scatter=0.22, enhancement=0.5),
+    "B": Site(spacing=0.78, kilovolts=81, blur=0.60, photons=3.5e5, scatter=0.30, enhancement=0.3),
+    "C": Site(spacing=0.68, kilovolts=70, blur=0.35, photons=4.5e5, scatter=0.18, enhancement=0.7),
 }
 
 
@@ -102,7 +108,7 @@ def attenuation(kilovolts):
     return float(np.interp(energy, _ENERGY, _BONE)), float(np.interp(energy, _ENERGY, _SOFT))
 
 
-def expose(bone, soft, site, spacing, rng):
+def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0, gain=520.0):
     """Take the radiograph.
 
     The line integral of attenuation is blurred on the detector as intensity, gets the noise of the photons that
@@ -119,6 +125,13 @@ def expose(bone, soft, site, spacing, rng):
         Pixel size in mm.
     rng : numpy.random.Generator
         Draws noise and exposure.
+    scatter : float, default=0.0
+        Share of scattered rays, which spread over some 4 cm.
+    enhancement : float, default=0.0
+        How much of the difference to the surroundings is added, over 4 mm and over 3 cm.
+
+    gain : float, default=520.0
+        Grey values for each unit of attenuation.
 
     Returns
     -------
@@ -138,9 +151,26 @@ def expose(bone, soft, site, spacing, rng):
     mu_bone, mu_soft = attenuation(site.kilovolts)
     passed = np.exp(-(mu_bone * bone + mu_soft * soft)).astype(np.float32)
     passed = ndimage.gaussian_filter(passed, site.blur / spacing)
+    if scatter:
+        passed = (1 - scatter) * passed + scatter * _blurred(passed, 40 / spacing)
     # Larger pixels collect more photons.
     photons = np.maximum(site.photons * (spacing / site.spacing) ** 2 * rng.uniform(0.7, 1.4) * passed, 4)
     noise = rng.standard_normal(passed.shape, dtype=np.float32)
     integral = -np.log(np.maximum(passed, 1e-7)) + noise / np.sqrt(photons)
-    gain, offset = 520 * rng.uniform(0.9, 1.1), rng.uniform(-150, 150)
+    if enhancement:
+        near, far = _blurred(integral, 4 / spacing), _blurred(integral, 30 / spacing)
+        integral = integral + enhancement * (integral - near) - 0.3 * (far - far.mean())
+    gain, offset = gain * rng.uniform(0.9, 1.1), rng.uniform(-150, 150)
     return np.rint(np.clip(gain * (integral - 2.2) + 300 + offset, 0, 4095)).astype(np.float32)
+
+
+def _blurred(picture, sigma):
+    """Gaussian blur; a wide one on a coarser raster, which loses nothing that is seen."""
+    step = max(1, int(sigma / 3))
+    if step == 1 or min(picture.shape) < 2 * step:
+        return ndimage.gaussian_filter(picture, sigma, truncate=3)
+    rows, columns = (length // step for length in picture.shape)
+    means = picture[: rows * step, : columns * step].reshape(rows, step, columns, step).mean(axis=(1, 3))
+    blurred = ndimage.gaussian_filter(means, sigma / step, truncate=3)
+    zoom = np.array(picture.shape) / means.shape
+    return ndimage.zoom(blurred, zoom, order=1, grid_mode=True, mode="nearest").astype(np.float32)
