@@ -13,10 +13,12 @@ MEAN_ANGLE = 127.0
 # The upper end of the lesser trochanter lies about 20 mm above its lower end, in radii of the head.
 _LESSER_LENGTH = 0.85
 _STEP = 1 / 24
+# Circles round the head, in its radii; an arc up to 1.3 wide is a neck, half as good when 0.3 wider.
 _CIRCLES = np.linspace(1.1, 1.6, 11)
 _NARROW, _WIDER, _PRIOR = 1.3, 0.35, 0.3
-_LOWER_ENTERS = True
-_END, _TRUST_IN_END = (1.035, 0.343), 0.5
+# The usual end (intercept in radii, slope) on the shaft's offset, fitted to hand outlines of intact femora, and the
+# share of what is seen beyond it that is believed.
+_END, _TRUST_IN_END = (1.035, 0.343), 0.4
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,9 @@ def find_neck(outline, head, shaft):
     bone = np.isfinite(width) & (width > 0)
     if bone.sum() < 3:
         raise RegionError("no neck was found beside the head; is it a femur?", code="no_neck")
-    weight = np.where(bone, np.exp(-((width / width[bone].min() - 1) / 0.08)), 0.0)
-    weight /= weight.sum()
-    width, middle = np.where(bone, width, 0.0), np.where(bone, above - below, 0.0) / 2
-    centre = head.centre + (weight @ along) * axis + (weight @ middle) * up
-    return Neck(axis, centre, float(weight @ width), float(end), saddle, depth)
+    narrowest = int(np.argmin(np.where(bone, width, np.inf)))
+    centre = head.centre + along[narrowest] * axis + (above - below)[narrowest] / 2 * up
+    return Neck(axis, centre, float(width[narrowest]), float(end), saddle, depth)
 
 
 def _axis(outline, head, expected):
@@ -96,7 +96,7 @@ def _arcs(at, enters):
     if len(at) < 2:
         return np.empty(0), np.empty(0)
     upper = np.append(at[1:], at[0] + 2 * np.pi)
-    return at[enters == _LOWER_ENTERS], upper[enters == _LOWER_ENTERS]
+    return at[enters ], upper[enters ]
 
 
 def _saddle(outline, head, shaft, axis):
