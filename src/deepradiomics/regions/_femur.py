@@ -124,7 +124,7 @@ def _check_is_femur(femur):
     if femur.head.arc < 0.15 or not 0.6 * femur.head.radius < femur.outline.depth(femur.head.centre[None])[0]:
         raise RegionError("no round head was found; is it a femur, and is the side right?", code="no_head")
     offset = (femur.shaft.point - femur.head.centre) @ lateral_axis(femur.shaft.axis) / femur.head.radius
-    if femur.shaft.seen and offset < -0.3:
+    if femur.shaft.seen and offset < -0.8:
         raise RegionError(
             f"the head would lie {-offset / 2:.0%} of its width on the lateral side of the shaft; is the side right?",
             code="wrong_side",

@@ -96,7 +96,7 @@ def _arcs(at, enters):
     if len(at) < 2:
         return np.empty(0), np.empty(0)
     upper = np.append(at[1:], at[0] + 2 * np.pi)
-    return at[enters ], upper[enters ]
+    return at[enters], upper[enters]
 
 
 def _saddle(outline, head, shaft, axis):
