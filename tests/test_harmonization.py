@@ -133,3 +133,15 @@ def test_forgotten_covariates_are_missed():
     X, site, age = cohort()
     with pytest.raises(InputError, match="0 covariates, and fit had 1"):
         ComBat().fit(X, site=site, covariates=age).transform(X, site=site)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"site": ["A", None, "B", "B"]}, "row 1 has no site"),
+        ({"covariates": [["F"], ["M"], ["F"], ["F"]]}, "hold words"),
+    ],
+)
+def test_words_and_gaps_are_named(options, message):
+    with pytest.raises(InputError, match=message):
+        ComBat().fit(np.arange(8.0).reshape(4, 2), **options)

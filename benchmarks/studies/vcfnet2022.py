@@ -13,7 +13,7 @@ import pandas as pd
 from cohorts import NOTE, arguments, read_folder
 
 import deepradiomics as dr
-from deepradiomics.metrics import multiclass_auc, multiclass_rates
+from deepradiomics.metrics import multiclass_auc
 from deepradiomics.simulation import make_spines
 
 CAUSES = ["acute", "chronic", "pathologic"]
@@ -76,25 +76,27 @@ def main():
         image_size=options.image_size,
         random_state=0,
     )
-    model.set_params(network__learning_rate=1e-3).fit(train[["vertebra"]], train["label"])
-    probability = {name: model.predict_proba(part[["vertebra"]]) for name, part in data.items()}
-    accuracy = {
-        name: multiclass_rates(part["label"], model.classes_[probability[name].argmax(axis=1)], classes=CAUSES)
-        for name, part in data.items()
-    }
-    table = pd.DataFrame({"accuracy": {name: rates.loc["macro", "accuracy"] for name, rates in accuracy.items()}})
-    print(table.join(pd.Series(PAPER_ACCURACY, name="paper")).to_string())
+    model.set_params(network__learning_rate=1e-3)
+    external = {name: (part[["vertebra"]], part["label"]) for name, part in data.items()}
+    X, y = train[["vertebra"]], train["label"]
+    groups = train.get("patient")
+    found = dr.compare_feature_sets(model, X, y, groups=groups, cv=3, external=external, random_state=0)
+    table = found.formatted().droplevel("features")
+    print(table.join(pd.Series(PAPER_ACCURACY, name="paper accuracy")).to_string())
+    print("\n".join(found.notes))
     if not options.data:
         # All tests together, as the readers are only as many as the cases allow.
         labels = pd.concat([part["label"] for part in data.values()]).to_numpy()
-        own, rng = np.concatenate(list(probability.values())), np.random.default_rng(0)
+        columns = [f"score {cause}" for cause in CAUSES]
+        outside = found.predictions[found.predictions["cohort"] != "internal"]
+        own, rng = outside[columns].to_numpy(), np.random.default_rng(0)
         scores = {"model": own}
         for name, skill in (("trainee", 0.3), ("competent", 0.8), ("expert", 0.9)):
             alone = reader(labels, skill, rng)
             scores |= {name: alone, f"model + {name}": (alone + own) / 2}
         rows = {name: multiclass_auc(labels, score, classes=CAUSES) for name, score in scores.items()}
-        found = pd.DataFrame(rows).T[CAUSES].join(pd.Series(PAPER_AUC, name="paper"))
-        print(f"\nAUC, readers are simulated, {len(labels)} cases:\n{found.to_string()}")
+        areas = pd.DataFrame(rows).T[CAUSES].join(pd.Series(PAPER_AUC, name="paper"))
+        print(f"\nAUC, readers are simulated, {len(labels)} cases:\n{areas.to_string()}")
     print(f"\n{len(train)} patients were trained on\n{NOTE}")
 
 

@@ -231,7 +231,11 @@ def read_coco_masks(path, *, image_name, classes, image_shape=None):
            [0, 0, 0, 0]], dtype=uint8)
     """
     path = Path(path)
-    entries, shape = _coco_entries(path, image_name, image_shape, "segmentation")
+    if isinstance(classes, str):
+        raise InputError(
+            f"classes is a list of names, not the word {classes!r}; write [{classes!r}]", code="annotation"
+        )
+    entries, shape = _coco_entries(path, image_name, image_shape, "segmentation", classes)
     if shape is None:
         raise InputError(f"{path.name} does not say the size of the image; give image_shape", code="image_size")
     labels = np.zeros(tuple(int(size) for size in shape), dtype=np.uint8)
@@ -244,13 +248,15 @@ def read_coco_masks(path, *, image_name, classes, image_shape=None):
     return labels
 
 
-def _coco_entries(path, image_name, image_shape, key):
+def _coco_entries(path, image_name, image_shape, key, classes=()):
     """Place, label and one value of each annotation of an image, and the image's size or None."""
     try:
         content = json.loads(_text(path, _MAX_COCO_BYTES))
         images = [image for image in content["images"] if image["file_name"] == image_name]
         sizes = [(image["height"], image["width"]) for image in images if "height" in image]
         names = {category["id"]: str(category["name"]) for category in content["categories"]}
+        known = {image["id"] for image in content["images"]}
+        strange = [entry["image_id"] for entry in content["annotations"] if entry["image_id"] not in known]
         entries = [
             (number, names.get(entry["category_id"]), entry[key])
             for number, entry in enumerate(content["annotations"])
@@ -261,6 +267,17 @@ def _coco_entries(path, image_name, image_shape, key):
     if len(images) != 1:
         raise InputError(
             f"{path.name} knows {len(images)} images of the name asked for, one is needed", code="annotation"
+        )
+    if strange:
+        raise InputError(
+            f"{path.name} has {len(strange)} annotations of images that it does not list, first image_id "
+            f"{strange[0]!r}, a {type(strange[0]).__name__}; ids there are such as {next(iter(known))!r}",
+            code="annotation",
+        )
+    missing = [name for name in classes if name not in names.values()]
+    if missing:
+        raise InputError(
+            f"{path.name} has no category {missing[0]!r}; it has {sorted(names.values())}", code="annotation"
         )
     stated = tuple(_number(value, f"the size in {path.name}") for value in sizes[0]) if sizes else None
     places = [(f"annotation {number} of {path.name}", name, value) for number, name, value in entries]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deepradiomics.exceptions import InputError, RegionError
-from deepradiomics.radiograph import Radiograph
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +205,7 @@ def crop(radiograph, box, *, margin=0, within_mask=False, name=""):
         mask &= radiograph.mask[rows, columns]
     if not mask.any():
         raise RegionError(f"{box} holds no pixel to measure; is it on the bone?", code="empty_region")
-    return Radiograph(pixels, mask, radiograph.spacing, radiograph.laterality, radiograph.view, name or radiograph.name)
+    return replace(radiograph, pixels=pixels, mask=mask, name=name or radiograph.name)
 
 
 def _extent(box):

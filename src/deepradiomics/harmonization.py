@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -42,8 +43,8 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     routing on, ``ComBat().set_fit_request(site=True).set_transform_request(site=True)`` asks for them in a pipeline.
     Without ``site`` all rows are one site and nothing is adjusted. The target is used nowhere: to keep the part of
     the features that goes with age or sex, give these as covariates. A covariate known to `fit` must be known to
-    `transform`. A feature that does not vary is left as it is. A site with a single row has no variance of its own;
-    only its mean is adjusted.
+    `transform`. A feature that does not vary is left as it is. A site with a single row, or in which a feature does
+    not vary, has no variance of its own there; only its mean is adjusted, and other features are as without it.
 
     References
     ----------
@@ -147,7 +148,7 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Features, finite.
         site : array-like of shape (n_samples,), default=None
-            Site of each row; None where `fit` had none.
+            Site of each row; None where `fit` had none, or one site only.
         covariates : array-like of shape (n_samples, n_covariates), default=None
             As given to `fit`.
 
@@ -159,7 +160,7 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If a site is unknown, or the covariates are not those of `fit`.
+            If a site is unknown or not given, or the covariates are not those of `fit`.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
@@ -168,6 +169,11 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise InputError(
                 f"{covariates.shape[1]} covariates, and fit had {len(self.covariate_coefficients_)}; give the same",
                 code="covariates",
+            )
+        if site is None and len(self.sites_) > 1:
+            raise InputError(
+                f"transform got no site, and fit learned {len(self.sites_)} sites; give site=, one a row",
+                code="no_site",
             )
         location, scale = self._effects(_checked_site(site, len(X)))
         adjusted = (self._standardised(X, covariates) - location) / np.sqrt(scale)
@@ -198,9 +204,13 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if len(self.sites_) == 1 or not known.any():
             return np.zeros_like(location), np.ones_like(location)
         scale = rows.var(axis=0, ddof=1) if len(rows) > 1 else np.ones_like(location)
+        # A feature that does not vary at a site has no variance to be adjusted, and no say about those of others.
+        varies = known & (scale > 1e-12)
         shrink = self._parametric if self.parametric else _nonparametric
         shrunk_location, shrunk_scale = location.copy(), np.ones_like(scale)
-        shrunk_location[known], shrunk_scale[known] = shrink(rows[:, known], location[known], scale[known])
+        if varies.any():
+            found = shrink(rows[:, varies], location[varies], scale[varies])
+            shrunk_location[varies], shrunk_scale[varies] = found
         return shrunk_location, shrunk_scale if len(rows) > 1 else np.ones_like(scale)
 
     def _parametric(self, rows, location, scale):
@@ -247,11 +257,17 @@ def _checked_site(site, n_rows):
     site = np.zeros(n_rows, dtype=int) if site is None else np.asarray(site)
     if site.shape != (n_rows,):
         raise InputError(f"site of shape {site.shape} for {n_rows} rows; give one site a row", code="length")
+    missing = pd.isna(site)
+    if missing.any():
+        raise InputError(f"row {missing.argmax()} has no site ({missing.sum()} such rows); name it", code="missing")
     return site
 
 
 def _checked_covariates(covariates, n_rows):
-    covariates = np.empty((n_rows, 0)) if covariates is None else np.asarray(covariates, dtype=float)
+    try:
+        covariates = np.empty((n_rows, 0)) if covariates is None else np.asarray(covariates, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError("covariates hold words; give numbers, such as 0 and 1 for sex", code="covariates") from None
     if covariates.ndim != 2 or len(covariates) != n_rows or not np.isfinite(covariates).all():
         raise InputError(
             f"covariates of shape {covariates.shape} for {n_rows} rows; give finite numbers, one row a row",

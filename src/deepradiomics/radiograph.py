@@ -1,6 +1,6 @@
 """The one data type that flows: a radiograph, or a region cut out of one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from io import BytesIO
 
 import numpy as np
@@ -21,13 +21,15 @@ class Radiograph:
     mask : array-like of shape (H, W), default=None
         Where to measure, stored as read-only bool; None means everywhere.
     spacing : tuple of two floats, default=None
-        Height and width of a pixel in mm; None means unknown.
+        Height and width of a pixel in mm at the bone; None means unknown.
     laterality : {"L", "R"}, default=None
         Side of the body.
     view : {"AP", "LAT"}, default=None
         Projection.
     name : str, default=""
         A word for error messages. Never the patient.
+    spacing_source : str, default=None
+        Where the spacing is from, such as ``"ImagerPixelSpacing / 1.15"``.
 
     Raises
     ------
@@ -52,6 +54,7 @@ class Radiograph:
     laterality: str | None = None
     view: str | None = None
     name: str = ""
+    spacing_source: str | None = None
 
     def __post_init__(self):
         pixels = _read_only(self.pixels, np.float32)
@@ -81,20 +84,21 @@ class Radiograph:
         array([[3., 2., 1.]], dtype=float32)
         """
         mask = None if self.mask is None else self.mask[:, ::-1]
-        return Radiograph(self.pixels[:, ::-1], mask, self.spacing, self.laterality, self.view, self.name)
+        return replace(self, pixels=self.pixels[:, ::-1], mask=mask)
 
     def __repr__(self):
         parts = [f"{self.pixels.shape[0]} x {self.pixels.shape[1]}"]
         if self.mask is not None:
             parts.append(f"mask of {int(self.mask.sum())} pixels")
         if self.spacing is not None:
-            parts.append(f"{self.spacing[0]:.4g} x {self.spacing[1]:.4g} mm")
+            source = f" ({self.spacing_source})" if self.spacing_source else ""
+            parts.append(f"{self.spacing[0]:.4g} x {self.spacing[1]:.4g} mm{source}")
         parts += [word for word in (self.laterality, self.view) if word]
         return f"Radiograph({', '.join(parts)})"
 
     def __reduce__(self):
         # numpy forgets the read-only flag when it pickles; building anew sets it again.
-        return Radiograph, (self.pixels, self.mask, self.spacing, self.laterality, self.view, self.name)
+        return Radiograph, tuple(getattr(self, part.name) for part in fields(self))
 
     def _repr_png_(self):
         from PIL import Image

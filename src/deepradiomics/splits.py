@@ -15,6 +15,67 @@ from sklearn.model_selection import (
 from deepradiomics.exceptions import InputError, LeakageError
 
 PATIENT_COLUMN = "patient"
+# Names of columns that hold patients, in small letters and without signs.
+_PATIENT_NAMES = frozenset(
+    [
+        "patient",
+        "patientid",
+        "patientno",
+        "patientnumber",
+        "pid",
+        "subject",
+        "subjectid",
+        "mrn",
+        "caseid",
+        "studyuid",
+        "studyinstanceuid",
+    ]
+)
+
+
+def names_patients(name):
+    """Tell whether a column is called as columns of patients are.
+
+    Parameters
+    ----------
+    name : object
+        Name of a column or of an index.
+
+    Returns
+    -------
+    bool
+        True for ``patient``, ``PatientID``, ``mrn``, ``study_uid`` and their kin.
+
+    Examples
+    --------
+    >>> from deepradiomics.splits import names_patients
+    >>> names_patients("PatientID"), names_patients("age")
+    (True, False)
+    """
+    return "".join(filter(str.isalnum, str(name).lower())) in _PATIENT_NAMES
+
+
+def normalized_ids(ids):
+    """Write ids so that the same patient has the same id in two tables.
+
+    Parameters
+    ----------
+    ids : array-like of shape (n_rows,)
+        Numbers or text.
+
+    Returns
+    -------
+    array of str of shape (n_rows,)
+        Small letters without blanks at the ends; whole numbers without zeros in front or a decimal point.
+
+    Examples
+    --------
+    >>> from deepradiomics.splits import normalized_ids
+    >>> normalized_ids([7, 7.0, "007", "P1", "p1 "]).tolist()
+    ['7', '7', '7', 'p1', 'p1']
+    """
+    words = [str(value).strip().lower().removesuffix(".0") for value in np.asarray(ids, dtype=object)]
+    return np.array([word.lstrip("0") or "0" if word.isdigit() else word for word in words], dtype=object)
 
 
 def encode_groups(groups, n_rows, *, sort=False):

@@ -86,3 +86,15 @@ def test_the_size_of_the_image_must_be_known(tmp_path):
     with pytest.raises(InputError, match="give image_shape"):
         read_coco_masks(path, image_name="a.png", classes=["left"])
     assert read_coco_masks(path, image_name="a.png", classes=["left"], image_shape=(8, 10)).shape == (8, 10)
+
+
+def test_absence_and_mismatch_are_said(tmp_path):
+    square = [1, 1, 5, 1, 5, 5, 1, 5]
+    path = written(tmp_path, [annotation(square)], height=8, width=10)
+    with pytest.raises(InputError, match="no category 'lfet'"):
+        read_coco_masks(path, image_name="a.png", classes=["lfet"])
+    with pytest.raises(InputError, match=r"write \['left'\]"):
+        read_coco_masks(path, image_name="a.png", classes="left")
+    path = written(tmp_path, [annotation(square, image="1")], height=8, width=10)
+    with pytest.raises(InputError, match="first image_id '1', a str"):
+        read_coco_masks(path, image_name="a.png", classes=["left"])

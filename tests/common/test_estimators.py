@@ -39,6 +39,7 @@ IMAGE_ESTIMATORS = {
     "TextureExtractor of two regions": dr.TextureExtractor(bin_count=16),
     "DeepExtractor": dr.DeepExtractor("tiulpin", n_features=8, image_size=64, epochs=1, random_state=0),
     "DeepRegressor": dr.DeepRegressor("tiulpin", n_features=8, image_size=64, epochs=1, random_state=0),
+    "EmbeddingExtractor": dr.EmbeddingExtractor("tf_efficientnet_lite0", image_size=64, batch_size=2),
     "FemurRegions": dr.FemurRegions(mask="mask"),
     "VertebraRegions": dr.VertebraRegions(levels=("L1", "L2")),
     "GrayscaleNormalizer": GrayscaleNormalizer(),

@@ -132,7 +132,9 @@ def test_predictions_are_complete_and_the_table_is_made_of_them(comparison):
         plain = roc_auc_ci(own["y"], own["score"], groups=own["patient"])
         assert row["auc"] == pytest.approx(plain.estimate)
         assert row["sensitivity"] == pytest.approx(own["call"][own["y"] == 1].mean())
-        if row["auc_low"] > 0 and row["auc_high"] < 1:
+        patients = own.groupby("y")["patient"].nunique().min()
+        # A normal interval; those of few errors are no multiples of one another.
+        if row["auc_low"] > 0 and row["auc_high"] < 1 and (1 - row["auc"]) * patients >= 10:
             # Three folds: each tests half as many rows as it trains on, so the variance grows by 1 + 3 / 2.
             widening = np.sqrt(2.5) if group == "internal" else 1.0
             width = row["auc_high"] - row["auc_low"]
@@ -390,7 +392,7 @@ def test_roc_panels(comparison):
         ({"model": make_pipeline(clinical(), StandardScaler())}, "must be a classifier"),
         ({"feature_sets": ["X"]}, "blocks of the model are clinical"),
         ({"feature_sets": []}, "feature_sets is empty"),
-        ({"y": np.zeros(90)}, "exactly 2"),
+        ({"y": np.zeros(90)}, "on 2 or more"),
         ({"y": np.zeros(9)}, "one label a row"),
         ({"cv": 40}, "fewer than the 40 folds"),
         ({"groups": np.arange(9)}, "one patient a row"),

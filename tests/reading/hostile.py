@@ -85,6 +85,7 @@ def nifti(sizes, content):
     struct.pack_into("<hh", head, 70, 4, 16)
     struct.pack_into("<8f", head, 76, 1, *[0.2] * 7)
     struct.pack_into("<f", head, 108, 352)
+    head[123] = 2  # mm
     head[344:348] = b"n+1\0"
     return bytes(head) + content
 

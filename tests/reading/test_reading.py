@@ -179,7 +179,7 @@ def test_equal_channels_are_grey_and_colour_is_an_error(tmp_path):
     assert np.array_equal(read_radiograph(tmp_path / "grey.png").pixels, GREY // 16)
     grey[0, 0, 0] += 9
     Image.fromarray(grey).save(tmp_path / "colour.png")
-    with pytest.raises(InputError, match="colour"):
+    with pytest.raises(InputError, match="color picture"):
         read_radiograph(tmp_path / "colour.png")
 
 

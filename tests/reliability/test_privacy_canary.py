@@ -158,6 +158,24 @@ def extracting(cohort, folder):
     yield out.getvalue()
 
 
+def scanning(cohort, folder):
+    """List the folder and join a sheet of patients with a name; the paths are the user's own words."""
+    table, _ = cohort
+    source, key, progress = Path(table["radiograph"].iloc[0]).parent, b"sixteen bytes and more", folder / "progress"
+    images = archive.scan(source, key=key, progress=progress)
+    yield images.drop(columns="path").to_string() + images["path_identifies"].to_string()
+    sheet = pd.DataFrame({"number": [f"{MARKER}-1", f"{MARKER}-lost"], "name": MARKER, "t_score": [-2.0, 1.0]})
+    joined = archive.join_clinical(images, sheet, key=key, patient="number", columns=["t_score"])
+    assert joined.table["t_score"].notna().any()
+    for part in joined:
+        yield part.drop(columns="path", errors="ignore").to_string()
+    images.drop(columns="path").to_csv(folder / "table.csv", index=False)
+    with redirect_stdout(StringIO()) as out:
+        assert cli.main(["scan", str(source), "-o", str(folder / "t.csv"), "--key", str(folder / "key")]) == 0
+    (folder / "t.csv").unlink()  # has the paths
+    yield out.getvalue()
+
+
 def failing(cohort, bad):
     """Calls that must fail, on files in a folder with a name."""
     table, y = cohort
@@ -226,6 +244,10 @@ def failing(cohort, bad):
         lambda: archive.extract(bad / "table.csv", bad / "archive", dr.TextureExtractor()),
         lambda: archive.extract(bad / "nothing.csv", bad / "archive", dr.TextureExtractor()),
         lambda: archive.read_all(bad / "nothing"),
+        lambda: archive.scan(bad / "nothing", key=b"sixteen bytes and more"),
+        lambda: archive.scan(bad, key=b"short"),
+        lambda: archive.join_clinical(table, bad / "picture.png", key=b"s" * 16, patient="a", columns=["b"]),
+        lambda: archive.join_clinical(table, bad / "nothing.csv", key=b"s" * 16, patient="a", columns=["b"]),
     )
 
 
@@ -269,7 +291,7 @@ def test_the_markers_are_there_to_be_found(cohort):
     assert marked(table["radiograph"].iloc[0].encode())
 
 
-@pytest.mark.parametrize("chain", [running, extracting])
+@pytest.mark.parametrize("chain", [running, extracting, scanning])
 def test_no_marker_comes_out_of_what_works(cohort, folder, caplog, capfd, chain):
     for text in said(chain(cohort, folder), caplog, capfd):
         assert not marked(text)

@@ -179,7 +179,7 @@ def test_confidence_is_high_on_what_it_knows_and_missing_where_nothing_was_found
 def calibrated(fitted):
     """A network whose confidence was fitted on images of which some are hard to see, some show nothing."""
     images, masks = hard(30, seed=20)
-    return pickle.loads(pickle.dumps(fitted)).calibrate_confidence(images, masks)
+    return pickle.loads(pickle.dumps(fitted)).set_params(min_confidence=0).calibrate_confidence(images, masks)
 
 
 def hard(n, seed):
@@ -204,10 +204,22 @@ def test_calibrated_confidence_is_the_dice_to_expect(calibrated):
     assert pd.Series(confidence[drawn]).corr(pd.Series(true[drawn]), method="spearman") > 0.7
 
 
+def test_outlines_below_the_least_confidence_are_left_out(calibrated):
+    images, _ = hard(30, seed=21)
+    every, confidence = calibrated.predict_with_confidence(images)
+    limit = float(np.nanmedian(confidence))
+    strict = pickle.loads(pickle.dumps(calibrated)).set_params(min_confidence=limit)
+    kept, of_kept = strict.predict_with_confidence(images)
+    np.testing.assert_array_equal(of_kept, np.where(confidence < limit, np.nan, confidence))
+    for outlines, before, doubt, alone in zip(kept, every, confidence < limit, strict.predict(images), strict=True):
+        np.testing.assert_array_equal(outlines, np.where(np.isin(before, np.flatnonzero(doubt) + 1), 0, before))
+        np.testing.assert_array_equal(outlines, alone)
+
+
 def test_a_calibration_is_written_with_the_weights_and_ends_with_another_training(calibrated, data, tmp_path):
     calibrated.save_weights(tmp_path / "bars.safetensors", half=False)
     images, _ = hard(3, seed=22)
-    again = UNetSegmenter.from_weights(tmp_path / "bars.safetensors")
+    again = UNetSegmenter.from_weights(tmp_path / "bars.safetensors").set_params(min_confidence=0)
     assert again.calibration_ == calibrated.calibration_
     np.testing.assert_allclose(
         again.predict_with_confidence(images)[1], calibrated.predict_with_confidence(images)[1], rtol=1e-5
@@ -470,8 +482,8 @@ GOOD = {
         (json.dumps(GOOD | {"classes": "left bar"}), "classes is a str"),
         (json.dumps(GOOD | {"classes": [1, 2]}), "classes holds 1"),
         (json.dumps(GOOD | {"classes": ["one"]}), "mirror_classes names"),
-        (json.dumps(GOOD | {"calibration": [1.0, 2.0]}), "calibration is not 7 finite numbers"),
-        (json.dumps(GOOD | {"calibration": [1.0] * 6 + [float("nan")]}), "calibration is not 7 finite numbers"),
+        (json.dumps(GOOD | {"calibration": [1.0, 2.0]}), "calibration is not 6 finite numbers"),
+        (json.dumps(GOOD | {"calibration": [1.0] * 5 + [float("nan")]}), "calibration is not 6 finite numbers"),
         (json.dumps(GOOD | {"encoder": "tu-nothing"}), "tu-nothing"),
         (json.dumps(GOOD | {"encoder": "tu-hf-hub:some/where"}), "looked up in the internet"),
         (json.dumps(GOOD | {"decoder_channels": [32, -1]}), "decoder_channels"),

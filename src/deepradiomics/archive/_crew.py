@@ -8,7 +8,7 @@ from itertools import chain, islice
 
 from joblib import Parallel, delayed, effective_n_jobs
 
-from deepradiomics.archive._chunks import Measured, measure
+from deepradiomics.archive._chunks import Measured
 from deepradiomics.exceptions import InputError
 
 # Images set aside before any has been measured: then it is not the images.
@@ -23,10 +23,10 @@ _PATIENCE = 120
 
 
 class Crew:
-    """Runs tasks under the user's ``joblib.parallel_config`` and hands over what comes back."""
+    """Runs ``work`` on the rows of tasks under the user's ``joblib.parallel_config`` and hands over what comes back."""
 
-    def __init__(self, estimator, batch_size, n_jobs, take):
-        self._job = (estimator, batch_size)
+    def __init__(self, work, n_jobs, take, *, batch_size=1):
+        self._work, self._batch_size = work, batch_size
         self._n_jobs = n_jobs
         self._take = take
         self._n_measured = 0
@@ -41,7 +41,7 @@ class Crew:
             suspects = self._run(chain([first], tasks), size)
             longest = max((len(task.ids) for task in suspects), default=0)
             if longest > 1:
-                self.finish((half for task in suspects for half in halves(task, self._job[1])), longest)
+                self.finish((half for task in suspects for half in halves(task, self._batch_size)), longest)
                 continue
             for task in suspects:
                 if all(self._run(iter([task]), 1) for _ in range(_DEATHS)):
@@ -91,23 +91,23 @@ class Crew:
         for number, task in enumerate(tasks):
             flying[number] = task
             # In a tuple, since dask scatters what is not, and loses that with the worker it was sent to.
-            yield delayed(_numbered)(*self._job, (number, task.rows))
+            yield delayed(_numbered)(self._work, (number, task.rows))
 
     def _set_aside(self, task):
         self._n_killed += 1
         if self._n_killed >= _HOPELESS and not self._n_measured:
             raise InputError(
-                f"workers die on every image, such as {task.ids[0]}; does the estimator work on one image, and have "
-                "the workers enough memory?",
+                f"workers die on every image, such as {task.ids[0]}; does the work succeed on one image, and have the "
+                "workers enough memory?",
                 code="workers_die",
             )
         self._take(task, Measured(None, None, [(0, "", "killed")]))
 
 
-def _numbered(estimator, batch_size, numbered):
+def _numbered(work, numbered):
     start = time.perf_counter()
     number, rows = numbered
-    measured = measure(estimator, rows, batch_size)
+    measured = work(rows)
     return number, time.perf_counter() - start, measured
 
 

@@ -1,6 +1,7 @@
 """Features of every image of an archive, in parquet files that survive crashes."""
 
 from contextlib import closing
+from functools import partial
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from deepradiomics.archive._chunks import RETRYABLE
+from deepradiomics.archive._chunks import RETRYABLE, measure
 from deepradiomics.archive._crew import Crew, cut
 from deepradiomics.archive._manifest import Rows
 from deepradiomics.archive._settings import settings_of
@@ -159,7 +160,9 @@ def extract(
             n_computed = len(rows)
             with tqdm(total=n_computed, desc="archive", unit="image", disable=None, smoothing=0.05) as bar:
                 writer = _Writer(folder, n_shards, id_column, names, bar)
-                Crew(estimator, batch_size, n_jobs, writer.take).finish(_tasks(rows, chunk_size), chunk_size)
+                work = partial(measure, estimator, batch_size=batch_size)
+                crew = Crew(work, n_jobs, writer.take, batch_size=batch_size)
+                crew.finish(_tasks(rows, chunk_size), chunk_size)
                 writer.close()
     return Extracted(folder, rows.n_rows, n_computed, writer.n_failed)
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from deepradiomics.cli import _cohorts, _regions
+from deepradiomics.cli import _cohorts, _regions, _scan
 from deepradiomics.cli._checks import check_counts
 from deepradiomics.exceptions import DeepRadiomicsError
 
@@ -67,9 +67,32 @@ def _parser():
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for add in (_add_extract, _add_segment, _add_train, _add_predict, _add_compare, _add_info):
+    adders = (_add_scan, _add_extract, _add_segment, _add_train, _add_predict, _add_compare, _add_review, _add_info)
+    for add in adders:
         add(commands)
     return parser
+
+
+def _add_scan(commands):
+    scan = commands.add_parser(
+        "scan",
+        help="the images in a folder as one table",
+        description="List every image in a folder, with pseudonyms in place of names, and why a file was left out. Run "
+        "again after a crash, it goes on where it was.",
+    )
+    scan.add_argument("folder", type=Path, help="folder of DICOM files, pictures and zip files")
+    scan.add_argument("--output", "-o", type=Path, required=True, help="table to write, .csv or .parquet")
+    scan.add_argument(
+        "--key", type=Path, required=True, help="file with the secret of the pseudonyms, made if missing; keep it safe"
+    )
+    scan.add_argument("--jobs", "-j", type=int, default=1, help="processes")
+    scan.add_argument("--headers-only", action="store_true", help="do not read the pixels, so that no copies are found")
+    scan.add_argument("--unpack", type=Path, help="folder for the files in zip files, which are left out without it")
+    scan.add_argument("--patient-in-path", metavar="REGEX", help="finds the patient's number in a path, as one group")
+    scan.add_argument("--clinical", type=Path, help="CSV or Excel file to join, a row a patient")
+    scan.add_argument("--patient", help="its column with the patient's number")
+    scan.add_argument("--columns", nargs="+", help="its columns to take")
+    scan.set_defaults(run=_scan.scan)
 
 
 def _add_extract(commands):
@@ -156,6 +179,37 @@ def _add_predict(commands):
     predict.add_argument("--model", "-m", type=Path, required=True, help="what train has written")
     predict.add_argument("--output", "-o", type=Path, help="CSV to write, replaced if it is there; stdout without it")
     predict.set_defaults(run=_cohorts.predict)
+
+
+def _add_review(commands):
+    review = commands.add_parser(
+        "review",
+        help="a page on which every outline can be seen, judged and corrected",
+        description="Write a page that opens in any browser without a network. Relative paths start from the folder of "
+        "the table. What the page exports is put back by deepradiomics.review.apply.",
+    )
+    review.add_argument("table", type=Path, help="CSV or parquet, a row a radiograph")
+    review.add_argument(
+        "--output",
+        "-o",
+        type=Path,
+        required=True,
+        help="file .html, or a folder for more than some hundred radiographs",
+    )
+    review.add_argument("--image", default="radiograph", help="column of the radiographs")
+    review.add_argument("--masks", help="column of the label maps")
+    review.add_argument("--labels", default="left,right", help="names of the labels 1, 2 ...")
+    review.add_argument("--boxes", choices=["femur", "vertebrae"], help="boxes to place on the outlines")
+    for name, text in (
+        ("names", "what to call each radiograph, never the patient"),
+        ("group", "equal in rows to be shown side by side"),
+        ("site", "to filter by"),
+        ("target", "to filter by"),
+        ("flags", "comma-separated words"),
+        ("confidence", "from 0 to 1"),
+    ):
+        review.add_argument(f"--{name}", help=f"column: {text}")
+    review.set_defaults(run=_cohorts.review)
 
 
 def _add_compare(commands):

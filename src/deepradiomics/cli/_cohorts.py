@@ -276,3 +276,35 @@ def _value(name, text):
             code="setting",
         )
     return value
+
+
+def review(options):
+    """Write the page on which outlines are judged and corrected."""
+    import pandas as pd
+
+    import deepradiomics as dr
+    from deepradiomics.cli._tables import read_table
+
+    (check_file if options.output.suffix.lower() in (".html", ".htm") else check_folder)(options.output)
+    table = read_table(options.table)
+    for name in {options.image, options.masks} & set(table):
+        cells = table[name]
+        table[name] = [None if pd.isna(cell) else str(options.table.parent / str(cell)) for cell in cells]
+    regions = None
+    if options.boxes is not None:
+        if options.masks is None:
+            raise InputError(
+                "--boxes needs --masks, the column of the outlines that they are placed on", code="no_mask"
+            )
+        kind = dr.FemurRegions if options.boxes == "femur" else dr.VertebraRegions
+        regions = kind(image=options.image, mask=options.masks, on_error="skip")
+    columns = ("image", "masks", "names", "group", "site", "target", "flags", "confidence")
+    page = dr.review(
+        table,
+        regions=regions,
+        labels=options.labels.split(","),
+        output=options.output,
+        **{name: getattr(options, name) for name in columns},
+    )
+    print(f"{len(table)} rows: open {page} in a browser")
+    return 0

@@ -86,7 +86,7 @@ def _read_by(step):
     """Columns that a step of regions reads."""
     if step.segmenter is not None:
         return [step.image]
-    outlines = getattr(step, "boxes", None) if step.mask is None else step.mask
+    outlines = step.boxes if step.mask is None else step.mask
     return [name for name in (step.image, outlines) if name is not None]
 
 

@@ -1,5 +1,6 @@
 """Compare feature sets and models: cross-validation with whole patients, external cohorts, leaks, a report."""
 
+from deepradiomics.comparison.class_result import ClassComparison
 from deepradiomics.comparison.compare import compare_feature_sets, compare_models
 from deepradiomics.comparison.importance import contributions, feature_importance
 from deepradiomics.comparison.leakage import (
@@ -10,10 +11,13 @@ from deepradiomics.comparison.leakage import (
     perceptual_hash,
     pixel_hash,
 )
+from deepradiomics.comparison.regression_result import RegressionComparison
 from deepradiomics.comparison.result import Comparison
 
 __all__ = [
+    "ClassComparison",
     "Comparison",
+    "RegressionComparison",
     "check_separating_columns",
     "compare_feature_sets",
     "compare_models",

@@ -13,7 +13,7 @@ from deepradiomics.comparison.fitting import SetResult, fit_feature_sets
 from deepradiomics.exceptions import InputError
 
 
-def fit_or_read(folder, parts, sets, train, tests, seed):
+def fit_or_read(folder, parts, sets, train, tests, seed, n_classes=2):
     """Do what `fit_feature_sets` does, or read what it gave before for the same arguments.
 
     Parameters
@@ -28,8 +28,10 @@ def fit_or_read(folder, parts, sets, train, tests, seed):
         Training rows.
     tests : list of tables
         What to score.
-    seed : int
-        Seed of the folds for thresholds.
+    seed : int or None
+        Seed of the folds for thresholds; None chooses none.
+    n_classes : int or None, default=2
+        Number of classes; None for values.
 
     Returns
     -------
@@ -65,11 +67,11 @@ def fit_or_read(folder, parts, sets, train, tests, seed):
     """
     if Path(folder).exists() and not Path(folder).is_dir():
         raise InputError(f"checkpoint {Path(folder).name} is a file; give a folder", code="checkpoint")
-    key = joblib.hash((version("deepradiomics"), parts, sets, train, tests, seed))
+    key = joblib.hash((version("deepradiomics"), parts, sets, train, tests, seed, n_classes))
     path = Path(folder) / f"{key}.json"
     if path.exists():
         return _read(path)
-    results = fit_feature_sets(parts, sets, train, tests, seed)
+    results = fit_feature_sets(parts, sets, train, tests, seed, n_classes)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{key}.{os.getpid()}.unfinished")
     rows = [asdict(result) | {"scores": [score.tolist() for score in result.scores]} for result in results]

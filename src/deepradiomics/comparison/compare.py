@@ -1,12 +1,12 @@
 """Compare feature sets of one model, or whole models, by cross-validation and on external cohorts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import _safe_indexing, check_random_state
@@ -14,16 +14,19 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from deepradiomics.comparison.checkpoints import fit_or_read
+from deepradiomics.comparison.class_result import ClassComparison
 from deepradiomics.comparison.feature_sets import resolve_feature_sets
 from deepradiomics.comparison.fitting import fit_feature_sets, group_routing
-from deepradiomics.comparison.leakage import check_id_columns, check_separating_columns, copies
+from deepradiomics.comparison.leakage import check_hidden_patients, check_id_columns, copies
+from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
 from deepradiomics.comparison.result import INTERNAL, Comparison
 from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
+from deepradiomics.comparison.target import read_target
 from deepradiomics.exceptions import InputError, LeakageError
-from deepradiomics.metrics._inputs import check_number, two_classes
+from deepradiomics.metrics._inputs import check_number
 from deepradiomics.metrics.rates import youden_threshold
 from deepradiomics.metrics.roc import delong_covariance
-from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits, patient_groups
+from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits, normalized_ids, patient_groups
 
 
 # More arguments than elsewhere: those of the design, and what a long run needs.
@@ -33,6 +36,7 @@ def compare_feature_sets(  # noqa: PLR0913
     y,
     *,
     groups=None,
+    event=None,
     feature_sets=None,
     cv=5,
     n_repeats=1,
@@ -50,14 +54,18 @@ def compare_feature_sets(  # noqa: PLR0913
     Parameters
     ----------
     model : Pipeline
-        Holds a `ColumnTransformer` of named blocks and ends in a classifier; steps may stand before and between. It
-        is cloned, not fitted.
+        Holds a `ColumnTransformer` of named blocks and ends in a classifier or a regressor; steps may stand before and
+        between. It is cloned, not fitted.
     X : DataFrame of shape (n_samples, n_columns)
         A row a patient, image or vertebra. An array will do where the model takes one.
     y : array-like of shape (n_samples,)
-        Labels of two classes; the larger one is the event. The model is fitted on 0 and 1.
+        Labels of two classes, one of which is the event, or of more; an ordered `pandas.Categorical` where
+        their order means something. Models are fitted on 0, 1, 2 ... For a regressor numbers, such as the T-score.
     groups : array-like of shape (n_samples,), default=None
         Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    event : label, default=None
+        Which of the two labels is the event. None takes the last of an ordered Categorical, the larger number, True,
+        or a word such as "case", "abnormal" or "osteoporosis"; where none of these decides, it must be given.
     feature_sets : list of str or dict of str to list of str, default=None
         None compares all sums of the blocks: C, T, D, TC, DC, DT, DTC for blocks named clinical, texture and deep. A
         list names some of these, or sums such as ``"texture+clinical"``; a dict gives the blocks of each set.
@@ -65,7 +73,7 @@ def compare_feature_sets(  # noqa: PLR0913
         A number of folds is stratified, shuffled, and keeps patients together.
     n_repeats : int, default=1
         How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
-    external : dict of str to (X, y), default=None
+    external : dict of str to (X, y) or (X, y, groups), default=None
         Cohorts by name, from elsewhere or from later years. The model fitted on all of X is applied to each, once.
     checkpoint : str or Path, default=None
         Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
@@ -77,13 +85,13 @@ def compare_feature_sets(  # noqa: PLR0913
 
     Returns
     -------
-    Comparison
-        With ``table``, ``tests``, ``folds``, ``predictions`` and ``plot_roc()``.
+    Comparison, ClassComparison or RegressionComparison
+        For two classes, for more, for numbers; with ``table``, ``tests``, ``folds`` and ``predictions``.
 
     Raises
     ------
     InputError
-        If the model is not of this form, labels are not two classes or unknown in a cohort, folds are impossible.
+        If the model is not of this form, y does not suit it, labels are unknown in a cohort, folds are impossible.
     LeakageError
         If a patient or an identical image stands on both sides of a split or in two cohorts, a column that a block
         reads separates the classes by itself, or a step splits by group and there are no groups.
@@ -106,6 +114,10 @@ def compare_feature_sets(  # noqa: PLR0913
 
     **Thresholds** are Youden's, on training rows only: in each fold on scores of 3 folds within its training part, for
     external cohorts on the out-of-fold scores of X.
+
+    **Several classes** are each compared with the rest, with a threshold of its own; the macro area is their mean. The
+    call is the class with the largest score. **Numbers**: folds are stratified by their size, and each prediction gets
+    an interval from the out-of-fold errors of other folds (see :class:`RegressionComparison`).
 
     **Failures.** What a region or texture step could not do and left empty, where its ``on_error`` allows that, is
     listed in ``settings["failures"]`` (``row``, ``item``, ``code``, ``reason``, ``cohort``) and in the report.
@@ -146,12 +158,12 @@ def compare_feature_sets(  # noqa: PLR0913
     """
     parts = cut_model(model)
     models = [(parts, resolve_feature_sets(feature_sets, parts.blocks))]
-    cohorts, classes, seeds = _check(models, X, y, groups, external, random_state)
-    splits, near_duplicates = _split(cohorts, cv, n_repeats, seeds[0])
+    cohorts, target, seeds = _check(models, X, y, groups, external, random_state, event)
+    splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
     models, tables, failures = _compute_once(models, cohorts)
-    fits = _fit(models, tables, cohorts, splits, seeds[1], n_jobs, checkpoint)
+    fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
     settings = {"model": repr(model), "random_state": random_state, "near_duplicates": near_duplicates}
-    return _measure(models, cohorts, classes, splits, n_repeats, fits, settings | {"failures": failures})
+    return _measure(models, cohorts, target, splits, n_repeats, fits, settings | {"failures": failures})
 
 
 # As above, and no shorter for being about models.
@@ -161,6 +173,7 @@ def compare_models(  # noqa: PLR0913
     y,
     *,
     groups=None,
+    event=None,
     cv=5,
     n_repeats=1,
     external=None,
@@ -176,18 +189,21 @@ def compare_models(  # noqa: PLR0913
     Parameters
     ----------
     models : dict of str to estimator
-        Classifiers by name; pipelines with named blocks or any other. They are cloned, not fitted.
+        Classifiers, or regressors, by name; pipelines with named blocks or any other. They are cloned, not fitted.
     X : DataFrame of shape (n_samples, n_columns)
         A row a patient, image or vertebra. A column ``patient`` keeps rows together and is not shown to the models.
     y : array-like of shape (n_samples,)
-        Labels of two classes; the larger one is the event. The models are fitted on 0 and 1.
+        Labels or numbers, as in :func:`compare_feature_sets`.
     groups : array-like of shape (n_samples,), default=None
         Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    event : label, default=None
+        Which of the two labels is the event. None takes the last of an ordered Categorical, the larger number, True,
+        or a word such as "case", "abnormal" or "osteoporosis"; where none of these decides, it must be given.
     cv : int, splitter or iterable of (train, test), default=5
         A number of folds is stratified, shuffled, and keeps patients together.
     n_repeats : int, default=1
         How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
-    external : dict of str to (X, y), default=None
+    external : dict of str to (X, y) or (X, y, groups), default=None
         Cohorts by name, from elsewhere or from later years. Each model fitted on all of X is applied to each, once.
     checkpoint : str or Path, default=None
         Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
@@ -205,7 +221,7 @@ def compare_models(  # noqa: PLR0913
     Raises
     ------
     InputError
-        If there is no model, one is no classifier, labels are not two classes, folds are impossible.
+        If there is no model, one is neither classifier nor regressor, y does not suit them, folds are impossible.
     LeakageError
         As for :func:`compare_feature_sets`.
 
@@ -231,17 +247,17 @@ def compare_models(  # noqa: PLR0913
         )
     parts = {name: _whole(model) for name, model in models.items()}
     named = [(part, {name: part.blocks}) for name, part in parts.items()]
-    cohorts, classes, seeds = _check(named, X, y, groups, external, random_state)
-    splits, near_duplicates = _split(cohorts, cv, n_repeats, seeds[0])
+    cohorts, target, seeds = _check(named, X, y, groups, external, random_state, event)
+    splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
     named, tables, failures = _compute_once(named, cohorts)
-    fits = _fit(named, tables, cohorts, splits, seeds[1], n_jobs, checkpoint)
+    fits = _fit(named, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
     settings = {"model": repr(models), "random_state": random_state, "near_duplicates": near_duplicates}
-    return _measure(named, cohorts, classes, splits, n_repeats, fits, settings | {"failures": failures})
+    return _measure(named, cohorts, target, splits, n_repeats, fits, settings | {"failures": failures})
 
 
 @dataclass(frozen=True)
 class _Cohort:
-    """A table with the class (0 or 1) and the patient of each row."""
+    """A table with the number of the class, or the value, and the patient of each row."""
 
     name: str
     X: object
@@ -249,13 +265,19 @@ class _Cohort:
     groups: np.ndarray | None
 
 
-def _check(models, X, y, groups, external, random_state):
-    """Step 1: refuse what cannot be compared. Return the cohorts, the internal one first, the classes and two seeds."""
+def _check(models, X, y, groups, external, random_state, event):
+    """Step 1: refuse what cannot be compared. Return the cohorts, the internal one first, the target and two seeds."""
     if np.ndim(X) < 2 or not hasattr(X, "shape"):
         raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
     if np.shape(y) != (len(X),):
         raise InputError(f"y of shape {np.shape(y)} for {len(X)} rows of X; give one label a row", code="length")
-    classes, y = two_classes(np.asarray(y), "feature sets are compared on exactly 2")
+    if hasattr(y, "index") and hasattr(X, "index") and not y.index.equals(X.index):
+        raise InputError(
+            "the index of y is not that of X, so rows may not belong together; give y.loc[X.index], or y.to_numpy() "
+            "where the rows are in the same order",
+            code="index",
+        )
+    target, y = read_target(y, [parts.tail[-1] for parts, _ in models], event)
     try:
         seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2).tolist()
     except ValueError:
@@ -264,22 +286,25 @@ def _check(models, X, y, groups, external, random_state):
             code="random_state",
         ) from None
     internal = _Cohort(INTERNAL, X, y, patient_groups(X, groups))
-    cohorts = [internal, *_external_cohorts(external, X, classes)]
+    cohorts = [internal, *_external_cohorts(external, X, target)]
     for parts, _ in models:
-        _check_model(parts, cohorts)
-    return cohorts, classes, seeds
+        _check_model(parts, cohorts, target)
+    return cohorts, target, seeds
 
 
-def _split(cohorts, cv, n_repeats, seed):
+def _split(cohorts, target, cv, n_repeats, seed):
     """Step 2: (train, test) of each fold, repeat by repeat. No patient and no image is on both sides."""
     if check_number("n_repeats", n_repeats, low=1) > 1 and not isinstance(cv, int | np.integer):
         raise InputError(
             f"n_repeats is {n_repeats} with cv {type(cv).__name__}; repeats need a number of folds", code="n_repeats"
         )
-    y, groups = cohorts[0].y, cohorts[0].groups
+    groups = cohorts[0].groups
+    y = target.strata(cohorts[0].y, cv, groups)
     seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
     splits = [split for own in seeds for split in cross_validation_splits(cv, y, groups, random_state=own)]
-    return splits, copies({cohort.name: cohort.X for cohort in cohorts}, groups)
+    return splits, copies(
+        {cohort.name: cohort.X for cohort in cohorts}, groups, {cohort.name: cohort.groups for cohort in cohorts[1:]}
+    )
 
 
 def _compute_once(models, cohorts):
@@ -294,64 +319,100 @@ def _compute_once(models, cohorts):
     return left, tables, pd.concat(failures).drop_duplicates(ignore_index=True)
 
 
-def _fit(models, tables, cohorts, splits, seed, n_jobs, checkpoint):
+def _fit(models, tables, cohorts, target, splits, seed, n_jobs, checkpoint):
     """Step 4: fit each fold, and once more all rows for external cohorts. Return the SetResults of each fit."""
+    n_classes = None if target.classes is None else len(target.classes)
     y, groups = cohorts[0].y, cohorts[0].groups
     fit_one = fit_feature_sets if checkpoint is None else partial(fit_or_read, checkpoint)
     jobs = []
     for (parts, sets), (X, *others) in zip(models, tables, strict=True):
-        own = [(train, [_safe_indexing(X, test)]) for train, test in splits]
-        for rows, tests in own + ([(np.arange(len(y)), others)] if others else []):
+        own = [(train, [_safe_indexing(X, test)], seed) for train, test in splits]
+        # External cohorts get the thresholds of the out-of-fold scores, so that none is chosen in the last fit.
+        for rows, tests, own_seed in own + ([(np.arange(len(y)), others, None)] if others else []):
             training = _safe_indexing(X, rows), y[rows], None if groups is None else groups[rows]
-            jobs.append(delayed(fit_one)(parts, sets, training, tests, seed))
+            jobs.append(delayed(fit_one)(parts, sets, training, tests, own_seed, n_classes))
     run = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     fits = list(tqdm(run, total=len(jobs), desc="comparing", unit="fit"))
     n_fits = len(jobs) // len(models)
     return [[result for fit in fits[number::n_fits] for result in fit] for number in range(n_fits)]
 
 
-def _measure(models, cohorts, classes, splits, n_repeats, fits, settings):
-    """Step 5: gather scores, thresholds and areas of all fits."""
-    internal, n_folds = cohorts[0], len(splits) // n_repeats
-    frames, folds = [], []
+def _measure(models, cohorts, target, splits, n_repeats, fits, settings):
+    """Step 5: gather scores, thresholds and areas of all fits; each of several classes is measured against the rest."""
+    n_folds = len(splits) // n_repeats
+    settings |= {"feature_sets": {name: blocks for _, sets in models for name, blocks in sets.items()}}
+    settings |= {"folds": n_folds, "n_repeats": n_repeats, "groups": cohorts[0].groups is not None}
+    inflation = 1 + sum(len(test) / len(train) for train, test in splits) / n_repeats
+    if target.classes is None:
+        predictions = pd.concat(_frames(cohorts, splits, n_folds, fits), ignore_index=True)
+        return RegressionComparison(add_intervals(predictions), inflation, settings)
+    if len(target.classes) == 2:
+        return Comparison(*_areas(cohorts, splits, n_folds, fits), target.classes, inflation, settings)
+    views = {}
+    for code, label in enumerate(target.classes):
+        own = [replace(cohort, y=(cohort.y == code).astype(int)) for cohort in cohorts]
+        against = [[_one_class(result, code) for result in fit] for fit in fits]
+        classes = (f"not {label}", label)
+        views[label] = Comparison(*_areas(own, splits, n_folds, against), classes, inflation, settings)
+    return ClassComparison(views, target.ordered)
+
+
+def _one_class(result, code):
+    threshold = None if result.threshold is None else result.threshold[code]
+    return replace(result, threshold=threshold, scores=[score[:, code] for score in result.scores])
+
+
+def _frames(cohorts, splits, n_folds, fits):
+    """Predictions of each feature set: out of fold, then of each external cohort."""
+    frames = []
     for results in zip(*fits[: len(splits)], strict=True):
         own = []
         for number, (result, (_, test)) in enumerate(zip(results, splits, strict=True)):
             repeat, fold = divmod(number, n_folds)
-            own.append(_frame(internal, result, 0, test, repeat=repeat, fold=fold))
-            y, both = internal.y[test], len(np.unique(internal.y[test])) == 2
+            own.append(_frame(cohorts[0], result, 0, test, repeat=repeat, fold=fold))
+        frames.append(pd.concat(own).sort_values(["repeat", "row"]))
+    for number, cohort in enumerate(cohorts[1:]):
+        frames += [_frame(cohort, result, number, np.arange(len(cohort.y)), repeat=0, fold=-1) for result in fits[-1]]
+    return frames
+
+
+def _areas(cohorts, splits, n_folds, fits):
+    """Predictions and folds of two classes, with thresholds, calls and the area of each fold."""
+    frames = _frames(cohorts, splits, n_folds, fits)
+    folds = []
+    for results in zip(*fits[: len(splits)], strict=True):
+        for number, (result, (_, test)) in enumerate(zip(results, splits, strict=True)):
+            repeat, fold = divmod(number, n_folds)
+            y, both = cohorts[0].y[test], len(np.unique(cohorts[0].y[test])) == 2
             row = {"features": result.name, "repeat": repeat, "fold": fold, "n": len(y), "events": int(y.sum())}
             row |= {"n_features": result.n_features, "threshold": result.threshold}
             folds.append(row | {"auc": delong_covariance(y, [result.scores[0]])[0][0] if both else np.nan})
-        frames.append(pd.concat(own).sort_values(["repeat", "row"]))
     # Thresholds of external cohorts come from the out-of-fold scores of each set.
-    thresholds = {own["features"].iloc[0]: youden_threshold(own["y"], own["score"]) for own in frames}
-    for number, cohort in enumerate(cohorts[1:]):
-        for result in fits[-1]:
-            frame = _frame(cohort, result, number, np.arange(len(cohort.y)), repeat=0, fold=-1)
-            threshold = thresholds[result.name]
-            frames.append(frame.assign(threshold=threshold, call=frame["score"] >= threshold))
-    settings |= {"feature_sets": {name: blocks for _, sets in models for name, blocks in sets.items()}}
-    settings |= {"folds": n_folds, "n_repeats": n_repeats, "groups": internal.groups is not None}
-    inflation = 1 + sum(len(test) / len(train) for train, test in splits) / n_repeats
-    predictions = pd.concat(frames, ignore_index=True)
-    return Comparison(predictions, pd.DataFrame(folds), tuple(classes.tolist()), inflation, settings)
+    internal = frames[: len(frames) // len(cohorts)]
+    thresholds = {own["features"].iloc[0]: youden_threshold(own["y"], own["score"]) for own in internal}
+    for number, frame in enumerate(frames):
+        if number >= len(internal):
+            frame["threshold"] = thresholds[frame["features"].iloc[0]]
+        frame.insert(list(frame).index("n_features"), "call", frame["score"] >= frame["threshold"])
+    return pd.concat(frames, ignore_index=True), pd.DataFrame(folds)
 
 
-def _check_model(parts, cohorts):
-    """Refuse a model that is no classifier, lacks its groups, or reads a column that is the label in disguise."""
+def _check_model(parts, cohorts, target):
+    """Refuse a model that lacks its groups, or reads a column that is the label in disguise."""
     X, y, groups = cohorts[0].X, cohorts[0].y, cohorts[0].groups
-    if not is_classifier(parts.tail[-1]):
-        raise InputError(
-            f"the last step of the model is a {type(parts.tail[-1]).__name__}; it must be a classifier",
-            code="no_classifier",
-        )
+    for name, step in (parts.front.get_params() | parts.tail.get_params()).items():
+        if hasattr(step, "fit") and "site" in signature(step.fit).parameters:
+            raise InputError(
+                f"step {name!r} ({type(step).__name__}) needs the site of each row, which a comparison does not hand "
+                "to it, so it would change nothing; take it out, and look at sites with subgroups()",
+                code="site",
+            )
     for part in (parts.front, parts.tail):
         with group_routing(part, groups):
             pass
     if not isinstance(X, pd.DataFrame):
         if np.ndim(X) == 2:
-            check_separating_columns(pd.DataFrame(X), y)
+            target.check_columns(pd.DataFrame(X), y)
         return
     read, is_sure = columns_read(parts.front, X)
     names = [name for name in X.columns if name in read]
@@ -363,7 +424,9 @@ def _check_model(parts, cohorts):
                 code="external_columns",
             )
     check_id_columns(X, groups, names if is_sure else [])
-    check_separating_columns(X, y, names)
+    target.check_columns(X, y, names)
+    if groups is None:
+        check_hidden_patients(X, names)
 
 
 def _whole(model):
@@ -386,7 +449,7 @@ def _all_but_patients(X):
     return [place for place, name in enumerate(getattr(X, "columns", range(X.shape[1]))) if name != PATIENT_COLUMN]
 
 
-def _external_cohorts(external, X, classes):
+def _external_cohorts(external, X, target):
     cohorts = []
     if external is not None and not isinstance(external, Mapping):
         raise InputError(
@@ -394,22 +457,22 @@ def _external_cohorts(external, X, classes):
             code="kind",
         )
     for name, cohort in (external or {}).items():
-        if not isinstance(cohort, tuple | list) or len(cohort) != 2:
-            raise InputError(f"cohort {name!r} is a {type(cohort).__name__}; give a pair (X, y)", code="kind")
-        table, labels = cohort
+        if not isinstance(cohort, tuple | list) or len(cohort) not in (2, 3):
+            raise InputError(
+                f"cohort {name!r} is a {type(cohort).__name__}; give (X, y), or (X, y, groups)", code="kind"
+            )
+        table, labels, patients = cohort if len(cohort) == 3 else (*cohort, None)
         if not len(table):
             raise InputError(f"cohort {name!r} has no row; leave it out", code="external_rows")
-        labels = np.asarray(labels)
-        if labels.shape != (len(table),) or not np.isin(labels, classes).all():
+        if np.shape(labels) != (len(table),):
             raise InputError(
-                f"cohort {name!r} has {len(table)} rows, labels of shape {labels.shape} and classes "
-                f"{np.unique(labels)[:5].tolist()}; give one label a row, of the classes {classes.tolist()}",
+                f"cohort {name!r} has {len(table)} rows, labels of shape {np.shape(labels)}; give one a row",
                 code="external_labels",
             )
         if name == INTERNAL:
             raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name", code="name")
         _check_other_patients(name, X, table)
-        cohorts.append(_Cohort(name, table, np.searchsorted(classes, labels), patient_groups(table)))
+        cohorts.append(_Cohort(name, table, target.codes(labels, name), patient_groups(table, patients)))
     return cohorts
 
 
@@ -417,7 +480,7 @@ def _check_other_patients(name, X, table):
     if not all(PATIENT_COLUMN in getattr(part, "columns", ()) for part in (X, table)):
         return
     # The same number may be a word in one table and a number in the other.
-    shared = np.flatnonzero(table[PATIENT_COLUMN].astype(str).isin(X[PATIENT_COLUMN].astype(str)))
+    shared = np.flatnonzero(np.isin(normalized_ids(table[PATIENT_COLUMN]), normalized_ids(X[PATIENT_COLUMN])))
     if len(shared):
         raise LeakageError(
             f"cohort {name!r}: rows {shared[:5].tolist()} ({len(shared)} in all) are of patients that X holds too; "
@@ -439,7 +502,6 @@ def _frame(cohort, result, number, rows, *, repeat, fold):
         "y": cohort.y[rows],
         "score": score,
         "threshold": result.threshold,
-        "call": score >= result.threshold,
         "n_features": result.n_features,
     }
     return pd.DataFrame(columns)

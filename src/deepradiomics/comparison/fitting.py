@@ -8,7 +8,7 @@ from inspect import signature
 import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.utils import _safe_indexing
 
 from deepradiomics.metrics.rates import youden_threshold
@@ -28,10 +28,12 @@ class SetResult:
         The feature set.
     n_features : int
         Columns that reached the classifier.
-    threshold : float
-        Score from which on to call the event, chosen on training rows.
+    threshold : float, list of float or None
+        Score from which on to call the event, or each of several classes, chosen on training rows; None for numbers,
+        and where none was asked for.
     scores : list of float arrays
-        Score of each row of each test table.
+        Score of each row of each test table, shape (n_rows,), or (n_rows, n_classes) for more than two classes; for
+        numbers the prediction.
 
     Examples
     --------
@@ -46,7 +48,7 @@ class SetResult:
     scores: list
 
 
-def fit_feature_sets(parts, sets, train, tests, seed):
+def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
     """Fit the blocks on the training rows, then every feature set, and score the test tables.
 
     Parameters
@@ -56,11 +58,13 @@ def fit_feature_sets(parts, sets, train, tests, seed):
     sets : dict of str to list of str
         Blocks of each feature set.
     train : tuple (table, labels, groups)
-        Training rows: a table, int array of 0 and 1, and int array or None.
+        Training rows: a table, numbers of the classes (int, from 0) or values (float), and int array or None.
     tests : list of tables
         What to score.
-    seed : int
-        Seed of the folds inside the training part on which thresholds are chosen.
+    seed : int or None
+        Seed of the folds inside the training part on which thresholds are chosen; None chooses none.
+    n_classes : int or None, default=2
+        Number of classes; None for values.
 
     Returns
     -------
@@ -92,8 +96,10 @@ def fit_feature_sets(parts, sets, train, tests, seed):
         columns = np.concatenate([np.arange(features.shape[1])[indices[block]] for block in members])
         own = [_safe_indexing(part, columns, axis=1) for part in (features, *others)]
         tail = _without_blocks(parts.tail, [block for block in members if not _is_empty(indices[block])], parts.blocks)
-        threshold = _training_threshold(tail, own[0], y, groups, seed)
-        fitted = _fitted(tail, own[0], y, groups)
+        threshold = None
+        if seed is not None and n_classes is not None:
+            threshold = _training_threshold(tail, own[0], y, groups, seed, n_classes)
+        fitted = _fitted(tail, own[0], y, groups, n_classes)
         results.append(SetResult(name, len(columns), threshold, [fitted(part) for part in own[1:]]))
     return results
 
@@ -194,44 +200,66 @@ def _without_blocks(tail, present, blocks):
     return clone(tail).set_params(**{f"{tail.steps[-1][0]}__{block}": word for block, word in absent.items()})
 
 
-def _fitted(tail, features, y, groups):
+def _fitted(tail, features, y, groups, n_classes):
     """Fit the steps behind the blocks; return the function that scores rows."""
+    # What predicts without features: the share of each class, or the mean.
+    constant = DummyRegressor() if n_classes is None else DummyClassifier(strategy="prior")
     with group_routing(tail, groups), _empty_selections_are_results():
         tail = with_groups(tail, groups)
         if features.shape[1] == 0 or len(np.unique(y)) == 1:
-            return _scorer(DummyClassifier(strategy="prior").fit(features, y))
+            return _scorer(constant.fit(features, y), n_classes)
         for _, step in tail.steps[:-1]:
             transformed = step.fit_transform(features, y, **_routed(step, "fit_transform", groups))
             if transformed.shape[1] == 0:
-                return _scorer(DummyClassifier(strategy="prior").fit(features, y))
+                return _scorer(constant.fit(features, y), n_classes)
             features = transformed
         classifier = tail[-1].fit(features, y, **_routed(tail[-1], "fit", groups))
-    return _scorer(classifier, tail[:-1] if len(tail) > 1 else None)
+    return _scorer(classifier, n_classes, tail[:-1] if len(tail) > 1 else None)
 
 
-def _scorer(classifier, before=None):
+def _scorer(final, n_classes, before=None):
     def score(features):
         features = features if before is None else before.transform(features)
-        if not hasattr(classifier, "predict_proba"):
-            return np.asarray(classifier.decision_function(features), dtype=float)
-        event = np.flatnonzero(classifier.classes_ == 1)
-        return np.asarray(classifier.predict_proba(features), dtype=float)[:, event].sum(axis=1)
+        if n_classes is None:
+            return np.asarray(final.predict(features), dtype=float).reshape(len(features))
+        is_probability = hasattr(final, "predict_proba")
+        scores = np.asarray((final.predict_proba if is_probability else final.decision_function)(features), dtype=float)
+        if n_classes > 2:
+            return _all_classes(scores, final.classes_, n_classes)
+        return scores[:, np.flatnonzero(final.classes_ == 1)].sum(axis=1) if is_probability else scores
 
     return score
 
 
-def _training_threshold(tail, features, y, groups, seed):
+def _all_classes(scores, known, n_classes):
+    """Scores (n_rows, n_classes); a class that the training rows lack gets what the least likely one has, or 0."""
+    if scores.ndim == 1:
+        scores = np.column_stack([-scores, scores])
+    is_probability = np.allclose(scores.sum(axis=1), 1) and (scores >= 0).all()
+    least = np.zeros(len(scores)) if is_probability else scores.min(axis=1, initial=0)
+    found = np.repeat(least[:, None], n_classes, axis=1)
+    found[:, known] = scores
+    return found
+
+
+def _training_threshold(tail, features, y, groups, seed, n_classes):
     """Youden's threshold on scores of training rows, each from a classifier that did not see the row."""
     counts = [
         len(members if groups is None else np.unique(groups[members]))
-        for members in map(np.flatnonzero, (y == 0, y == 1))
+        for members in (np.flatnonzero(y == code) for code in range(n_classes))
     ]
     n_folds = min(_THRESHOLD_FOLDS, *counts)
     if n_folds < 2:
-        return youden_threshold(y, _fitted(tail, features, y, groups)(features))
-    scores = np.empty(len(y))
+        return _youden(y, _fitted(tail, features, y, groups, n_classes)(features))
+    scores = np.empty(len(y) if n_classes == 2 else (len(y), n_classes))
     for train, test in stratified_splitter(n_folds, groups, seed).split(y, y, groups):
         inner_groups = None if groups is None else groups[train]
-        score = _fitted(tail, _safe_indexing(features, train), y[train], inner_groups)
+        score = _fitted(tail, _safe_indexing(features, train), y[train], inner_groups, n_classes)
         scores[test] = score(_safe_indexing(features, test))
-    return youden_threshold(y, scores)
+    return _youden(y, scores)
+
+
+def _youden(y, scores):
+    if scores.ndim == 1:
+        return youden_threshold(y, scores)
+    return [youden_threshold(y == code, score) for code, score in enumerate(scores.T)]

@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, LeakageError
 from deepradiomics.reading import as_radiograph
+from deepradiomics.splits import names_patients
 
 # A perceptual hash is 8 x 8 signs of the lowest frequencies of a 32 x 32 thumbnail.
 _THUMBNAIL, _LOWEST = 32, 8
@@ -218,7 +219,7 @@ def near_duplicates(tables, groups, *, min_likeness=0.97):
     return _list_copies(_fingerprints(tables), groups, min_likeness)
 
 
-def copies(tables, groups):
+def copies(tables, groups, external_groups=None):
     """Refuse images that are in two groups or two cohorts, and list near copies; each image is opened once.
 
     Parameters
@@ -228,6 +229,8 @@ def copies(tables, groups):
         are found by their cells; masks and files that cannot be read take no part.
     groups : int array of shape (n_samples,) or None
         Group of each row of the first table; None means that each row may be on a side of its own.
+    external_groups : dict of str to (int array or None), default=None
+        Patient of each row of other tables; a patient may have one image in two rows there.
 
     Returns
     -------
@@ -250,11 +253,13 @@ def copies(tables, groups):
     prints, seen = _fingerprints(tables), {}
     for one in prints:
         first = seen.setdefault(one.pixels, one)
-        if first.cohort != one.cohort or first.group(groups) != one.group(groups):
+        own = (external_groups or {}).get(one.cohort) if one.number else None
+        together = first.group(groups) == one.group(groups) if own is None else own[first.row] == own[one.row]
+        if first.cohort != one.cohort or not together:
             raise LeakageError(
                 f"row {first.row} of {first.cohort} (column {first.column!r}) and row {one.row} of {one.cohort} "
                 f"(column {one.column!r}) hold the same image and could be on both sides of a split; give "
-                "groups=duplicate_groups(images), or leave one out",
+                "groups=duplicate_groups(images) (in external cohorts as the third of X, y, groups), or leave one out",
                 code="duplicate_image",
             )
     return _list_copies(prints, groups, _COPY)
@@ -279,7 +284,8 @@ def check_id_columns(X, groups, columns):
 
     Notes
     -----
-    Refused are a column ``patient``, one that differs from patient to patient and only there, where patients have
+    Refused are a column ``patient`` (``PatientID``, ``mrn`` ...), one that differs from patient to
+    patient and only there, where patients have
     several rows, and words that are another one in each row, unless they are files. A number of another name that
     nobody shares cannot be told from a measurement.
 
@@ -295,10 +301,60 @@ def check_id_columns(X, groups, columns):
     deepradiomics.exceptions.LeakageError: column 'number' names the patient; take it out of the model's columns
     """
     for name in columns:
-        if name == "patient" or _names_groups(X[name], groups) or _names_rows(X[name]):
+        if names_patients(name) or _names_groups(X[name], groups) or _names_rows(X[name]):
             raise LeakageError(
                 f"column {name!r} names the patient; take it out of the model's columns", code="id_column"
             )
+
+
+def check_hidden_patients(X, columns):
+    """Refuse rows that are independent by the call and of one patient by the table.
+
+    Parameters
+    ----------
+    X : DataFrame
+        The table, for which no patients were given.
+    columns : list of str
+        Columns that the model reads.
+
+    Raises
+    ------
+    LeakageError
+        If a column or the index is called as patients are and holds one twice, or two rows have equal measurements
+        that chance would not make equal in a million tables.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.comparison.leakage import check_hidden_patients
+    >>> check_hidden_patients(pd.DataFrame({"mrn": [3, 3], "age": [50, 51]}), ["age"])
+    Traceback (most recent call last):
+    ...
+    deepradiomics.exceptions.LeakageError: 'mrn' holds the same value in rows 0 and 1, ...
+    """
+    advice = "give groups=, the patient of each row, or groups=range(len(X)) where each row is a patient of its own"
+    for name, values in [(X.index.name, X.index.to_series()), *((name, X[name]) for name in X.columns)]:
+        if names_patients(name) and values.notna().all():
+            again = values.duplicated(keep=False).to_numpy()
+            if again.any():
+                first = np.flatnonzero(values.to_numpy() == values.to_numpy()[again][0])[:2]
+                raise LeakageError(
+                    f"{name!r} holds the same value in rows {first[0]} and {first[1]}, as patients with several rows "
+                    f"do; {advice}",
+                    code="hidden_patients",
+                )
+    numbers = X[columns].select_dtypes("number")
+    # Expected pairs of equal rows, were the columns independent of one another.
+    by_chance = len(X) ** 2 / 2 * np.prod([(numbers[name].value_counts(normalize=True) ** 2).sum() for name in numbers])
+    again = numbers.duplicated(keep=False).to_numpy() & numbers.notna().all(axis=1).to_numpy()
+    if numbers.shape[1] and by_chance < _CHANCE and again.any():
+        place = np.flatnonzero(again)[0]
+        other = np.flatnonzero((numbers == numbers.iloc[place]).all(axis=1))[:2]
+        raise LeakageError(
+            f"rows {other[0]} and {other[1]} are equal in all {numbers.shape[1]} numbers that the model reads, and may "
+            f"be one patient; {advice}",
+            code="duplicate_rows",
+        )
 
 
 def _names_groups(column, groups):

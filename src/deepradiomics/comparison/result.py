@@ -9,7 +9,7 @@ from deepradiomics.comparison.subgroups import subgroup_table
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.intervals import Interval, join_intervals
 from deepradiomics.metrics.rates import diagnostic_rates, rates_from_counts
-from deepradiomics.metrics.roc import auc_interval, delong_covariance, pairwise_tests
+from deepradiomics.metrics.roc import auc_interval, class_counts, delong_covariance, pairwise_tests
 
 # Name of the cohort that is cross-validated.
 INTERNAL = "internal"
@@ -90,7 +90,7 @@ class Comparison:
         return join_intervals(self.table)
 
     def __repr__(self):
-        return self.formatted().to_string()
+        return f"event: {self.classes[1]}\n{self.formatted().to_string()}"
 
     def _repr_html_(self):
         return self.formatted().to_html()
@@ -102,7 +102,7 @@ class Comparison:
         for cohort, part in self.predictions.groupby("cohort", sort=False):
             names = list(part["features"].unique())
             if len(names) > 1 and part["y"].nunique() == 2:
-                test = pairwise_tests(names, *self._areas(part, names))
+                test = pairwise_tests(names, *self._areas(part, names), counts=self._counts(part))
                 tables.append(test.assign(cohort=cohort).set_index(["cohort", "a", "b"]))
         return pd.concat(tables) if tables else pd.DataFrame()
 
@@ -255,7 +255,16 @@ class Comparison:
         if part["y"].nunique() < 2:
             return Interval(np.nan, np.nan, np.nan)
         auc, covariance = self._areas(part, [part["features"].iloc[0]])
-        return auc_interval(auc[0], covariance[0, 0])
+        inflation = self.inflation if part["cohort"].iloc[0] == INTERNAL else 1.0
+        rows = part.drop_duplicates("row")
+        clustered = rows["patient"].nunique() < len(rows)
+        return auc_interval(
+            auc[0], covariance[0, 0], counts=self._counts(part), clustered=clustered, inflation=inflation
+        )
+
+    def _counts(self, part):
+        rows = part.drop_duplicates("row")
+        return class_counts(rows["y"], rows["patient"])
 
     def _areas(self, part, names):
         """Areas of some feature sets and their covariance, both averaged over repeats of the folds.

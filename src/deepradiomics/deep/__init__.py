@@ -3,7 +3,9 @@
 from deepradiomics.deep.alignment import Alignment, align
 from deepradiomics.deep.attribution import AttributionMap, grad_cam
 from deepradiomics.deep.columns import image_columns
+from deepradiomics.deep.embedding import EmbeddingExtractor
 from deepradiomics.deep.extractor import DeepExtractor
+from deepradiomics.deep.foreign_weights import imagenet_weights, timm_names
 from deepradiomics.deep.history import plot_history
 from deepradiomics.deep.networks import Architecture, AttendCompare, MultiViewNetwork, TiulpinBranch
 from deepradiomics.deep.pretraining import pretrain
@@ -16,11 +18,14 @@ __all__ = [
     "AttributionMap",
     "DeepExtractor",
     "DeepRegressor",
+    "EmbeddingExtractor",
     "MultiViewNetwork",
     "TiulpinBranch",
     "align",
     "grad_cam",
     "image_columns",
+    "imagenet_weights",
     "plot_history",
     "pretrain",
+    "timm_names",
 ]

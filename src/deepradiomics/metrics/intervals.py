@@ -1,6 +1,6 @@
 """Confidence intervals of a proportion, and the small type that holds an estimate with its interval."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,9 @@ class Interval:
     estimate : float
         The point estimate; NaN where it is not defined.
     low, high : float
-        The ends of the interval, in the unit of the estimate.
+        The ends of the interval, in the unit of the estimate; NaN where they are not known.
+    reason : str, default=""
+        Why they are not known.
 
     Notes
     -----
@@ -39,6 +41,7 @@ class Interval:
     estimate: float
     low: float
     high: float
+    reason: str = field(default="", compare=False)
 
     def __float__(self):
         return float(self.estimate)
@@ -50,6 +53,8 @@ class Interval:
         spec = spec or ".2f"
         if np.isnan(self.estimate):
             return "-"
+        if np.isnan(self.low) and np.isnan(self.high):
+            return f"{self.estimate:{spec}} [{self.reason or '-'}]"
         return f"{self.estimate:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
     def __str__(self):

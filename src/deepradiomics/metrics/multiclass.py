@@ -8,7 +8,7 @@ from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import as_numbers
 from deepradiomics.metrics.intervals import Interval
 from deepradiomics.metrics.rates import diagnostic_rates
-from deepradiomics.metrics.roc import auc_interval, delong_covariance
+from deepradiomics.metrics.roc import auc_interval, class_counts, delong_covariance
 
 _RATES = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
 
@@ -114,13 +114,52 @@ def multiclass_auc(y, probability, *, classes=None, groups=None, level=0.95):
     found = {}
     for label, score in zip(classes, probability.T, strict=True):
         auc, covariance = delong_covariance(y == label, [score], groups=groups)
-        found[label] = auc_interval(auc[0], covariance[0, 0], level)
-    events = np.array([y == label for label in classes])
-    patients = np.unique(np.arange(len(y)) if groups is None else np.asarray(groups), return_inverse=True)[1]
-    left_out = _areas_without(events, probability.T, patients).mean(axis=0)
-    n = len(left_out)
-    variance = (n - 1) / n * ((left_out - left_out.mean()) ** 2).sum()
-    return found | {"macro": auc_interval(np.mean([float(auc) for auc in found.values()]), variance, level)}
+        counts = class_counts(y == label, groups)
+        found[label] = auc_interval(auc[0], covariance[0, 0], level, counts=counts, clustered=groups is not None)
+    codes = np.argmax([y == label for label in classes], axis=0)
+    auc, covariance = macro_areas(codes, probability.T[None], np.arange(len(y)) if groups is None else groups)
+    macro = auc_interval(auc[0], covariance[0, 0], level)
+    # Where one class has a single patient, neither its area nor the mean has an interval.
+    single = next((area.reason for area in found.values() if area.reason), "")
+    return found | {"macro": Interval(macro.estimate, np.nan, np.nan, single) if single else macro}
+
+
+def macro_areas(y, scores, groups):
+    """Compute the mean area over classes of several feature sets, and the covariance of these means.
+
+    Parameters
+    ----------
+    y : int array of shape (n_samples,)
+        Number of each row's class, all of them present.
+    scores : float array of shape (n_sets, n_classes, n_samples)
+        Score of each class.
+    groups : array of shape (n_samples,)
+        Patient of each row.
+
+    Returns
+    -------
+    auc : float array of shape (n_sets,)
+        Mean areas.
+    covariance : float array of shape (n_sets, n_sets)
+        Of the jackknife over patients.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.metrics.multiclass import macro_areas
+    >>> y = np.array([0, 1, 2, 0, 1, 2])
+    >>> macro_areas(y, np.eye(3)[y].T[None], np.arange(6))[0]
+    array([1.])
+    """
+    events = np.array([y == code for code in range(scores.shape[1])])
+    patients = np.unique(groups, return_inverse=True)[1]
+    auc = [
+        np.mean([_wins(event, score)[event].mean() / (~event).sum() for event, score in zip(events, own, strict=True)])
+        for own in scores
+    ]
+    left_out = np.array([_areas_without(events, own, patients).mean(axis=0) for own in scores])
+    centred, n = left_out - left_out.mean(axis=1, keepdims=True), left_out.shape[1]
+    return np.array(auc), (n - 1) / n * centred @ centred.T
 
 
 def _areas_without(events, scores, patients):

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.stats import norm
 from sklearn.metrics import roc_curve
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_calls, check_row, check_two_classes
-from deepradiomics.metrics.intervals import METHODS, Interval, check_level
+from deepradiomics.metrics.intervals import METHODS, Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class DiagnosticRates:
     ppv         1.00 [0.05, 1.00]
     npv         0.67 [0.13, 0.98]
     accuracy    0.75 [0.22, 0.99]
-    f1          0.67 [0.05, 1.00]
+    f1          0.67 [0.05, 0.99]
     """
 
     sensitivity: Interval
@@ -72,9 +71,8 @@ def diagnostic_rates(y, pred, ci="wilsoncc", level=0.95):
 
     Notes
     -----
-    F1 is no proportion of trials fixed in advance. Its interval is the normal one, clipped to 0..1, with the variance
-    ``F (1 - F) (2 - F) / (2 TP + FP + FN)``: the delta method on ``F = 2 J / (1 + J)``, where J is the proportion TP
-    out of TP + FP + FN.
+    F1 is ``2 J / (1 + J)`` of the proportion J of TP out of TP + FP + FN; its interval is that of J, carried over. So
+    an F1 of 1 has a lower end, too.
 
     References
     ----------
@@ -128,7 +126,7 @@ def rates_from_counts(tp, fp, fn, tn, *, ci="wilsoncc", level=0.95):
         raise InputError(f"a count of ({tp}, {fp}, {fn}, {tn}) is negative; counts are 0 or more", code="counts")
     proportions = ((tp, tp + fn), (tn, tn + fp), (tp, tp + fp), (tn, tn + fn), (tp + tn, tp + fp + fn + tn))
     rates = [METHODS[ci](successes, n, level) for successes, n in proportions]
-    return DiagnosticRates(*rates, _f1(tp, fp, fn, level), (tp, fp, fn, tn))
+    return DiagnosticRates(*rates, _f1(tp, fp, fn, METHODS[ci], level), (tp, fp, fn, tn))
 
 
 def youden_threshold(y, score):
@@ -218,11 +216,6 @@ def _between(cuts, position):
     return middle if middle > cuts[position + 1] else float(cuts[position])
 
 
-def _f1(tp, fp, fn, level):
-    check_level(level)
-    total = 2 * tp + fp + fn
-    if total == 0:
-        return Interval(np.nan, np.nan, np.nan)
-    f1 = 2 * tp / total
-    spread = norm.isf((1 - level) / 2) * np.sqrt(f1 * (1 - f1) * (2 - f1) / total)
-    return Interval(f1, max(f1 - spread, 0.0), min(f1 + spread, 1.0))
+def _f1(tp, fp, fn, method, level):
+    shared = method(tp, tp + fp + fn, level)
+    return Interval(*(2 * value / (1 + value) for value in (shared.estimate, shared.low, shared.high)))

@@ -5,12 +5,19 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 from scipy.stats import norm, rankdata
+from scipy.stats import t as student
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import as_numbers, check_scores, check_two_classes
 from deepradiomics.metrics.intervals import Interval, check_level
 from deepradiomics.splits import encode_groups
+
+# The normal interval is kept where the smaller class would err ten times or more, as for a proportion.
+_FEWEST_ERRORS = 10
+# From so many patients of each class on, the quantiles of differences and clusters are normal.
+_MANY = 30
 
 
 class DelongResult(NamedTuple):
@@ -58,7 +65,7 @@ def roc_auc_ci(y, score, level=0.95, *, groups=None):
     Returns
     -------
     Interval
-        The area and the ends of its interval, clipped to 0..1.
+        The area and the ends of its interval. With one patient of a class the ends are NaN, and ``reason`` says so.
 
     Raises
     ------
@@ -68,9 +75,13 @@ def roc_auc_ci(y, score, level=0.95, *, groups=None):
     Notes
     -----
     The variance of DeLong from mid-ranks, in O(n log n) (Sun and Xu); with groups the variance for clustered data of
-    Obuchowski, which equals DeLong's where each patient has one row. The interval is symmetric before it is clipped; at
-    an area of exactly 0 or 1 its length is 0, however few the rows. It describes scores that were fixed before the
-    rows were seen; cross-validated scores vary more (see :func:`deepradiomics.comparison.compare_feature_sets`).
+    Obuchowski, which equals DeLong's where each patient has one row. The interval is normal where the smaller class
+    times ``min(area, 1 - area)`` is 10 or more, and then that of pROC. Below, the normal interval misses the truth too
+    often, and the ends are the areas that a score test does not refuse: its variance is that of Newcombe's fifth
+    method, and larger by the ratio of DeLong's to it where DeLong's is the larger one. Clustered rows of fewer than 30
+    patients of a class take quantiles of Student's t. ``benchmarks/statistics.py`` prints how often each covers. The
+    interval describes scores that were fixed before the rows were seen; cross-validated scores vary more (see
+    :func:`deepradiomics.comparison.compare_feature_sets`).
 
     References
     ----------
@@ -78,15 +89,18 @@ def roc_auc_ci(y, score, level=0.95, *, groups=None):
     characteristic curves. Biometrics 1988;44:837-845.
     Sun X, Xu W. Fast implementation of DeLong's algorithm. IEEE Signal Processing Letters 2014;21:1389-1393.
     Obuchowski NA. Nonparametric analysis of clustered ROC curve data. Biometrics 1997;53:567-578.
+    Newcombe RG. Confidence intervals for an effect size measure based on the Mann-Whitney statistic. Part 2: asymptotic
+    methods and evaluation. Statistics in Medicine 2006;25:559-573.
 
     Examples
     --------
     >>> from deepradiomics.metrics import roc_auc_ci
-    >>> print(roc_auc_ci([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6]))
-    0.89 [0.58, 1.00]
+    >>> print(roc_auc_ci([0] * 5 + [1] * 5, range(10)))
+    1.00 [0.64, 1.00]
     """
     auc, covariance = delong_covariance(y, [score], groups=groups)
-    return auc_interval(auc[0], covariance[0, 0], level)
+    counts = class_counts(y, groups)
+    return auc_interval(auc[0], covariance[0, 0], level, counts=counts, clustered=groups is not None)
 
 
 def delong_test(y, score_a, score_b, level=0.95, *, groups=None):
@@ -106,13 +120,19 @@ def delong_test(y, score_a, score_b, level=0.95, *, groups=None):
     Returns
     -------
     DelongResult
-        Areas, difference with its interval, z and the two-sided p-value. Where the difference has no variance, z is
-        NaN and p is 1 (no difference) or 0.
+        Areas, difference with its interval, z and the two-sided p-value. Where both scores rank the rows alike, z is
+        NaN and p is 1. With one patient of a class, and where the difference varies between no rows, the test is not
+        defined: z, p and the ends are NaN.
 
     Raises
     ------
     InputError
         If lengths differ, a score is not finite, or there are not two classes.
+
+    Notes
+    -----
+    From 30 patients of each class on, z is normal, as in pROC. Below, it is compared with Student's t with one degree
+    of freedom less than the smaller class has patients, as the variance is hardly known.
 
     References
     ----------
@@ -125,10 +145,10 @@ def delong_test(y, score_a, score_b, level=0.95, *, groups=None):
     >>> y = [0, 0, 0, 0, 1, 1, 1, 1]
     >>> result = delong_test(y, [1, 2, 3, 6, 4, 5, 7, 8], [1, 4, 5, 8, 2, 3, 6, 7])
     >>> result.auc_a, result.auc_b, round(result.p_value, 3)
-    (0.875, 0.5, 0.009)
+    (0.875, 0.5, 0.081)
     """
     auc, covariance = delong_covariance(y, [score_a, score_b], groups=groups)
-    return difference_test(auc, covariance, 0, 1, level)
+    return difference_test(auc, covariance, 0, 1, level, counts=class_counts(y, groups))
 
 
 def delong_tests(y, scores, level=0.95, *, groups=None, inflation=1.0):
@@ -169,18 +189,18 @@ def delong_tests(y, scores, level=0.95, *, groups=None, inflation=1.0):
     >>> scores = {"T": [1, 2, 3, 6, 4, 5, 7, 8], "D": [1, 4, 5, 8, 2, 3, 6, 7], "C": [4, 3, 1, 2, 5, 8, 7, 6]}
     >>> delong_tests(y, scores)[["a", "b", "p_value", "p_holm"]].round(3)
        a  b  p_value  p_holm
-    0  T  D    0.009   0.028
-    1  T  C    0.386   0.386
-    2  D  C    0.046   0.091
+    0  T  D    0.081   0.242
+    1  T  C    0.450   0.450
+    2  D  C    0.139   0.279
     """
     if not hasattr(scores, "keys"):
         raise InputError(f"scores is a {type(scores).__name__}; give a dict or DataFrame, scores by name", code="kind")
     names = list(scores)
     auc, covariance = delong_covariance(y, [scores[name] for name in names], groups=groups)
-    return pairwise_tests(names, auc, inflation * covariance, level)
+    return pairwise_tests(names, auc, inflation * covariance, level, counts=class_counts(y, groups))
 
 
-def pairwise_tests(names, auc, covariance, level=0.95):
+def pairwise_tests(names, auc, covariance, level=0.95, *, counts=None):
     """Compare each pair of areas, given their covariance, with Holm's correction.
 
     Parameters
@@ -193,6 +213,8 @@ def pairwise_tests(names, auc, covariance, level=0.95):
         Their covariance.
     level : float, default=0.95
         Confidence level of the intervals of the differences.
+    counts : tuple of int, default=None
+        Patients of each class, see :func:`class_counts`; None takes both for many.
 
     Returns
     -------
@@ -208,11 +230,13 @@ def pairwise_tests(names, auc, covariance, level=0.95):
     """
     rows = []
     for i, j in combinations(range(len(names)), 2):
-        test = difference_test(auc, covariance, i, j, level)
+        test = difference_test(auc, covariance, i, j, level, counts=counts)
         difference = Interval(test.difference, test.low, test.high)
         rows.append((names[i], names[j], test.auc_a, test.auc_b, difference, test.z, test.p_value))
     table = pd.DataFrame(rows, columns=["a", "b", "auc_a", "auc_b", "difference", "z", "p_value"])
-    return table.assign(p_holm=holm(table["p_value"]))
+    # Tests that are not defined are no tests, and count for nothing.
+    known = table["p_value"].notna()
+    return table.assign(p_holm=pd.Series(holm(table.loc[known, "p_value"]), index=table.index[known], dtype=float))
 
 
 def holm(p_values):
@@ -298,33 +322,97 @@ def delong_covariance(y, scores, *, groups=None):
     ] ** 2 + cross + cross.T
 
 
-def auc_interval(auc, variance, level=0.95):
+def class_counts(y, groups=None):
+    """Count the patients of each class.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels of two classes; the larger one is the event.
+    groups : array-like of shape (n_samples,), default=None
+        Patient of each row; None counts rows.
+
+    Returns
+    -------
+    tuple of int
+        Patients with the event, and patients with rows without it.
+
+    Examples
+    --------
+    >>> from deepradiomics.metrics.roc import class_counts
+    >>> class_counts([0, 0, 0, 1], ["a", "a", "b", "b"])
+    (1, 2)
+    """
+    event = check_two_classes(y)
+    rows = np.arange(len(event)) if groups is None else encode_groups(groups, len(event))
+    return len(np.unique(rows[event])), len(np.unique(rows[~event]))
+
+
+def auc_interval(auc, variance, level=0.95, *, counts=None, clustered=False, inflation=1.0):
     """Return an area under the ROC curve with its interval.
 
     Parameters
     ----------
     auc, variance : float
-        The area and its variance.
+        The area and its variance, ``inflation`` included.
     level : float, default=0.95
         Confidence level, between 0 and 1.
+    counts : tuple of int, default=None
+        Patients of each class, see :func:`class_counts`; None takes both for many.
+    clustered : bool, default=False
+        Whether patients have several rows, and the variance comes from patients.
+    inflation : float, default=1.0
+        Factor on the variance, as for cross-validated scores.
 
     Returns
     -------
     Interval
-        The area and the ends of its normal interval, clipped to 0..1.
+        The area and the ends of its interval, see :func:`roc_auc_ci`.
 
     Examples
     --------
     >>> from deepradiomics.metrics.roc import auc_interval
     >>> print(auc_interval(0.8, 0.0025))
     0.80 [0.70, 0.90]
+    >>> print(auc_interval(1.0, 0.0, counts=(50, 50)))
+    1.00 [0.96, 1.00]
     """
     check_level(level)
-    spread = norm.isf((1 - level) / 2) * np.sqrt(variance)
-    return Interval(float(auc), float(max(auc - spread, 0)), float(min(auc + spread, 1)))
+    tail, auc = (1 - level) / 2, float(auc)
+    if counts is not None and min(counts) < 2:
+        return Interval(auc, np.nan, np.nan, "one patient of a class")
+    few = counts is not None and min(counts) < _MANY
+    quantile = student.isf(tail, min(counts) - 1) if few and clustered else norm.isf(tail)
+    spread = quantile * np.sqrt(variance)
+    if counts is None or min(auc, 1 - auc) * min(counts) >= _FEWEST_ERRORS:
+        return Interval(auc, float(max(auc - spread, 0)), float(min(auc + spread, 1)))
+    # Newcombe's fifth method, with DeLong's variance in place of his where that is the larger one.
+    at_estimate = inflation * _newcombe_variance(auc, *counts)
+    factor = inflation * (max(variance / at_estimate, 1.0) if at_estimate > 0 else 1.0)
+
+    def excess(area):
+        return (area - auc) ** 2 - quantile**2 * factor * _newcombe_variance(area, *counts)
+
+    low = brentq(excess, 0.0, auc) if auc > 0 and excess(0.0) > 0 > excess(auc) else _end(excess, auc, 0.0)
+    high = brentq(excess, auc, 1.0) if auc < 1 and excess(1.0) > 0 > excess(auc) else _end(excess, auc, 1.0)
+    return Interval(auc, float(low), float(high))
 
 
-def difference_test(auc, covariance, i, j, level=0.95):
+def _end(excess, auc, limit):
+    """End of a score interval at an area of 0 or 1, at which the variance vanishes: the root that is not the area."""
+    if auc == limit:
+        return limit
+    inside = auc + np.sign(limit - auc) * 1e-9
+    return brentq(excess, inside, limit) if excess(inside) < 0 < excess(limit) else limit
+
+
+def _newcombe_variance(area, n_events, n_others):
+    """Variance of an area after Newcombe's fifth method: Hanley and McNeil's, with classes of the mean size."""
+    others = (n_events + n_others) / 2 - 1
+    return area * (1 - area) * (1 + others * ((1 - area) / (2 - area) + area / (1 + area))) / (n_events * n_others)
+
+
+def difference_test(auc, covariance, i, j, level=0.95, *, counts=None):
     """Test the difference of two of several areas, given their covariance.
 
     Parameters
@@ -337,6 +425,8 @@ def difference_test(auc, covariance, i, j, level=0.95):
         Which two.
     level : float, default=0.95
         Confidence level of the interval of the difference.
+    counts : tuple of int, default=None
+        Patients of each class, see :func:`class_counts`; None takes both for many.
 
     Returns
     -------
@@ -353,15 +443,18 @@ def difference_test(auc, covariance, i, j, level=0.95):
     check_level(level)
     difference = auc[i] - auc[j]
     error = np.sqrt(max(covariance[i, i] + covariance[j, j] - 2 * covariance[i, j], 0))
+    few = counts is not None and min(counts) < _MANY
     # Rounding leaves about 1e-9 where two scores rank the rows alike.
-    if error < 1e-8:
-        z, p_value = np.nan, float(abs(difference) < 1e-12)
+    if (few and min(counts) < 2) or (error < 1e-8 and abs(difference) > 1e-12):
+        low = high = z = p_value = np.nan
+    elif error < 1e-8:
+        low, high, z, p_value = difference, difference, np.nan, 1.0
     else:
+        law = student(min(counts) - 1) if few else norm
         z = difference / error
-        p_value = 2 * norm.sf(abs(z))
-    spread = norm.isf((1 - level) / 2) * error
-    numbers = (auc[i], auc[j], difference, difference - spread, difference + spread, z, p_value)
-    return DelongResult(*map(float, numbers))
+        low, high = difference - law.isf((1 - level) / 2) * error, difference + law.isf((1 - level) / 2) * error
+        p_value = 2 * law.sf(abs(z))
+    return DelongResult(*map(float, (auc[i], auc[j], difference, low, high, z, p_value)))
 
 
 def _placements(event, scores):

@@ -25,6 +25,12 @@ _DICOM_TAGS = [
     "PixelData",
     "PixelSpacing",
     "ImagerPixelSpacing",
+    "PixelSpacingCalibrationType",
+    "EstimatedRadiographicMagnificationFactor",
+    "DistanceSourceToDetector",
+    "DistanceSourceToPatient",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "RescaleSlope",
     "RescaleIntercept",
     "ModalityLUTSequence",
@@ -54,10 +60,15 @@ def read_dicom(content, name, voi):
             raise InputError(f"{name} is cut off; copy it again from where it came", code="truncated")
         _check_dicom(dataset, name, len(content))
         values = _stored_values(dataset, content, name)
+        padding = _padding(values, dataset, name)
         values = _dense_is_bright(values, dataset, name, voi)
+        if padding is not None:  # what was not exposed is darkest, whatever the inversion made of it
+            values = np.where(padding, values[~padding].min(), values)
         sides = {str(dataset.get(word, "") or "").upper() for word in ("ImageLaterality", "Laterality")} & {"L", "R"}
         view = _VIEWS.get(str(dataset.get("ViewPosition", "")).upper())
-        return Found(values, _dicom_spacing(dataset), tuple(sorted(sides)), view, place=name)
+        spacing, source, magnification = _dicom_spacing(dataset)
+        found = Found(values, spacing, tuple(sorted(sides)), view, place=name)
+        return found._replace(spacing_source=source, magnification=magnification)
 
 
 def _check_dicom(dataset, name, n_bytes):
@@ -66,6 +77,10 @@ def _check_dicom(dataset, name, n_bytes):
         raise InputError(
             f"{name} is DICOM without an image, or cut off before it; give a whole radiograph", code="no_pixels"
         )
+    needed = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation")
+    missing = [keyword for keyword in needed if dataset.get(keyword) is None]
+    if missing:
+        raise InputError(f"{name} lacks {', '.join(missing)}, without which its pixels mean nothing", code="no_pixels")
     allocated, stored = int(dataset.BitsAllocated), int(dataset.BitsStored)
     check_size(name, int(dataset.Rows), int(dataset.Columns), allocated, n_bytes)
     if int(dataset.get("NumberOfFrames", 1) or 1) != 1:
@@ -196,19 +211,58 @@ def _windowed(values, dataset, name):
     """Apply the modality LUT, then the display window: float array."""
     from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
-    if not dataset.get("VOILUTSequence") and dataset.get("WindowWidth") is None:
-        raise InputError(f"{name} has no display window; leave voi=False", code="voi")
+    if not dataset.get("VOILUTSequence"):
+        if dataset.get("WindowWidth") is None or dataset.get("WindowCenter") is None:
+            raise InputError(f"{name} has no display window; leave voi=False", code="voi")
+        if np.ravel(dataset.WindowWidth).astype(float)[0] <= 0:
+            raise InputError(
+                f"{name} has a display window of width {np.ravel(dataset.WindowWidth)[0]}, it must be positive; leave "
+                "voi=False",
+                code="voi",
+            )
     values = apply_modality_lut(values, dataset)
     if dataset.get("VOILUTSequence"):
         values = np.rint(values).astype(np.int32)
     return np.asarray(apply_voi_lut(values, dataset), dtype=float)
 
 
+def _padding(values, dataset, name):
+    """Pixels that hold PixelPaddingValue, or lie between it and PixelPaddingRangeLimit; None if there are none."""
+    ends = [dataset.get(keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    if not isinstance(ends[0], int):
+        return None
+    low, high = sorted((ends[0], ends[0] if ends[1] is None else int(ends[1])))
+    padding = (values >= low) & (values <= high)
+    if padding.all():
+        raise InputError(f"{name} holds nothing but padding; give a radiograph", code="no_pixels")
+    return padding if padding.any() else None
+
+
 def _dicom_spacing(dataset):
-    """Return PixelSpacing, else ImagerPixelSpacing, as the words in the file; None if neither is there."""
+    """Return the spacing as the words in the file, the tag that it is from, and the magnification that it still has.
+
+    PixelSpacing counts as the size at the bone where its calibration type says so, or where it differs from
+    ImagerPixelSpacing (PS3.3, 10.7.1); all else is the size at the detector.
+    """
+    words = {}
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
         if keyword in dataset:
-            words = bytes(dataset.get_item(keyword).value or b"").decode("ascii", "replace").strip(" \0")
-            if words:
-                return tuple(words.split("\\"))
-    return None
+            text = bytes(dataset.get_item(keyword).value or b"").decode("ascii", "replace").strip(" \0")
+            if text:
+                words[keyword] = tuple(text.split("\\"))
+    if not words:
+        return None, None, None
+    kind = str(dataset.get("PixelSpacingCalibrationType", "") or "")
+    pixel, imager = words.get("PixelSpacing"), words.get("ImagerPixelSpacing")
+    if pixel and (kind in ("GEOMETRY", "FIDUCIAL") or (imager and pixel != imager)):
+        return pixel, f"PixelSpacing, {kind or 'calibrated'}", 1.0
+    source = "ImagerPixelSpacing" if imager else "PixelSpacing"
+    return imager or pixel, source, _magnification(dataset)
+
+
+def _magnification(dataset):
+    """How much larger the bone is on the detector, as the tags say; None where they do not, 0 says nothing."""
+    factor = float(dataset.get("EstimatedRadiographicMagnificationFactor", 0) or 0)
+    to_detector = float(dataset.get("DistanceSourceToDetector", 0) or 0)
+    to_patient = float(dataset.get("DistanceSourceToPatient", 0) or 0)
+    return factor or (to_detector / to_patient if to_detector and to_patient else 0) or None

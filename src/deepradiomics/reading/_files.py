@@ -48,6 +48,10 @@ class Found(NamedTuple):
     mask: np.ndarray | None = None
     name: str = ""  # of the radiograph
     place: str = "the image"  # in messages
+    spacing_source: str | None = None
+    magnification: float | None = None  # of the tags
+    geometry: tuple | None = None  # origin, spacing and direction, as ITK has them
+    lossy: bool = False
 
 
 def array_of(values):
@@ -150,9 +154,11 @@ def reading(name, *damage):
             raise
         except (*_DAMAGE, *damage) as error:
             # The parser's own message may hold the path or values of the file, so it is left out.
+            if isinstance(error, EOFError) or "truncated" in str(error).lower():
+                raise InputError(f"{name} is cut off; copy it again from where it came", code="truncated") from None
             raise InputError(
-                f"{name} is damaged or not an image ({type(error).__name__}); DICOM, PNG, TIFF, JPEG, NIfTI, NRRD and "
-                "MetaImage can be read; copy it again from where it came",
+                f"{name} is damaged, or of a kind that cannot be read ({type(error).__name__}); DICOM, PNG, TIFF, "
+                "JPEG, NIfTI, NRRD and MetaImage can; export it again",
                 code="unreadable",
             ) from None
         finally:
@@ -174,17 +180,34 @@ def check_size(name, n_rows, n_columns, bits=8, n_bytes=_SMALL_BYTES):
         )
 
 
-def one_channel(values, name):
-    """Take the grey values out of equal colour channels; the alpha channel, if any, is left."""
+def one_channel(values, name, color="raise"):
+    """Take the gray values out of equal color channels, or the luminance out of others; opaque alpha is left."""
     if values.ndim == 2:
         return values
-    colours = values[..., :3] if values.shape[-1] >= 3 else values[..., :1]
-    if (colours != colours[..., :1]).any():
+    n_colors = 3 if values.shape[-1] >= 3 else 1
+    colors, others = values[..., :n_colors], values[..., n_colors:]
+    if others.size and (others != (np.iinfo(others.dtype).max if others.dtype.kind in "iu" else 1)).any():
         raise InputError(
-            f"{name} is a colour picture, its channels differ; export the radiograph itself in grey values",
+            f"{name} has an alpha channel, or layers, that are not opaque; save it without alpha, one layer",
             code="colour",
         )
-    return np.ascontiguousarray(colours[..., 0])
+    if (colors == colors[..., :1]).all():
+        return np.ascontiguousarray(colors[..., 0])
+    if color == "luminance":
+        return (colors @ np.array([0.299, 0.587, 0.114])).astype(np.float32)  # Rec. 601
+    raise InputError(
+        f"{name} is a color picture, its channels differ; export the radiograph itself in gray values, or pass "
+        "color='luminance' where only marks are colored",
+        code="colour",
+    )
+
+
+def inverted(values):
+    """Turn values round within the range of their type; floats within their own range."""
+    if values.dtype.kind == "f":
+        return values.max() + values.min() - values
+    limits = np.iinfo(values.dtype)
+    return (limits.max + limits.min - values.astype(np.int64)).astype(values.dtype)
 
 
 def codestream_shape(frame):

@@ -10,34 +10,39 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.reading._files import Found, Switch, check_size, codestream_shape, one_channel, reading
+from deepradiomics.reading._files import Found, Switch, check_size, codestream_shape, inverted, one_channel, reading
+
+_SAMPLE_FORMATS = {1: "whole numbers", 2: "signed numbers", 3: "floats"}
+# Bits and sample format (tag 339) of what both ITK and Pillow read as stored.
+_TIFF_KINDS = {(1, 1), *((bits, kind) for bits in (8, 16, 32) for kind in (1, 2)), (32, 3)}
 
 
-def read_picture(path, content):
-    """Read what is not DICOM; ``content`` are the bytes of the file, which ITK opens itself."""
+def read_picture(path, content, labels=False, turned=False, color="raise"):
+    """Read what is not DICOM; ``content`` are the bytes of the file, which ITK opens itself.
+
+    ``labels`` reads stored numbers (the index of a palette, all layers), ``turned`` allows a tag that asks to turn.
+    """
     head = content[:4096]
     with reading(path.name):
         if head.startswith(b"\xff\xd8\xff"):
-            return _read_jpeg(path.name, content)
+            return _read_jpeg(path.name, content, turned, color)
         if head.startswith(b"\x89PNG\r\n\x1a\n"):
-            if head[25] == 4:
-                raise InputError(f"{path.name} has grey and alpha channels; save it without alpha", code="colour")
-            return _read_itk(path, "PNGImageIO", path.name)._replace(spacing=None)
-        if head[:4] in (b"II*\0", b"MM\0*"):
-            return _read_tiff(path, content)
+            return _read_png(path, content, labels, turned, color)
+        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            return _read_tiff(path, content, labels, turned, color)
         if head.startswith(b"NRRD"):
-            return _read_nrrd(path, content)
+            return _read_nrrd(path, content, labels, color)
         if re.match(rb"\s*\w+ *=", head) and b"ElementDataFile" in head:
-            return _read_metaimage(path, content)
+            return _read_metaimage(path, content, labels, color)
         if path.name.lower().endswith((".nii", ".nii.gz")):
-            return _read_nifti(path, content)
+            return _read_nifti(path, content, labels, color)
     raise InputError(
         f"{path.name} is not an image that can be read; DICOM, PNG, TIFF, JPEG, NIfTI, NRRD and MetaImage can",
         code="unreadable",
     )
 
 
-def _read_jpeg(name, content):
+def _read_jpeg(name, content, turned, color):
     """Read a JPEG picture of 8 bits."""
     from PIL import Image
 
@@ -45,54 +50,98 @@ def _read_jpeg(name, content):
     if content.count(b"\xff\xda") > 100:
         raise InputError(f"{name} has over 100 scans, a JPEG picture has 1 to 20; is it damaged?", code="size")
     image = Image.open(BytesIO(content), formats=("JPEG",))
-    _check_upright(name, image.getexif().get(274, 1))
+    _check_upright(name, image.getexif().get(274, 1), turned)
     values = np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
-    return Found(one_channel(values, name), place=name)
+    return Found(one_channel(values, name, color), place=name, lossy=True)
 
 
-def _read_tiff(path, content):
-    """Read a TIFF picture, unless ITK would reduce it to 8 bits or turn it."""
+def _read_png(path, content, labels, turned, color):
+    """Read PNG as stored: neither scaled to 8 bits nor shifted by the significant bits that it claims."""
+    from PIL import Image
+
+    bits, kind = content[24:26]
+    n_channels = {2: 3, 4: 2, 6: 4}.get(kind, 1)
+    n_columns, n_rows = struct.unpack_from(">2I", content, 16)
+    check_size(path.name, n_rows, n_columns, bits * n_channels, len(content))
+    if b"IEND\xaeB`\x82" not in content[-4096:]:
+        raise InputError(f"{path.name} is cut off; copy it again from where it came", code="truncated")
+    image = Image.open(BytesIO(content), formats=("PNG",))
+    _check_upright(path.name, image.getexif().get(274, 1), turned)
+    if kind == 3:
+        values = np.asarray(image) if labels else one_channel(np.asarray(image.convert("RGB")), path.name, color)
+        return Found(values, place=path.name)
+    if bits == 16 and n_channels > 1:  # Pillow would keep 8 bits
+        if kind == 4 or b"sBIT" in content[:4096]:
+            raise InputError(
+                f"{path.name} has {n_channels} channels of 16 bits with alpha or significant bits; save it as gray",
+                code="colour",
+            )
+        return _read_itk(path, "PNGImageIO", path.name, color=color)._replace(spacing=None, geometry=None)
+    values = np.asarray(image)
+    if bits in (2, 4):
+        values = values // np.uint8(255 // (2**bits - 1))  # Pillow spreads them over 0 to 255
+    return Found(one_channel(values.astype(np.uint8) if bits == 1 else values, path.name, color), place=path.name)
+
+
+def _read_tiff(path, content, labels, turned, color):
+    """Read a TIFF picture as its tags say; what the decoders would reduce is named."""
+    from PIL import Image
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
     stream = BytesIO(content)
-    tags = ImageFileDirectory_v2(stream.read(8))
+    tags = ImageFileDirectory_v2(stream.read(16 if content[2:3] == b"+" or content[3:4] == b"+" else 8))
     stream.seek(tags.next)
     tags.load(stream)
-    _check_upright(path.name, tags.get(274, 1))
-    with TemporaryDirectory() as folder:  # libtiff prints the path of a damaged file
-        copy = Path(folder, "picture.tif")
-        copy.write_bytes(content)
-        found = _read_itk(copy, "TIFFImageIO", path.name)
-    bits = int(np.ravel(tags.get(258, 1))[0])
-    if bits not in (1, 8 * found.pixels.dtype.itemsize) or tags.get(262) == 3:
+    _check_upright(path.name, tags.get(274, 1), turned)
+    bits, kind = (int(np.ravel(tags.get(tag, 1))[0]) for tag in (258, 339))
+    n_samples, white_is_zero = int(tags.get(277, 1)), tags.get(262) == 0
+    if n_samples == 2:
+        raise InputError(f"{path.name} has gray and alpha channels; save it without alpha", code="colour")
+    plain = n_samples in (1, 3, 4) and (bits, kind) in _TIFF_KINDS and int(tags.get(284, 1)) == 1
+    # ITK shows tiles and single bits in 8 bits, Pillow as they are.
+    by_pillow = n_samples == 1 and (bits == 1 or 322 in tags or tags.get(262) == 3) and bits in (1, 8, 16)
+    if not plain or (322 in tags and not by_pillow) or (tags.get(262) == 3 and not labels):
         raise InputError(
-            f"{path.name} holds {bits} bits a pixel in a way that cannot be read without loss; save it as grey PNG or "
-            "TIFF of 8 or 16 bits",
+            f"{path.name} holds {n_samples} channels of {bits} bits ({_SAMPLE_FORMATS.get(kind, 'unknown numbers')}, "
+            f"photometric {tags.get(262)}) in a way that cannot be read without loss; save it as gray PNG or TIFF of 8 "
+            "or 16 bits, or of 32-bit floats",
             code="unreadable",
         )
-    return found._replace(spacing=None)
+    check_size(path.name, int(tags[257]), int(tags[256]), bits * n_samples, len(content))
+    if by_pillow:
+        values = np.asarray(Image.open(BytesIO(content), formats=("TIFF",)))
+        values = values.astype(np.uint8) if bits == 1 else values
+        white_is_zero = white_is_zero and bits == 16  # Pillow inverts 1 and 8 bits
+    else:
+        with TemporaryDirectory() as folder:  # libtiff prints the path of a damaged file
+            copy = Path(folder, "picture.tif")
+            copy.write_bytes(content)
+            values = _read_itk(copy, "TIFFImageIO", path.name, color=color).pixels
+    if white_is_zero and not labels:
+        values = inverted(values)
+    return Found(values, place=path.name)
 
 
-def _check_upright(name, orientation):
-    if orientation != 1:
+def _check_upright(name, orientation, turned):
+    if orientation != 1 and not turned:
         raise InputError(
             f"{name} has the orientation tag {orientation}, which asks viewers to turn it, so boxes and masks drawn in "
-            "one would not fit; save it upright, without the tag",
+            "one would not fit; save it upright, without the tag, or pass orientation='stored'",
             code="orientation",
         )
 
 
-def _read_nrrd(path, content):
+def _read_nrrd(path, content, labels, color):
     """Read NRRD in one file; spacing is unknown where the header has none."""
     head = content[: 2**16].partition(b"\n\n")[0]
     if re.search(rb"(?im)^data ?file:", head):
         raise InputError(f"{path.name} keeps its pixels in another file; save it as one file", code="unreadable")
-    found = _read_itk(path, "NrrdImageIO", path.name)
+    found = _read_itk(path, "NrrdImageIO", path.name, labels, color)
     line = re.search(rb"(?im)^(spacings|space directions):.*", head)
-    return found if line and b"nan" not in line.group().lower() else found._replace(spacing=None)
+    return found if line and b"nan" not in line.group().lower() else found._replace(spacing=None, geometry=None)
 
 
-def _read_metaimage(path, content):
+def _read_metaimage(path, content, labels, color):
     """Read MetaImage in one file; ITK crashes on sizes that make no sense, so the header is checked first."""
     header = re.match(rb"(?ms).*?^ElementDataFile *=[^\n]*\n", content[: 2**16]).group()
     lines = re.findall(rb"(?m)^(\w+) *= *(.*?)\s*$", header)
@@ -108,11 +157,11 @@ def _read_metaimage(path, content):
         or int(fields.get(b"CompressedDataSize", 0)) not in range(len(content))
     ):
         raise InputError(f"{path.name} has a header that contradicts itself; save it again", code="unreadable")
-    found = _read_itk(path, "MetaImageIO", path.name)
-    return found if {b"ElementSpacing", b"ElementSize"} & set(fields) else found._replace(spacing=None)
+    found = _read_itk(path, "MetaImageIO", path.name, labels, color)
+    return found if {b"ElementSpacing", b"ElementSize"} & set(fields) else found._replace(spacing=None, geometry=None)
 
 
-def _read_nifti(path, content):
+def _read_nifti(path, content, labels, color):
     """Read NIfTI-1; ITK takes a file that is cut off for a whole one, so its length is checked first."""
     packed = path.suffix.lower() == ".gz"
     with gzip.open(BytesIO(content)) if packed else BytesIO(content) as stream:
@@ -130,7 +179,9 @@ def _read_nifti(path, content):
             if not piece:
                 raise InputError(f"{path.name} is cut off; copy it again from where it came", code="truncated")
             missing -= len(piece)
-    found = _read_itk(path, "NiftiImageIO", path.name)
+    found = _read_itk(path, "NiftiImageIO", path.name, labels, color)
+    if not head[123] & 7:  # the unit of lengths is unknown
+        return found._replace(spacing=None)
     steps = [step for step, size in zip(struct.unpack_from(order + "7f", head, 80), sizes, strict=False) if size > 1]
     # ITK takes a step of 0 or NaN for 1 mm.
     return found if all(step > 0 for step in steps) else found._replace(spacing=tuple(steps[::-1]))
@@ -148,8 +199,8 @@ def _silence_itk():
 _ITK = Switch(_silence_itk)
 
 
-def _read_itk(path, reader_name, name):
-    """Read one slice and its (row, column) spacing."""
+def _read_itk(path, reader_name, name, labels=False, color="raise"):
+    """Read one slice, its (row, column) spacing, and where it lies; a label map keeps its layers, (H, W, n)."""
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
@@ -167,8 +218,9 @@ def _read_itk(path, reader_name, name):
         image = reader.Execute()
     values = sitk.GetArrayFromImage(image)
     values = values.reshape(size[kept[1]], size[kept[0]], -1)
-    spacing = image.GetSpacing()
-    return Found(one_channel(values, name), (spacing[kept[1]], spacing[kept[0]]), place=name)
+    spacing, geometry = image.GetSpacing(), (image.GetOrigin(), image.GetSpacing(), image.GetDirection())
+    values = values if labels and values.shape[-1] > 1 else one_channel(values, name, color)
+    return Found(values, (spacing[kept[1]], spacing[kept[0]]), place=name, geometry=geometry)
 
 
 def _slice_axes(size, name):

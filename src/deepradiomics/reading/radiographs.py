@@ -10,9 +10,10 @@ from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading._dicom import read_dicom
 from deepradiomics.reading._files import Found, array_of, checked_path, content_of
 from deepradiomics.reading._pictures import read_picture
-from deepradiomics.reading.masks import read_label_map
+from deepradiomics.reading.masks import _found_labels
 
 _MIN_SPACING, _MAX_SPACING = 0.01, 10.0  # mm; detectors lie between 0.05 and 0.2, thumbnails of them below 10
+_MAX_MAGNIFICATION = 3
 
 
 def as_radiograph(source):
@@ -50,7 +51,20 @@ def as_radiograph(source):
     return read_radiograph(source)
 
 
-def read_radiograph(source, *, mask=None, spacing=None, label=None, laterality=None, view=None, voi=False):
+def read_radiograph(  # noqa: PLR0913
+    source,
+    *,
+    mask=None,
+    spacing=None,
+    magnification=None,
+    label=None,
+    label_channel=None,
+    laterality=None,
+    view=None,
+    voi=False,
+    color="raise",
+    orientation=None,
+):
     """Read a plain radiograph; brighter is denser, whatever the file says.
 
     Parameters
@@ -59,16 +73,25 @@ def read_radiograph(source, *, mask=None, spacing=None, label=None, laterality=N
         DICOM, PNG, TIFF, JPEG, NIfTI, NRRD or MetaImage; an array is taken as it is.
     mask : path or array-like of shape (H, W), default=None
         Where to measure: bool, 0/1, 0/255, or a label map with ``label``.
-    spacing : tuple of two floats, default=None
-        Height and width of a pixel in mm; overrides the file's.
+    spacing : tuple of two floats or "unknown", default=None
+        Height and width of a pixel in mm at the bone; overrides the file's.
+    magnification : float, default=None
+        How much larger the bone is on the detector than it is, 1 to 3; divides a spacing of the detector where the
+        file does not say it.
     label : int, default=None
         The label of the mask to measure.
+    label_channel : int, default=None
+        Which layer of a mask with several, such as ``.seg.nrrd``, from 0 on.
     laterality : {"L", "R"}, default=None
         Side of the body; must not contradict the file.
     view : {"AP", "LAT"}, default=None
         Projection; overrides the file's.
     voi : bool, default=False
         Whether to apply the DICOM display window. It clips grey values, so texture is read without it.
+    color : {"raise", "luminance"}, default="raise"
+        What to do with a colored PNG, TIFF or JPEG: refuse it, or take the luminance, where only marks are colored.
+    orientation : {"stored"}, default=None
+        Take rows and columns as stored although a tag asks viewers to turn the picture; None refuses it.
 
     Returns
     -------
@@ -87,8 +110,10 @@ def read_radiograph(source, *, mask=None, spacing=None, label=None, laterality=N
     Notes
     -----
     DICOM: unused high bits are cleared; MONOCHROME1 is inverted over the stored range; the modality LUT or the rescale
-    slope is applied; the display window is not, unless asked for. Spacing is PixelSpacing, else ImagerPixelSpacing,
-    else unknown. PNG, TIFF and JPEG have no spacing that could be trusted; NRRD and MetaImage without one have none.
+    slope is applied; the display window is not, unless asked for. Padding (PixelPaddingValue) becomes the darkest
+    value. Spacing is the size at the bone: PixelSpacing where it is calibrated, else that of the detector divided by
+    the magnification of the tags or by ``magnification``; ``spacing_source`` says which. PNG, TIFF and JPEG have no
+    spacing that could be trusted; NRRD and MetaImage without one have none, nor has NIfTI of unknown unit.
     16-bit PNG keeps its 16 bits; equal colour channels are one grey channel. Rows and columns are those of
     ``SimpleITK.GetArrayFromImage``; no orientation matrix is followed, and a JPEG or TIFF file whose tag asks to turn
     it is refused. Threads read in parallel.
@@ -102,43 +127,56 @@ def read_radiograph(source, *, mask=None, spacing=None, label=None, laterality=N
     >>> import numpy as np
     >>> from deepradiomics import read_radiograph
     >>> read_radiograph(np.zeros((40, 30)), spacing=(0.2, 0.2), laterality="L")
-    Radiograph(40 x 30, 0.2 x 0.2 mm, L)
+    Radiograph(40 x 30, 0.2 x 0.2 mm (given), L)
     """
-    found = _find(source, voi)
-    if spacing is None:
-        spacing = found.spacing if found.place == "the image" else _trusted_spacing(found)
+    if color not in ("raise", "luminance") or orientation not in (None, "stored"):
+        raise InputError(
+            f"color is 'raise' or 'luminance', orientation None or 'stored', not {color!r} and {orientation!r}",
+            code="option",
+        )
+    found = _find(source, voi, color, orientation)
+    spacing, spacing_source = _spacing_at_the_bone(found, spacing, magnification)
     if label is not None and mask is None:
         raise InputError("label= chooses among the labels of a mask; give mask= too", code="mask_label")
     return Radiograph(
         found.pixels,
-        found.mask if mask is None else _chosen(mask, found.pixels.shape, label),
+        found.mask if mask is None else _chosen(mask, found, label, label_channel),
         spacing,
         _agreed_side(found, laterality),
         found.view if view is None else view,
         found.name,
+        spacing_source,
     )
 
 
-def _find(source, voi):
+def _find(source, voi, color, orientation):
     """Look into a Radiograph, a file or an array."""
     if isinstance(source, str | os.PathLike):
-        return _read_file(checked_path(source), voi)
+        return _read_file(checked_path(source), voi, color, orientation)
     if voi:
         raise InputError("an array has no display window; leave voi=False", code="voi")
     if isinstance(source, Radiograph):
         sides = (source.laterality,) if source.laterality else ()
-        return Found(source.pixels, source.spacing, sides, source.view, source.mask, source.name)
+        return Found(
+            source.pixels,
+            source.spacing,
+            sides,
+            source.view,
+            source.mask,
+            source.name,
+            spacing_source=source.spacing_source,
+        )
     return Found(array_of(source))
 
 
-def _read_file(path, voi):
+def _read_file(path, voi, color, orientation):
     """Choose the reader by what the file holds, not by its name."""
     content = content_of(path)
     if content[128:132] == b"DICM":
         return read_dicom(content, path.name, voi)
     if voi:
         raise InputError(f"{path.name} is not DICOM and has no display window; leave voi=False", code="voi")
-    return read_picture(path, content)
+    return read_picture(path, content, turned=orientation == "stored", color=color)
 
 
 def _agreed_side(found, asked):
@@ -154,6 +192,33 @@ def _agreed_side(found, asked):
             code="laterality",
         )
     return asked or (found.sides[0] if found.sides else None)
+
+
+def _spacing_at_the_bone(found, asked, magnification):
+    """Spacing at the bone and where it is from: given, calibrated, or that of the detector over the magnification."""
+    if magnification is not None and (asked is not None or not 1 <= magnification <= _MAX_MAGNIFICATION):
+        raise InputError(
+            f"magnification={magnification} and spacing={asked}: a magnification is 1 to {_MAX_MAGNIFICATION}, and "
+            "spacing= is the size at the bone already; give one of them",
+            code="magnification",
+        )
+    if isinstance(asked, str) and asked == "unknown":
+        return None, None
+    if asked is not None:
+        return asked, "given"
+    if found.place == "the image":
+        return found.spacing, found.spacing_source
+    spacing = _trusted_spacing(found)
+    if spacing is None:
+        return None, None
+    factor, source = found.magnification, found.spacing_source or "header"
+    if factor is not None and not 1 <= factor <= _MAX_MAGNIFICATION:
+        raise InputError(
+            f"{found.place} gives a magnification of {factor:g}, 1 to {_MAX_MAGNIFICATION} is allowed; pass spacing=",
+            code="magnification",
+        )
+    factor = factor or magnification or 1.0
+    return tuple(size / factor for size in spacing), source if factor == 1 else f"{source} / {factor:.4g}"
 
 
 def _trusted_spacing(found):
@@ -173,9 +238,18 @@ def _trusted_spacing(found):
     return spacing
 
 
-def _chosen(source, shape, label):
-    """Turn a mask or label map into a bool mask of the image's shape."""
-    values = read_label_map(source)
+def _chosen(source, image, label, label_channel):
+    """Turn a mask or label map into a bool mask of the image's shape; both must lie at the same place."""
+    found = _found_labels(source, label_channel)
+    values, shape = found.pixels, image.pixels.shape
+    if found.geometry and image.geometry and values.shape == shape:
+        for what, own, others in zip(("origin", "spacing", "direction"), found.geometry, image.geometry, strict=True):
+            if len(own) == len(others) and not np.allclose(own, others, rtol=1e-5, atol=1e-5):
+                raise InputError(
+                    f"the mask has another {what} than its image, {np.round(own, 4).tolist()} and "
+                    f"{np.round(others, 4).tolist()}; resample it to the image, or give arrays",
+                    code="mask_geometry",
+                )
     if values.shape != shape:
         hint = "; it looks transposed" if values.shape == shape[::-1] else ""
         raise InputError(

@@ -87,10 +87,20 @@ class _Regions(TransformerMixin, BaseEstimator):
         columns = {name: np.full(len(X), None, dtype=object) for name in self._region_names()}
         failures = []
         for position in range(len(X)):
+            if self._is_rejected(X, position, failures):
+                continue
             for name, region in read_row(position, failures).items():
                 columns[name][position] = region
         self.failures_ = pd.DataFrame(failures, columns=["row", "region", "code", "reason"])
         return pd.concat([X, pd.DataFrame(columns, index=X.index)], axis=1)
+
+    def _is_rejected(self, X, position, failures):
+        """Whether a reader rejected the row; then it is written down and raises nothing, since it is known."""
+        reason = None if self.rejected is None else X[self.rejected].iloc[position]
+        if reason is None or pd.isna(reason):
+            return False
+        failures.append({"row": position, "region": "all", "code": "rejected", "reason": str(reason)})
+        return True
 
     def _failed(self, failures, position, what, error):
         """Raise the error with its place, or write it down."""

@@ -1,14 +1,14 @@
 """FemurRegions: a table of radiographs in, the same table with columns of the regions of both hips out."""
 
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from deepradiomics.box import crop
+from deepradiomics.box import Box, crop, mirror_box
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
-from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.regions._columns import _Regions, table
 from deepradiomics.regions.cortex import cortical_thickness_index
@@ -45,13 +45,20 @@ class FemurRegions(_Regions):
         Column of the radiographs: paths, arrays, `Radiograph` or None.
     mask : str, default=None
         Column of label maps (arrays or paths), or of bool masks of one hip whose side the radiograph knows.
+    boxes : str, default=None
+        Column of boxes, such as those corrected by hand: a dict of ``left_neck`` ... ``right_femur`` to `Box` in pixels
+        of the image, or None. They are taken as they are; a box that the dict lacks gives None. With a segmenter or a
+        mask, what is measured is the part of a box that lies in the bone; else all of it.
     context_mm : float, default=5.0
         Margin of real context round each region. Without spacing, the head's diameter is taken as 47 mm.
     on_error : {"raise", "skip"}, default="raise"
         Whether a hip or a box that cannot be placed raises, or gives None and a line in ``failures_``.
     min_confidence : float, default=0.2
         A hip whose outline is less likely an intact femur (`FemurGeometry`) is refused. 97 of 100 intact femora of real
-        pelves lie above 0.2; 0 refuses none.
+        pelves lie above 0.2; 0 refuses none. Boxes of a column are not asked.
+    rejected : str, default=None
+        Column with the reason why a reader rejected a row, None where nobody did (see
+        :func:`deepradiomics.review.apply`). Such a row gives None and a line in ``failures_``, and raises nothing.
 
     Attributes
     ----------
@@ -78,20 +85,33 @@ class FemurRegions(_Regions):
         "segmenter": [HasMethods(["predict"]), None],
         "image": [str],
         "mask": [str, None],
+        "boxes": [str, None],
         "context_mm": [Interval(Real, 0, None, closed="left")],
         "on_error": [StrOptions({"raise", "skip"})],
         "min_confidence": [Interval(Real, 0, 1, closed="both")],
+        "rejected": [str, None],
     }
 
     def __init__(
-        self, segmenter=None, *, image="radiograph", mask=None, context_mm=5.0, on_error="raise", min_confidence=0.2
+        self,
+        segmenter=None,
+        *,
+        image="radiograph",
+        mask=None,
+        boxes=None,
+        context_mm=5.0,
+        on_error="raise",
+        min_confidence=0.2,
+        rejected=None,
     ):
         self.segmenter = segmenter
         self.image = image
         self.mask = mask
+        self.boxes = boxes
         self.context_mm = context_mm
         self.on_error = on_error
         self.min_confidence = min_confidence
+        self.rejected = rejected
 
     def transform(self, X):
         """Add the columns of the regions.
@@ -117,6 +137,34 @@ class FemurRegions(_Regions):
         self._validate_params()
         X = table(X, self._needed())
         return self._transformed(X, lambda position, failures: self._row(X, position, failures))
+
+    def place(self, X):
+        """Place the boxes of each row without cutting them out.
+
+        Parameters
+        ----------
+        X : DataFrame
+            As for transform.
+
+        Returns
+        -------
+        Series of dict of str to Box
+            The boxes of each row by names such as ``left_neck``, in pixels of its image. As a column of the table it
+            can be looked at, corrected, and given back with ``boxes=``.
+
+        Raises
+        ------
+        RegionError
+            If boxes cannot be placed, under ``on_error="raise"``.
+        """
+        self._validate_params()
+        X = table(X, self._needed())
+        failures, cells = [], np.empty(len(X), dtype=object)
+        for position in range(len(X)):
+            known = self._is_rejected(X, position, failures)
+            cells[position] = {} if known else self._placed(X, position, failures)
+        self.failures_ = pd.DataFrame(failures, columns=["row", "region", "code", "reason"])
+        return pd.Series(cells, index=X.index)
 
     def geometry(self, X):
         """Measure both femora of each row.
@@ -151,7 +199,8 @@ class FemurRegions(_Regions):
         rows, failures = [], []
         for position in range(len(X)):
             row = {}
-            for side, radiograph in self._hips(X, position, failures):
+            hips = () if self._is_rejected(X, position, failures) else self._hips(X, position, failures)
+            for side, radiograph in hips:
                 try:
                     row |= _measures(side, radiograph)
                 except DeepRadiomicsError as error:
@@ -168,27 +217,57 @@ class FemurRegions(_Regions):
         return [f"{side}_{region}" for side in _SIDES for region in _FEMUR_REGIONS]
 
     def _needed(self):
-        if self.segmenter is None and self.mask is None:
+        if self.segmenter is None and self.mask is None and self.boxes is None:
             raise InputError(
-                "FemurRegions needs to know where the femora are: give a segmenter, or mask= with the name of the "
-                "column of label maps",
+                "FemurRegions needs to know where the femora are: give a segmenter, mask= with the name of the column "
+                "of label maps, or boxes= with that of the boxes",
                 code="no_mask",
             )
-        return [self.image] if self.segmenter is not None else [self.image, self.mask]
+        outlines = self.mask if self.segmenter is None else None
+        return [name for name in (self.image, outlines, self.boxes, self.rejected) if name is not None]
 
     def _row(self, X, position, failures):
         """Regions of one row by name."""
         regions = {}
-        for side, radiograph in self._hips(X, position, failures):
-            try:
-                regions |= self._femur_regions(side, radiograph, position, failures)
-            except DeepRadiomicsError as error:
-                self._failed(failures, position, f"{side} hip", error)
+        for side, hip, boxes, pixels_per_mm in self._sides(X, position, failures):
+            margin = int(np.ceil(self.context_mm * pixels_per_mm - 1e-9))
+            for name, box in boxes.items():
+                try:
+                    regions[f"{side}_{name}"] = crop(hip, box, margin=margin, within_mask=True)
+                except DeepRadiomicsError as error:
+                    self._failed(failures, position, f"{side} hip, {name}", error)
         return regions
 
-    def _femur_regions(self, side, radiograph, position, failures):
-        """Cut out all regions of one hip; the right one is mirrored first, and then read like a left one."""
-        hip = radiograph.mirrored() if radiograph.laterality == "R" else radiograph
+    def _placed(self, X, position, failures):
+        """Boxes of one row by name, in pixels of its image."""
+        found = {}
+        for side, hip, boxes, _ in self._sides(X, position, failures):
+            width = hip.pixels.shape[1]
+            for name, box in boxes.items():
+                found[f"{side}_{name}"] = mirror_box(box, width) if hip.laterality == "R" else box
+        return found
+
+    def _sides(self, X, position, failures):
+        """Yield side, hip as a left one, its boxes by name and its pixels a mm; the right hip is mirrored."""
+        cell = None if self.boxes is None else _boxes_of(X[self.boxes].iloc[position], self.boxes, position)
+        for side, radiograph in self._hips(X, position, failures):
+            hip = radiograph.mirrored() if radiograph.laterality == "R" else radiograph
+            try:
+                if self.boxes is None:
+                    boxes = self._automatic(side, hip, position, failures)
+                    yield side, hip, boxes, boxes.pixels_per_mm
+                    continue
+                given = {name.removeprefix(f"{side}_"): box for name, box in cell.items() if name.startswith(side)}
+                if given:
+                    width = hip.pixels.shape[1]
+                    turned = hip.laterality == "R"
+                    boxes = {name: mirror_box(box, width) if turned else box for name, box in given.items()}
+                    yield side, hip, boxes, self._pixels_per_mm(hip)
+            except DeepRadiomicsError as error:
+                self._failed(failures, position, f"{side} hip", error)
+
+    def _automatic(self, side, hip, position, failures):
+        """Boxes of one hip by its landmarks."""
         boxes = place_femur_boxes(hip.mask, hip.spacing, laterality="L")
         if boxes.confidence < self.min_confidence:
             raise RegionError(
@@ -199,8 +278,21 @@ class FemurRegions(_Regions):
         for name, reason in boxes.missing.items():
             error = RegionError(f"there is no box {name!r}: {reason}", code="box_missing")
             self._failed(failures, position, f"{side} hip, {name}", error)
-        margin = int(np.ceil(self.context_mm * boxes.pixels_per_mm - 1e-9))
-        return {f"{side}_{name}": crop(hip, box, margin=margin, within_mask=True) for name, box in boxes.items()}
+        return boxes
+
+    def _pixels_per_mm(self, hip):
+        """Scale of the context round boxes that were given."""
+        if hip.spacing is not None:
+            return 2 / sum(hip.spacing)
+        if self.context_mm == 0:
+            return 1.0
+        if hip.mask is None:
+            raise InputError(
+                "neither the size of a pixel nor an outline is known, so a margin in mm cannot be; give the radiograph "
+                "a spacing, mask=, or context_mm=0",
+                code="spacing",
+            )
+        return femur_geometry(hip.mask, laterality="L").pixels_per_mm
 
     def _hips(self, X, position, failures):
         """Yield side and radiograph, whose mask is that femur, of each hip in the image."""
@@ -208,18 +300,14 @@ class FemurRegions(_Regions):
             radiograph = as_radiograph(X[self.image].iloc[position])
             if radiograph is None:
                 return
-            labels = self._labels(X, position, radiograph)
+            labels = None if self.segmenter is None and self.mask is None else self._labels(X, position, radiograph)
         except DeepRadiomicsError as error:
             self._failed(failures, position, f"column {self.image!r}", error)
             return
         for side, (label, letter) in _SIDES.items():
-            if (labels == label).any():
-                yield (
-                    side,
-                    Radiograph(
-                        radiograph.pixels, labels == label, radiograph.spacing, letter, radiograph.view, radiograph.name
-                    ),
-                )
+            mask = None if labels is None else labels == label
+            if mask is None or mask.any():
+                yield side, replace(radiograph, mask=mask, laterality=letter)
 
     def _labels(self, X, position, radiograph):
         """Label map of one row: 1 left, 2 right."""
@@ -248,6 +336,24 @@ class FemurRegions(_Regions):
                 code="label",
             )
         return labels
+
+
+def _boxes_of(cell, column, position):
+    """Boxes of one row by name; names and types are checked."""
+    if cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell)):
+        return {}
+    allowed = [f"{side}_{region}" for side in _SIDES for region in _FEMUR_REGIONS]
+    place = f"row {position}, column {column!r}"
+    if not isinstance(cell, dict):
+        raise InputError(f"{place} is a {type(cell).__name__}; give a dict of name to deepradiomics.Box", code="box")
+    for name, box in cell.items():
+        if name not in allowed or not isinstance(box, Box):
+            raise InputError(
+                f"{place} has {name!r}, a {type(box).__name__}; names are {', '.join(allowed)}, values "
+                "deepradiomics.Box",
+                code="box",
+            )
+    return cell
 
 
 def _measures(side, radiograph):

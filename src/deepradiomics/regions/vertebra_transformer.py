@@ -4,6 +4,7 @@ from dataclasses import replace
 from numbers import Real
 
 import numpy as np
+import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from deepradiomics.annotations import read_voc
@@ -48,6 +49,9 @@ class VertebraRegions(_Regions):
         Margin of real context round each box, as a share of its longer side.
     on_error : {"raise", "skip"}, default="raise"
         Whether a vertebra that cannot be cut out raises, or gives None and a line in ``failures_``.
+    rejected : str, default=None
+        Column with the reason why a reader rejected a row, None where nobody did (see
+        :func:`deepradiomics.review.apply`). Such a row gives None and a line in ``failures_``, and raises nothing.
 
     Attributes
     ----------
@@ -90,6 +94,7 @@ class VertebraRegions(_Regions):
         "tilted": ["boolean"],
         "context": [Interval(Real, 0, None, closed="left")],
         "on_error": [StrOptions({"raise", "skip"})],
+        "rejected": [str, None],
     }
 
     def __init__(  # noqa: PLR0913
@@ -105,6 +110,7 @@ class VertebraRegions(_Regions):
         tilted=False,
         context=0.1,
         on_error="raise",
+        rejected=None,
     ):
         self.segmenter = segmenter
         self.image = image
@@ -116,6 +122,7 @@ class VertebraRegions(_Regions):
         self.tilted = tilted
         self.context = context
         self.on_error = on_error
+        self.rejected = rejected
 
     def transform(self, X):
         """Add the columns of the vertebrae.
@@ -141,34 +148,64 @@ class VertebraRegions(_Regions):
         X = table(X, self._needed())
         return self._transformed(X, lambda position, failures: self._row(X, position, failures))
 
+    def place(self, X):
+        """Place the boxes of each row without cutting them out.
+
+        Parameters
+        ----------
+        X : DataFrame
+            As for transform.
+
+        Returns
+        -------
+        Series of dict of str to Box
+            The boxes of each row by level, such as ``L1``, in pixels of its image. As a column of the table it
+            can be looked at, corrected, and given back with ``boxes=``.
+
+        Raises
+        ------
+        RegionError
+            If boxes cannot be placed, under ``on_error="raise"``.
+        """
+        self._validate_params()
+        X = table(X, self._needed())
+        failures, cells = [], np.empty(len(X), dtype=object)
+        for position in range(len(X)):
+            known = self._is_rejected(X, position, failures)
+            cells[position] = (
+                {} if known else {level: box for level, (box, _) in self._levels(X, position, failures).items()}
+            )
+        self.failures_ = pd.DataFrame(failures, columns=["row", "region", "code", "reason"])
+        return pd.Series(cells, index=X.index)
+
     def _region_names(self):
         return [f"{self.prefix}{level}" for level in self.levels]
 
     def _needed(self):
-        if self.segmenter is not None:
-            return [self.image]
-        return [self.image, self.boxes if self.mask is None else self.mask]
+        outlines = self.boxes if self.mask is None else self.mask
+        known = [] if self.rejected is None else [self.rejected]
+        return [self.image, *([] if self.segmenter is not None else [outlines]), *known]
 
     def _row(self, X, position, failures):
         """Vertebrae of one row by name of column."""
-        try:
-            radiograph = as_radiograph(X[self.image].iloc[position])
-            if radiograph is None:
-                return {}
-            pairs = self._boxes_and_masks(X, position, radiograph)
-        except DeepRadiomicsError as error:
-            self._failed(failures, position, "its image, mask or boxes", error)
-            return {}
         regions = {}
-        for level, (box, mask) in pairs.items():
+        for level, (box, whole) in self._levels(X, position, failures).items():
             margin = round(self.context * max(box.height, box.width))
-            whole = replace(radiograph, mask=mask)
             try:
-                region = crop(whole, box, margin=margin, within_mask=True)
-                regions[f"{self.prefix}{level}"] = region
+                regions[f"{self.prefix}{level}"] = crop(whole, box, margin=margin, within_mask=True)
             except DeepRadiomicsError as error:
                 self._failed(failures, position, f"box {level!r}", error)
         return regions
+
+    def _levels(self, X, position, failures):
+        """Box, and radiograph whose mask is what may be measured, of each wanted level in one row."""
+        try:
+            radiograph = as_radiograph(X[self.image].iloc[position])
+            pairs = {} if radiograph is None else self._boxes_and_masks(X, position, radiograph)
+        except DeepRadiomicsError as error:
+            self._failed(failures, position, "its image, mask or boxes", error)
+            return {}
+        return {level: (box, replace(radiograph, mask=mask)) for level, (box, mask) in pairs.items()}
 
     def _boxes_and_masks(self, X, position, radiograph):
         """Box, and mask of what may be measured, of each wanted level in one row."""

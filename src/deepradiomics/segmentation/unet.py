@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from torch.nn.functional import interpolate
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.overlap import dice
@@ -31,6 +30,7 @@ from deepradiomics.segmentation._pairs import (
     read_pairs,
     validator,
 )
+from deepradiomics.segmentation._prediction import outlines_of, views_of
 from deepradiomics.segmentation._settings import (
     checked_classes,
     limits_of,
@@ -39,7 +39,6 @@ from deepradiomics.segmentation._settings import (
     written_settings,
 )
 from deepradiomics.segmentation.architecture import UNetArchitecture
-from deepradiomics.segmentation.cleanup import clean_up
 from deepradiomics.segmentation.confidence import agreement, expected_dice, fit_calibration
 from deepradiomics.splits import encode_groups, validation_split
 from deepradiomics.training import (
@@ -54,8 +53,6 @@ from deepradiomics.training import (
 )
 
 _WEIGHTS = Path(__file__).parent / "weights"
-# How much smaller and how much darker (the exponent of grey values) an image is made to see whether the outline stays.
-_SMALLER, _DARKER = 0.8, 1.6
 # In a trial on real pelves a network that found all of 80 femora lost 10 after 6 outlines of one's own, 5 after 12.
 _MIN_OUTLINES = 10
 
@@ -101,6 +98,9 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         images to the end.
     patience : int, default=5
         Epochs without a smaller validation loss after which training stops. The best epoch's weights are kept.
+    min_confidence : float, default=0.5
+        Outlines whose expected Dice is lower are left out: such a one is more likely wrong than right, and what it
+        shows is often no bone of these classes. Without `calibrate_confidence` nothing is left out.
     ignore_label : int, default=None
         Label of pixels of which nobody knows what they show, such as the bone beyond the end of an outline. They count
         neither in the loss nor in a Dice. None means that masks hold no such pixels.
@@ -177,6 +177,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         "test_time_mirroring": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
+        "min_confidence": [Interval(Real, 0, 1, closed="both")],
         "ignore_label": [Interval(Integral, 1, None, closed="left"), None],
         "warm_start": ["boolean"],
         "frozen_encoder": ["boolean"],
@@ -203,6 +204,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         test_time_mirroring=False,
         validation_fraction=0.0,
         patience=5,
+        min_confidence=0.5,
         ignore_label=None,
         warm_start=False,
         frozen_encoder=False,
@@ -225,6 +227,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         self.test_time_mirroring = test_time_mirroring
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.min_confidence = min_confidence
         self.ignore_label = ignore_label
         self.warm_start = warm_start
         self.frozen_encoder = frozen_encoder
@@ -385,17 +388,19 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         Returns
         -------
         list of uint8 arrays of shape (H, W), or None where an image is None
-            A label map in the size of each image: 0 for background, then ``classes_`` in order.
+            A label map in the size of each image: 0 for background, then ``classes_`` in order. Outlines below
+            ``min_confidence`` are left out.
 
         Raises
         ------
         InputError
             If an image cannot be read or used; the message says which.
         """
-        return [
-            None if probabilities is None else clean_up(probabilities.argmax(axis=0), len(self.classes_))
-            for probabilities in self._probabilities(as_sequence(images, "image"))
-        ]
+        check_is_fitted(self)
+        if self.calibration_ is not None:
+            return self.predict_with_confidence(images)[0]
+        views = self._views(as_sequence(images, "image"), smaller=False)
+        return [None if frame is None else outlines_of(self._averaged(each), frame)[1] for frame, each in views]
 
     def predict_with_confidence(self, images):
         """Outline the classes, and say how good each outline is expected to be.
@@ -411,9 +416,9 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
             As `predict` returns them.
         confidence : float array of shape (n, n_classes)
             Expected Dice of each outline, between 0 and 1; NaN where the class was not found. It comes from how well
-            the outline agrees with those of the image mirrored, made smaller and made darker. Without
-            `calibrate_confidence` it has the right order, but its value is no Dice. Weights that come with the package
-            are calibrated; their cards say how far the value is from the true Dice.
+            the outline agrees with those of the image mirrored and made smaller. Without `calibrate_confidence` it has
+            the right order, but its value is no Dice. The weights of the femora are calibrated; their card says how
+            far the value is from the true Dice.
 
         Raises
         ------
@@ -423,11 +428,15 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         check_is_fitted(self)
         images = as_sequence(images, "image")
         masks, confidence = [], np.full((len(images), len(self.classes_)), np.nan)
+        codes = np.arange(1, len(self.classes_) + 1)
         for number, (outlines, agreements) in enumerate(self._judged(images)):
             masks.append(outlines)
-            if outlines is not None:
-                drawn = np.isin(np.arange(1, len(self.classes_) + 1), outlines)
-                confidence[number] = np.where(drawn, expected_dice(agreements, self.calibration_), np.nan)
+            if outlines is None:
+                continue
+            expected = expected_dice(agreements, self.calibration_)
+            if self.calibration_ is not None:
+                outlines[np.isin(outlines, codes[expected < self.min_confidence])] = 0
+            confidence[number] = np.where(np.isin(codes, outlines), expected, np.nan)
         return masks, confidence
 
     def calibrate_confidence(self, images, masks):
@@ -481,7 +490,10 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         InputError
             If an image cannot be read or used; the message says which.
         """
-        return list(self._probabilities(as_sequence(images, "image")))
+        return [
+            None if frame is None else unframe(self._averaged(views), frame).numpy()
+            for frame, views in self._views(as_sequence(images, "image"), smaller=False)
+        ]
 
     def score(self, images, masks):
         """Compute the mean Dice coefficient.
@@ -536,48 +548,30 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
             )
         return self.network_
 
-    def _probabilities(self, images):
-        """Yield the probabilities (n_classes + 1, H, W) of one image after the other, or None."""
-        for frame, views in self._views(images):
-            yield None if frame is None else unframe(views.mean(dim=0), frame).numpy()
-
-    def _judged(self, images):
-        """Yield the outlines (H, W) of one image after the other and what speaks for each, or None twice."""
-        n_used = 2 if self.test_time_mirroring else 1
-        for frame, views in self._views(images, every=True):
-            if frame is None:
-                yield None, None
-                continue
-            probabilities = views[:n_used].mean(dim=0)
-            outlines = clean_up(unframe(probabilities, frame).numpy().argmax(axis=0), len(self.classes_))
-            in_frame = clean_up(probabilities.numpy().argmax(axis=0), len(self.classes_))
-            yield outlines, agreement(in_frame, probabilities.numpy(), views[1:].numpy())
-
-    def _views(self, images, *, every=False):
-        """Yield the frame of one image after the other, and probabilities (n_views, n_classes + 1, side, side) in it.
-
-        The views are the image, its mirror image if that is averaged, and with ``every`` the mirror image where there
-        can be one, a smaller and a darker image.
-        """
+    def _views(self, images, *, smaller):
+        """Yield the frame of one image after the other and `views_of` it, or None twice."""
         check_is_fitted(self)
-        mirror = mirrored_codes(self.mirror_classes, self.classes_, needed=self.test_time_mirroring)
-        device = resolve_device(self.device)
-        self.network_.to(device)
-        side = self.architecture_.image_size
-        step = 2 ** len(self.architecture_.decoder_channels)
-        smaller = max(1, round(_SMALLER * side / step)) * step
+        mirrored = mirrored_codes(self.mirror_classes, self.classes_, needed=self.test_time_mirroring)
+        self.network_.to(resolve_device(self.device))
+        side, step = self.architecture_.image_size, 2 ** len(self.architecture_.decoder_channels)
         for number, image in enumerate(images):
             frame = read_frame(image, side, number)
             if frame is None:
                 yield None, None
+            elif self.test_time_mirroring or smaller:
+                yield frame, views_of(self.network_, frame.pixels, mirrored, step, smaller=smaller)
+            else:
+                yield frame, views_of(self.network_, frame.pixels, None, step, smaller=False)
+
+    def _averaged(self, views):
+        return views[: 2 if self.test_time_mirroring else 1].mean(dim=0)
+
+    def _judged(self, images):
+        """Yield the outlines (H, W) of one image after the other and the agreements of each class, or None twice."""
+        for frame, views in self._views(images, smaller=True):
+            if frame is None:
+                yield None, None
                 continue
-            with torch.inference_mode():
-                framed = torch.from_numpy(frame.pixels).to(device)[None, None]
-                views = [self.network_(framed).softmax(dim=1)]
-                if self.test_time_mirroring or (every and mirror is not None):
-                    views.append(self.network_(framed.flip(-1)).softmax(dim=1).flip(-1)[:, mirror.to(device)])
-                if every:
-                    resized = interpolate(framed, size=(smaller, smaller), mode="bilinear", antialias=True)
-                    views.append(interpolate(self.network_(resized), size=(side, side), mode="bilinear").softmax(dim=1))
-                    views.append(self.network_(framed**_DARKER).softmax(dim=1))
-                yield frame, torch.cat(views).cpu()
+            probabilities = self._averaged(views)
+            in_frame, outlines = outlines_of(probabilities, frame)
+            yield outlines, agreement(in_frame, probabilities.numpy(), views[1:].numpy())

@@ -1,7 +1,7 @@
 """What trains networks: the loop, batches, augmentation, losses, devices and weights."""
 
 from deepradiomics.training.augmentation import Augmentation, as_augmentation, augment, augment_pair
-from deepradiomics.training.batches import Batches, PreparedImages, prepare_image
+from deepradiomics.training.batches import Batches, PreparedImages, is_missing, prepare_image
 from deepradiomics.training.devices import halved, in_chunks, resolve_device, seeded
 from deepradiomics.training.loop import Schedule, fit_network
 from deepradiomics.training.losses import class_weights, cross_entropy, supervised_contrastive, triplet
@@ -22,6 +22,7 @@ __all__ = [
     "fit_network",
     "halved",
     "in_chunks",
+    "is_missing",
     "load_weights",
     "prepare_image",
     "read_weights",

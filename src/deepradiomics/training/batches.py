@@ -13,7 +13,7 @@ from deepradiomics.reading import as_radiograph
 CACHE_BYTES = 2**30
 
 
-def prepare_image(pixels, image_size, *, letterbox=True, device="cpu"):
+def prepare_image(pixels, image_size, *, letterbox=True, interpolation="bilinear", device="cpu"):
     """Stretch the grey values to 0..1 and resize to a square.
 
     Parameters
@@ -24,6 +24,8 @@ def prepare_image(pixels, image_size, *, letterbox=True, device="cpu"):
         Side of the square, in pixels.
     letterbox : bool, default=True
         Keep the proportions and fill the rest with 0; otherwise the image is distorted to fill the square.
+    interpolation : {"bilinear", "bicubic"}, default="bilinear"
+        How to resize; either averages over the pixels that fall together.
     device : torch.device or str, default="cpu"
         Where to resize.
 
@@ -58,7 +60,7 @@ def prepare_image(pixels, image_size, *, letterbox=True, device="cpu"):
     size = [image_size, image_size]
     if letterbox:
         size = [max(1, round(image_size * height / side)), max(1, round(image_size * width / side))]
-    image = functional.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
+    image = functional.interpolate(image, size=size, mode=interpolation, align_corners=False, antialias=True)
     top, left = (image_size - size[0]) // 2, (image_size - size[1]) // 2
     image = functional.pad(image, (left, image_size - size[1] - left, top, image_size - size[0] - top))
     return image[0].clamp_(0, 1).half()
@@ -112,7 +114,7 @@ class PreparedImages:
         bool array of shape (n, n_views)
             False where a cell is None or NaN.
         """
-        return np.array([[not _is_missing(cell) for cell in cells] for cells in self.columns]).T
+        return np.array([[not is_missing(cell) for cell in cells] for cells in self.columns]).T
 
     def image(self, row, view):
         """Return one prepared image, or None where the view is missing.
@@ -225,7 +227,7 @@ class PreparedImages:
 
 def _prepared(cell, place, image_size, letterbox):
     """Read and resize one cell; None where there is no image."""
-    if _is_missing(cell):
+    if is_missing(cell):
         return None
     try:
         return prepare_image(as_radiograph(cell).pixels, image_size, letterbox=letterbox)
@@ -242,7 +244,25 @@ def _prepared_rows(cells, places, image_size, letterbox):
     return [[None if image is None else image.numpy() for image in views] for views in prepared]
 
 
-def _is_missing(cell):
+def is_missing(cell):
+    """Tell whether a cell of a table holds no image.
+
+    Parameters
+    ----------
+    cell : object
+        What a table holds.
+
+    Returns
+    -------
+    bool
+        True for None, NaN and pandas.NA.
+
+    Examples
+    --------
+    >>> from deepradiomics.training import is_missing
+    >>> is_missing(None), is_missing("hip.png")
+    (True, False)
+    """
     return cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell))
 
 

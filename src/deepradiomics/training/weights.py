@@ -40,7 +40,7 @@ def save_weights(network, path, metadata=None):
     save_file({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, path, metadata)
 
 
-def load_weights(network, path):
+def load_weights(network, source, *, convert=None):
     """Read weights into a network, after every one of them was checked.
 
     The file must hold each weight of the network, in its shape and finite; what else it holds (the head of another
@@ -50,8 +50,10 @@ def load_weights(network, path):
     ----------
     network : torch.nn.Module
         The network; changed in place.
-    path : str or path
-        A safetensors file.
+    source : str, path or dict of str to torch.Tensor
+        A safetensors file, or weights that were read.
+    convert : callable, default=None
+        What brings the weights of the file under the names of the network: dict in, dict out.
 
     Returns
     -------
@@ -73,16 +75,18 @@ def load_weights(network, path):
     ...     load_weights(torch.nn.Linear(2, 1), f"{folder}/linear.safetensors")
     Linear(in_features=2, out_features=1, bias=True)
     """
-    found = read_weights(path)
+    found, place = (source, "the file") if isinstance(source, dict) else (read_weights(source), Path(source).name)
+    if convert is not None:
+        found = convert(found)
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in found]
     if missing:
         raise InputError(
-            f"{Path(path).name} lacks {len(missing)} of {len(wanted)} weights, first {missing[0]!r}; give the file "
+            f"{place} lacks {len(missing)} of {len(wanted)} weights, first {missing[0]!r}; give the file "
             "of this backbone",
             code="weights",
         )
-    network.load_state_dict({name: _fitted(name, found[name], value.shape, path) for name, value in wanted.items()})
+    network.load_state_dict({name: _fitted(name, found[name], value.shape, place) for name, value in wanted.items()})
     return network
 
 
@@ -128,15 +132,15 @@ def read_weights(path):
         ) from error
 
 
-def _fitted(name, value, shape, path):
+def _fitted(name, value, shape, place):
     """Return a weight in the shape wanted, or say what is wrong with it."""
     if value.ndim == 4 and len(shape) == 4 and value.shape[1] == 3 and shape[1] == 1:
         # A grey image is three equal channels: the sum gives the answer that the colour network would give.
         value = value.sum(dim=1, keepdim=True)
     if value.shape != shape:
         raise InputError(
-            f"{name} in {Path(path).name} has shape {tuple(value.shape)}, the network's {tuple(shape)}", code="weights"
+            f"{name} in {place} has shape {tuple(value.shape)}, the network's {tuple(shape)}", code="weights"
         )
     if value.is_floating_point() and not torch.isfinite(value).all():
-        raise InputError(f"{name} in {Path(path).name} holds values that are not finite", code="weights")
+        raise InputError(f"{name} in {place} holds values that are not finite", code="weights")
     return value

@@ -1,0 +1,51 @@
+"""scan: a folder of images as one table."""
+
+import os
+
+from deepradiomics.cli._checks import check_file
+from deepradiomics.exceptions import InputError
+
+
+def scan(options):
+    """List the images, join the clinical sheet, write the table and say what was left out."""
+    from deepradiomics import archive
+
+    if options.output.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{options.output.name} ends in neither .csv nor .parquet", code="output")
+    if options.clinical is not None and not (options.patient and options.columns):
+        raise InputError("--clinical needs --patient and --columns, the columns to take", code="columns")
+    check_file(options.output, options.clinical, options.key)
+    table = archive.scan(
+        options.folder,
+        key=options.key,
+        progress=options.output.with_name(f"{options.output.name}.progress"),
+        pixels=not options.headers_only,
+        unpack=options.unpack,
+        patient_in_path=options.patient_in_path,
+        n_jobs=options.jobs,
+    )
+    for reason, count in table["left_out"].value_counts().items():
+        print(f"left out {count}: {reason}")
+    if options.clinical is not None:
+        joined = archive.join_clinical(
+            table, options.clinical, key=options.key, patient=options.patient, columns=options.columns
+        )
+        table = joined.table
+        for row in joined.without_image.itertuples():
+            print(f"row {row.row} of the sheet: {row.reason}")
+        for row in joined.double["row"]:
+            print(f"row {row} of the sheet: its patient has several rows, none was taken")
+        print(f"{len(joined.without_row)} patients without a row in the sheet")
+    start = options.output.absolute().parent
+    table["path"] = [os.path.relpath(path, start) for path in table["path"]]
+    if options.output.suffix == ".csv":
+        table.to_csv(options.output, index=False)
+    else:
+        table.to_parquet(options.output, index=False)
+    named, copies = int(table["path_identifies"].fillna(False).sum()), int(table["same_pixels_as"].notna().sum())
+    if named:
+        print(f"{named} paths hold a word of their patient: leave out the column path before the table leaves")
+    used = table["left_out"].isna()
+    n_patients = table.loc[used, "patient"].nunique()
+    print(f"{used.sum()} images of {n_patients} patients, {copies} copies: {options.output.name}")
+    return 0

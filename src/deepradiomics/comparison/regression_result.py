@@ -1,0 +1,251 @@
+"""What a comparison of predicted numbers gives: errors, agreement, tests, intervals of prediction, diagnoses."""
+
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from deepradiomics.comparison.result import INTERNAL, Comparison
+from deepradiomics.exceptions import InputError
+from deepradiomics.metrics.bootstrap import resampled_sums
+from deepradiomics.metrics.intervals import Interval, join_intervals
+from deepradiomics.metrics.regression import conformal_radius, measures_of_moments, moments
+from deepradiomics.metrics.roc import holm
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RegressionComparison:
+    """What :func:`compare_feature_sets` gives for numbers, such as the T-score.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        One row a feature set and row of a cohort: ``cohort``, ``features``, ``row``, ``patient``, ``repeat``, ``fold``,
+        ``y``, ``score`` (the prediction), ``low`` and ``high`` (95 % interval of prediction), ``n_features``.
+    inflation : float, default=1.0
+        Factor on the variance of cross-validated measures.
+    settings : dict, default=<factory>
+        How the comparison was made, in words.
+
+    Notes
+    -----
+    Intervals are percentiles of 2,000 resamples of patients; internal ones are stretched by the root of ``inflation``,
+    as areas are. An interval of prediction comes from the out-of-fold errors of the other folds (internal), or of all
+    folds (external), each patient counting once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from deepradiomics.comparison import compare_models
+    >>> X = pd.DataFrame({"age": np.random.default_rng(0).normal(65, 8, 100)})
+    >>> t_score = -0.05 * (X["age"] - 30) + np.random.default_rng(1).normal(0, 0.5, 100)
+    >>> comparison = compare_models({"age": LinearRegression()}, X, t_score, random_state=0)
+    >>> round(float(comparison.table["mae"].iloc[0]), 1)
+    0.4
+    """
+
+    predictions: pd.DataFrame
+    inflation: float = 1.0
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def table(self):
+        """DataFrame: (cohort, features) x mae, bias, limits of agreement, correlations, calibration, coverage, n."""
+        rows = []
+        for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
+            row = {"cohort": cohort, "features": features}
+            for name, values in measures_of_moments(self._drawn(part)).items():
+                row |= self._interval(values, cohort).columns(name)
+            row |= {"coverage": part["y"].between(part["low"], part["high"]).mean()}
+            row |= {"n": len(part) // part["repeat"].nunique(), "n_features": part["n_features"].mean()}
+            rows.append(row)
+        return pd.DataFrame(rows).set_index(["cohort", "features"])
+
+    @property
+    def tests(self):
+        """DataFrame: each pair of sets, difference of MAE over the same resampled patients, corrected after Holm."""
+        tables = []
+        for cohort, part in self.predictions.groupby("cohort", sort=False):
+            drawn = {
+                name: measures_of_moments(self._drawn(own))["mae"] for name, own in part.groupby("features", sort=False)
+            }
+            rows = []
+            for a, b in combinations(drawn, 2):
+                found = drawn[a] - drawn[b]
+                interval, values = self._interval(found, cohort), self._stretched(found, cohort)
+                below, n = int((values <= 0).sum()), len(values)
+                p_value = min(1.0, 2 * (1 + min(below, n - int((values < 0).sum()))) / (1 + n))
+                rows.append((cohort, a, b, drawn[a][0], drawn[b][0], interval, p_value))
+            table = pd.DataFrame(rows, columns=["cohort", "a", "b", "mae_a", "mae_b", "difference", "p_value"])
+            if rows:
+                tables.append(table.assign(p_holm=holm(table["p_value"])).set_index(["cohort", "a", "b"]))
+        return pd.concat(tables) if tables else pd.DataFrame()
+
+    def diagnosis(self, cut=-2.5):
+        """Return what a threshold on the prediction gives as a diagnosis.
+
+        Parameters
+        ----------
+        cut : float, default=-2.5
+            A value at or below the cut is the event, for measured and predicted values.
+
+        Returns
+        -------
+        Comparison
+            Of two classes, with areas, rates and tests; the call is a prediction at or below the cut.
+
+        Raises
+        ------
+        InputError
+            If no row, or every row, is at or below the cut.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        y = self.predictions["y"] <= cut
+        if y.nunique() < 2:
+            raise InputError(f"all values are on one side of {cut}; give another cut", code="two_classes")
+        columns = {"y": y.astype(int), "score": -self.predictions["score"], "threshold": -float(cut)}
+        found = self.predictions.drop(columns=["low", "high"]).assign(**columns)
+        found["call"] = found["score"] >= found["threshold"]
+        return Comparison(found, pd.DataFrame(), (f"above {cut}", f"up to {cut}"), self.inflation, self.settings)
+
+    def subgroups(self, labels, *, cohort=INTERNAL):
+        """Split one cohort by sex, age band or site, and see whether errors and intervals of prediction hold.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_rows,)
+            Subgroup of each row of the cohort's table.
+        cohort : str, default="internal"
+            Which cohort.
+
+        Returns
+        -------
+        DataFrame
+            (subgroup, features) x ``mae``, ``bias``, ``coverage`` of the 95 % intervals, ``n``.
+
+        Raises
+        ------
+        InputError
+            If there is not one label a row, or one is missing.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        part, labels = self.predictions[self.predictions["cohort"] == cohort], np.asarray(labels)
+        if labels.shape != (part["row"].nunique(),) or pd.isna(labels).any():
+            raise InputError(
+                f"labels of shape {labels.shape} for a cohort of {part['row'].nunique()} rows; give one a row, none "
+                "missing",
+                code="length",
+            )
+        error = part["score"] - part["y"]
+        inside = part["y"].between(part["low"], part["high"])
+        part = part.assign(subgroup=labels[part["row"]], mae=error.abs(), bias=error, coverage=inside)
+        groups = part.groupby(["subgroup", "features"], sort=False)
+        return groups[["mae", "bias", "coverage"]].mean().assign(n=groups["row"].nunique()).sort_index(level=0)
+
+    def plot_agreement(self, features, *, cohort=INTERNAL, ax=None):
+        """Draw the plot of Bland and Altman: difference against mean, with bias and limits of agreement.
+
+        Parameters
+        ----------
+        features : str
+            The feature set.
+        cohort : str, default="internal"
+            Which cohort.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+            The plot.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        if ax is None:
+            from matplotlib.pyplot import subplots
+
+            ax = subplots(layout="constrained")[1]
+        part = self.predictions.query("cohort == @cohort and features == @features and repeat == 0")
+        ax.plot((part["score"] + part["y"]) / 2, part["score"] - part["y"], ".", alpha=0.6)
+        row = self.table.loc[(cohort, features)]
+        for name, style in (("bias", "-"), ("limit_low", "--"), ("limit_high", "--")):
+            ax.axhline(row[name], color="0.3", linestyle=style, linewidth=1, label=f"{name} {row[name]:.2f}")
+        ax.set(xlabel="mean of predicted and measured", ylabel="predicted less measured", title=f"{features}, {cohort}")
+        ax.legend(fontsize="small", frameon=False)
+        return ax
+
+    def formatted(self):
+        """Return the table for readers: each estimate with its interval.
+
+        Returns
+        -------
+        DataFrame
+            Cells are `Interval`; ``table`` has the same as numbers.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        return join_intervals(self.table)
+
+    def __repr__(self):
+        return self.formatted().to_string()
+
+    def _repr_html_(self):
+        return self.formatted().to_html()
+
+    def _drawn(self, part):
+        values = moments(part["y"].to_numpy(), part["score"].to_numpy()) / part["repeat"].nunique()
+        return resampled_sums(values, part["patient"].to_numpy(), random_state=0)
+
+    def _stretched(self, values, cohort):
+        factor = np.sqrt(self.inflation) if cohort == INTERNAL else 1.0
+        return values[0] + factor * (values[1:] - values[0])
+
+    def _interval(self, values, cohort):
+        ends = (
+            np.nanquantile(self._stretched(values, cohort), [0.025, 0.975]) if np.isfinite(values[0]) else [np.nan] * 2
+        )
+        low, high = (float(end) for end in ends)
+        return Interval(float(values[0]), low, high)
+
+
+def add_intervals(predictions):
+    """Add the 95 % interval of each prediction, from errors on rows that the model was not fitted on.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        As of `RegressionComparison`, without ``low`` and ``high``.
+
+    Returns
+    -------
+    DataFrame
+        With both.
+
+    Examples
+    --------
+    See `RegressionComparison`.
+    """
+    radius = pd.Series(np.nan, index=predictions.index)
+    for _, own in predictions.groupby("features", sort=False):
+        internal = own[own["cohort"] == INTERNAL]
+        for (repeat, fold), tested in internal.groupby(["repeat", "fold"]):
+            rest = internal[(internal["repeat"] == repeat) & (internal["fold"] != fold)]
+            radius[tested.index] = conformal_radius(rest["score"] - rest["y"], rest["patient"])
+        first = internal[internal["repeat"] == 0]
+        outside = own.index[own["cohort"] != INTERNAL]
+        radius[outside] = conformal_radius(first["score"] - first["y"], first["patient"])
+    found = predictions.drop(columns="threshold")
+    return found.assign(low=found["score"] - radius, high=found["score"] + radius)

@@ -1,0 +1,243 @@
+"""What a comparison is about: classes, ordered or not, or numbers such as the T-score."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+from sklearn.base import is_classifier, is_regressor
+
+from deepradiomics.comparison.leakage import check_separating_columns
+from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.metrics._inputs import as_numbers, class_codes
+
+# Fewer different numbers than this are grades, and grades are classes.
+_FEWEST_NUMBERS = 10
+# Rank correlation from which on a column is the answer in another unit, and rows from which on that means something.
+_SAME, _ENOUGH_ROWS = 0.999, 20
+# Words that name the event; "Osteoporosis " counts as "osteoporosis".
+_EVENT_WORDS = {
+    *("1", "yes", "true", "case", "event", "positive", "pos", "abnormal", "disease", "diseased", "ill", "sick"),
+    *("fracture", "fractured", "osteoporosis", "osteoporotic", "malignant", "died", "dead"),
+}
+# Numbers are cut into so many parts of equal size, so that each fold holds low and high ones.
+_MOST_STRATA = 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """The kind of answer that all models of a comparison give.
+
+    Parameters
+    ----------
+    classes : tuple or None
+        The labels in their order; None for numbers.
+    ordered : bool, default=False
+        Whether the order of the classes means something.
+
+    Examples
+    --------
+    >>> from deepradiomics.comparison.target import Target
+    >>> Target(("normal", "osteopenia", "osteoporosis"), True).codes(["osteopenia", "normal"], "site B").tolist()
+    [1, 0]
+    """
+
+    classes: tuple | None
+    ordered: bool = False
+
+    def codes(self, y, cohort):
+        """Return the number of each label of another cohort, or its values as floats.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+            Labels or numbers.
+        cohort : str
+            Name of the cohort, for messages.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Numbers of classes, int, or values, float.
+
+        Raises
+        ------
+        InputError
+            If a label is none of the classes, or a number is missing.
+        """
+        if self.classes is None:
+            return _numbers(y, f"cohort {cohort!r}")
+        labels, known = np.asarray(y), np.asarray(self.classes)
+        if not np.isin(labels, known).all():
+            raise InputError(
+                f"cohort {cohort!r} has {len(labels)} rows and classes {pd.unique(labels)[:5].tolist()}; give one "
+                f"label a row, of the classes {list(self.classes)}",
+                code="external_labels",
+            )
+        order = np.argsort(known, kind="stable")
+        return order[np.searchsorted(known[order], labels)]
+
+    def strata(self, y, cv, groups):
+        """Return the class of each row by which folds are stratified; parts of equal size for numbers.
+
+        Parameters
+        ----------
+        y : array of shape (n_samples,)
+            Codes or numbers.
+        cv : int, splitter or iterable
+            Only a number of folds is stratified by numbers.
+        groups : array of shape (n_samples,) or None
+            Patients.
+
+        Returns
+        -------
+        int array of shape (n_samples,)
+            A number a row.
+        """
+        if self.classes is not None:
+            return y
+        if not isinstance(cv, int | np.integer):
+            return np.zeros(len(y), dtype=int)
+        # A patient with several rows counts with the mean, so that each part holds enough whole patients.
+        patients = np.arange(len(y)) if groups is None else groups
+        means = pd.Series(y).groupby(patients).mean()
+        n_strata = int(np.clip(len(means) // (2 * max(cv, 1)), 1, _MOST_STRATA))
+        ranks = means.rank(method="first") - 1
+        return (ranks * n_strata // len(means)).astype(int).loc[patients].to_numpy()
+
+    def check_columns(self, X, y, names=None):
+        """Refuse a column that is the answer in another form.
+
+        Parameters
+        ----------
+        X : DataFrame
+            The table that goes into a model.
+        y : array of shape (n_samples,)
+            Codes or numbers.
+        names : list of str, default=None
+            Columns to check; None checks all.
+
+        Raises
+        ------
+        LeakageError
+            If a column separates two classes, or one of several from all others, or ranks rows as the numbers do.
+        """
+        if self.classes is not None:
+            for code in range(len(self.classes)) if len(self.classes) > 2 else [1]:
+                check_separating_columns(X, (y == code).astype(int), names)
+            return
+        for name in X.columns if names is None else names:
+            column = pd.to_numeric(X[name], errors="coerce") if X[name].dtype.kind in "biuf" else None
+            known = None if column is None else column.notna().to_numpy()
+            if known is None or known.sum() < _ENOUGH_ROWS or column[known].nunique() < 2:
+                continue
+            if abs(spearmanr(column[known], y[known]).statistic) >= _SAME:
+                raise LeakageError(
+                    f"column {name!r} ranks the rows as y does; it is y in another unit or was made from it, so take "
+                    "it out of the model's columns",
+                    code="separating_column",
+                )
+
+
+def read_target(y, finals, event=None):
+    """Tell from labels and models what is compared, and number the labels.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels, an ordered `pandas.Categorical` where their order means something, or numbers.
+    finals : list of estimators
+        Last step of each model: classifiers, or regressors.
+    event : label, default=None
+        Which of two labels is the event, and so the last of the classes. None takes the last of an ordered
+        Categorical, the larger number, True, or a word such as "case" or "osteoporosis".
+
+    Returns
+    -------
+    target : Target
+        Classes, or numbers.
+    y : array of shape (n_samples,)
+        Number of each row's class, int, or its value, float.
+
+    Raises
+    ------
+    InputError
+        If the models are not all classifiers or all regressors, y does not suit them, or which of two words is the
+        event is neither said nor known.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from deepradiomics.comparison.target import read_target
+    >>> grades = pd.Categorical(["low", "high", "low"], ["low", "medium", "high"], ordered=True)
+    >>> read_target(grades, [LogisticRegression()])
+    (Target(classes=('low', 'high'), ordered=True), array([0, 1, 0]))
+    """
+    other = [final for final in finals if not (is_classifier(final) or is_regressor(final))]
+    if other:
+        raise InputError(
+            f"the last step of the model is a {type(other[0]).__name__}; it must be a classifier or a regressor",
+            code="no_classifier",
+        )
+    if event is not None and not all(map(is_classifier, finals)):
+        raise InputError(f"event is {event!r}, but numbers have no event; leave it out", code="event")
+    if all(map(is_regressor, finals)):
+        values = _numbers(y, "y")
+        n_different = len(np.unique(values))
+        if n_different < _FEWEST_NUMBERS:
+            raise InputError(
+                f"y holds {n_different} different number(s), which are classes; end the model in a classifier, or give "
+                "the measured values",
+                code="not_numbers",
+            )
+        return Target(None), values
+    if any(map(is_regressor, finals)):
+        raise InputError("some models are classifiers and some regressors; compare one kind", code="no_classifier")
+    labels = np.asarray(y)
+    classes, codes = class_codes(labels)
+    if labels.dtype.kind == "f" and len(classes) > 2 and not np.array_equal(labels, np.rint(labels)):
+        raise InputError(
+            f"y holds {len(classes)} different numbers and the model is a classifier; end it in a regressor, or turn "
+            "the numbers into classes by thresholds",
+            code="labels",
+        )
+    if len(classes) < 2:
+        raise InputError(
+            f"y holds {len(classes)} class(es), {classes.tolist()}; feature sets are compared on 2 or more",
+            code="two_classes",
+        )
+    dtype = getattr(y, "dtype", None)
+    ordered = isinstance(dtype, pd.CategoricalDtype) and bool(dtype.ordered)
+    if ordered:
+        classes = np.array([label for label in dtype.categories if label in set(classes.tolist())])
+        codes = pd.Categorical(labels, classes).codes.astype(int)
+    if event is not None or (len(classes) == 2 and not ordered):
+        second = _event_place(classes, event)
+        classes, codes = classes[[1 - second, second]], (codes == second).astype(int)
+    return Target(tuple(classes.tolist()), ordered), codes
+
+
+def _event_place(classes, event):
+    """Place (0 or 1) of the event among two sorted classes."""
+    found = classes.tolist()
+    if event is not None:
+        if event not in found or len(found) != 2:
+            raise InputError(f"event is {event!r}; it names one of two labels, here they are {found}", code="event")
+        return found.index(event)
+    if not any(isinstance(label, str) for label in found):
+        return 1
+    known = [str(label).strip().lower() in _EVENT_WORDS for label in found]
+    if sum(known) != 1:
+        raise InputError(
+            f"which of the labels {found} is the event is not known; name it: event={found[1]!r}", code="event"
+        )
+    return known.index(True)
+
+
+def _numbers(y, name):
+    values = as_numbers(y, f"the values of {name}")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise InputError(f"{name}: row {bad[0]} has no value ({len(bad)} such rows); leave them out", code="no_label")
+    return values

@@ -1,0 +1,114 @@
+"""How well two reviewers of the same radiographs agree: decisions, outlines, boxes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.metrics.agreement import weighted_kappa
+from deepradiomics.metrics.intervals import Interval
+from deepradiomics.metrics.overlap import dice
+from deepradiomics.reading import as_radiograph, read_label_map
+from deepradiomics.review.decisions import apply, read_decisions
+
+
+@dataclass(frozen=True)
+class ReviewAgreement:
+    """What two reviewers of the same radiographs agree on.
+
+    Parameters
+    ----------
+    kappa : Interval
+        Cohen's kappa of accepted or not, over the rows that both decided.
+    table : DataFrame
+        A row for each ``row`` and ``what`` (outline or box) that both kept: ``dice`` of outlines, ``distance`` of the
+        centres of boxes and ``turn`` between them in degrees; NaN where it does not apply.
+    decisions : DataFrame of shape (2, 2)
+        How many rows both, one or none accepted; rows are the first reviewer's.
+    unit : str
+        Of the distances: ``"mm"`` where every radiograph knows its spacing, else ``"pixels"``.
+    """
+
+    kappa: Interval
+    table: pd.DataFrame
+    decisions: pd.DataFrame
+    unit: str
+
+
+def agreement(table, first, second, *, image="radiograph", masks="mask", boxes="boxes"):
+    """Compare what two reviewers made of the same page.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_columns)
+        The table that the page was made from.
+    first, second : path
+        The exports of both reviewers.
+    image : str, default="radiograph"
+        Column of the radiographs.
+    masks : str, default="mask"
+        Column of label maps, if the table has one.
+    boxes : str, default="boxes"
+        Column of boxes, if the table has one.
+
+    Returns
+    -------
+    ReviewAgreement
+        Kappa of accepting, Dice of outlines and distance of boxes.
+
+    Raises
+    ------
+    InputError
+        If a file is not such an export or of other images, or there is no row that both decided.
+
+    Notes
+    -----
+    What neither corrected counts, too, with a Dice of 1 and a distance of 0; where nobody corrected anything, the
+    agreement of outlines is that of looking, not of drawing.
+    """
+    labels = read_decisions(first)["labels"]
+    one, other = (apply(table, path, image=image, masks=masks, boxes=boxes) for path in (first, second))
+    both = np.flatnonzero((one["decision"].notna() & other["decision"].notna()).to_numpy())
+    if not len(both):
+        raise InputError("there is no row that both reviewers decided; give two reviews of one page", code="no_rows")
+    accepted = [(frame["decision"].to_numpy()[both] == "accept").astype(int) for frame in (one, other)]
+    rows, known = [], True
+    for row in both:
+        radiograph = as_radiograph(table[image].iloc[row])
+        known &= radiograph.spacing is not None
+        rows += _outlines(row, *(frame[masks].iloc[row] if masks in frame else None for frame in (one, other)), labels)
+        rows += _boxes(row, *(frame[boxes].iloc[row] if boxes in frame else None for frame in (one, other)), radiograph)
+    pairs = pd.DataFrame(rows, columns=["row", "what", "dice", "distance", "turn", "pixels"])
+    if not known:
+        pairs["distance"] = pairs["pixels"]
+    words = ["accepted", "not accepted"]
+    counts = [[int(((accepted[0] == a) & (accepted[1] == b)).sum()) for b in (1, 0)] for a in (1, 0)]
+    return ReviewAgreement(
+        weighted_kappa(*accepted, weights="none"),
+        pairs.drop(columns="pixels"),
+        pd.DataFrame(counts, index=words, columns=words),
+        "mm" if known else "pixels",
+    )
+
+
+def _outlines(row, a, b, labels):
+    """Dice of each outline that both kept."""
+    if a is None or b is None:
+        return []
+    a, b = read_label_map(a), read_label_map(b)
+    codes = [code for code in range(1, len(labels) + 1) if (a == code).any() or (b == code).any()]
+    return [{"row": row, "what": labels[code - 1], "dice": dice(a == code, b == code)} for code in codes]
+
+
+def _boxes(row, a, b, radiograph):
+    """Distance of the centres, and the turn between them, of each box that both kept."""
+    found, spacing = [], radiograph.spacing or (np.nan, np.nan)
+    for name in [name for name in a or {} if name in (b or {})]:
+        gap = np.subtract(a[name].centre, b[name].centre)
+        # A box that is turned by half a turn is the same box.
+        turn = abs((a[name].angle - b[name].angle + 90) % 180 - 90)
+        found.append(
+            {"row": row, "what": name, "distance": np.hypot(*(gap * spacing)), "turn": turn, "pixels": np.hypot(*gap)}
+        )
+    return found

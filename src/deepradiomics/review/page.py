@@ -1,0 +1,249 @@
+"""Write the page: one HTML file, or a folder with the pictures beside it, that needs no server and no network."""
+
+import base64
+import json
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import pandas as pd
+
+from deepradiomics.exceptions import DeepRadiomicsError, InputError
+from deepradiomics.regions import FemurRegions, VertebraRegions
+from deepradiomics.review.cases import judge, read_case
+
+_SCRIPTS = ("geometry.js", "store.js", "drawing.js", "sheet.js", "pane.js", "tools.js", "view.js", "main.js")
+_THUMB_SIDE = 240
+_REASONS = ("not this body part", "fractured", "metal", "positioned badly", "cut off", "poor image")
+
+
+def review(  # noqa: PLR0913
+    table,
+    *,
+    output,
+    image="radiograph",
+    masks=None,
+    regions=None,
+    labels=("left", "right"),
+    names=None,
+    group=None,
+    site=None,
+    target=None,
+    flags=None,
+    confidence=None,
+    reasons=_REASONS,
+    max_side=1024,
+    title="Review of outlines",
+):
+    """Write a page on which every outline and box can be seen, judged and corrected.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_columns)
+        A row a radiograph.
+    output : path
+        A file ``.html``, which then holds all pictures, or a new folder with ``index.html`` and the pictures beside it,
+        which opens faster from some hundred radiographs on. A file is replaced.
+    image : str, default="radiograph"
+        Column of the radiographs: paths, arrays, `Radiograph` or None (left out).
+    masks : str or sequence of label maps, default=None
+        Outlines: a column, or one map (array, path or None) a row.
+    regions : str, sequence of dict, FemurRegions or VertebraRegions, default=None
+        Boxes: a column of dicts of name to `Box`, one dict (or None) a row, or a transformer, whose ``place`` is asked.
+    labels : sequence of str, default=("left", "right")
+        Names of the labels 1, 2 ... of the maps. Outlines named ``left`` and ``right`` are measured as femora.
+    names : str, default=None
+        Column of what to call each radiograph on the page; None calls them by their row. Never the patient.
+    group : str, default=None
+        Column that is equal in rows to be shown side by side, such as both views of a visit. It stays out of the page.
+    site, target : str, default=None
+        Columns of words to filter by.
+    flags : str, default=None
+        Column of comma-separated words, such as what a gate for images found.
+    confidence : str, default=None
+        Column of numbers from 0 to 1; None takes, of femora, how much the outline looks like an intact one.
+    reasons : sequence of str, default=("not this body part", "fractured", "metal", "positioned badly", "cut off", \
+"poor image")
+        Reasons to reject, at most nine.
+    max_side : int, default=1024
+        Longest side of the large pictures in pixels. Corrections are in pixels of the radiograph, whatever this is.
+    title : str, default="Review of outlines"
+        Heading of the page.
+
+    Returns
+    -------
+    Path
+        The page to open.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, an image or mask cannot be used, no row has an image, names are not unique, or the
+        output cannot be written.
+
+    Notes
+    -----
+    Doubt is 1 minus the product of 1 minus each of: 1 - confidence, at most 0.99; 0.3 a flag; (z - 2.5) / 5, from 0 to
+    0.9, of each measure and left-right difference that lies z robust standard deviations from the median of the cohort.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import deepradiomics as dr
+    >>> from deepradiomics.simulation import make_hips
+    >>> hips = make_hips(2, random_state=0)
+    >>> table = hips.data.assign(mask=hips.masks)
+    >>> with TemporaryDirectory() as folder:
+    ...     page = dr.review(table, masks="mask", regions=dr.FemurRegions(mask="mask"), output=Path(folder, "r.html"))
+    ...     page.name, "left_neck" in page.read_text()
+    ('r.html', True)
+    """
+    wanted = [image, names, group, site, target, flags, confidence]
+    _check_table(table, [name for name in [*wanted, masks, regions] if isinstance(name, str)])
+    if len(reasons) > 9:
+        raise InputError(f"there are {len(reasons)} reasons; at most nine have a key", code="reasons")
+    words = {key: None if name is None else table[name].to_numpy() for key, name in _words(names, site, target).items()}
+    output = Path(output)
+    single = output.suffix.lower() in (".html", ".htm")
+    if not (output.parent if single else output.absolute().parent).is_dir():
+        raise InputError(f"there is no folder for {output.name}; make it first", code="output")
+    pictures = None if single else output / "pictures"
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
+    outlines, boxes = cells_of(table, masks), _boxes(table, regions)
+    cases, shown = [], []
+    for row in range(len(table)):
+        try:
+            pair = read_case(row, table[image].iloc[row], outlines[row], boxes[row], labels)
+        except DeepRadiomicsError as error:
+            raise error.at(f"row {row}") from error
+        if pair is None:
+            continue
+        case, radiograph = pair
+        _add_known(case, table, flags, confidence)
+        cases.append(case)
+        # Pictures are made at once, so that one radiograph at a time is in memory.
+        shown.append(_pictures(radiograph, row, pictures, max_side))
+    if not cases:
+        raise InputError("no row has an image, so there is nothing to look at", code="image_missing")
+    judge(cases)
+    groups = pd.factorize(table[group])[0] if group is not None else None
+    content = [
+        _content(case, links, {key: values for key, values in words.items() if values is not None}, groups)
+        for case, links in zip(cases, shown, strict=True)
+    ]
+    if len({one["name"] for one in content}) < len(content):
+        raise InputError(f"column {names!r} has a name twice; give each radiograph its own", code="names")
+    page = output if single else output / "index.html"
+    page.write_text(_html(content, list(labels), list(reasons), title), encoding="utf-8")
+    return page
+
+
+def _words(names, site, target):
+    return {"name": names, "site": site, "class": target}
+
+
+def _check_table(table, columns):
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"the table is a pandas.DataFrame, not a {type(table).__name__}", code="table")
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise InputError(f"the table lacks the columns {missing}; it has {list(table.columns)}", code="columns")
+
+
+def cells_of(table, source):
+    """One cell a row from a column's name, a sequence or None; NaN counts as None."""
+    if source is None:
+        return [None] * len(table)
+    cells = list(table[source]) if isinstance(source, str) else list(source)
+    if len(cells) != len(table):
+        raise InputError(
+            f"there are {len(cells)} outlines or boxes for {len(table)} rows; give one a row", code="length"
+        )
+    return [None if cell is None or (pd.api.types.is_scalar(cell) and pd.isna(cell)) else cell for cell in cells]
+
+
+def _boxes(table, regions):
+    """Boxes of each row; those that a transformer cannot place are flagged by it, not here."""
+    if isinstance(regions, FemurRegions | VertebraRegions):
+        regions = list(regions.place(table))
+    return cells_of(table, regions)
+
+
+def _add_known(case, table, flags, confidence):
+    """Flags and confidence that the table knows."""
+    if flags is not None and not pd.isna(table[flags].iloc[case.row]):
+        case.flags += [flag.strip() for flag in str(table[flags].iloc[case.row]).split(",") if flag.strip()]
+    if confidence is not None and not pd.isna(table[confidence].iloc[case.row]):
+        case.confidence = float(table[confidence].iloc[case.row])
+
+
+def _pictures(radiograph, row, folder, max_side):
+    """Links of the small and the large picture: data in the page, or files beside it."""
+    from PIL import Image
+
+    pixels = radiograph.pixels
+    low, high = np.nanpercentile(pixels[:: max(pixels.shape[0] // 512, 1)], (0.1, 99.9))
+    gray = np.clip((np.nan_to_num(pixels) - low) * (255 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
+    links = {}
+    for kind, side, quality in (("thumb", _THUMB_SIDE, 55), ("picture", max_side, 70)):
+        picture = Image.fromarray(gray)
+        picture.thumbnail(
+            (side, side), Image.Resampling.BOX if max(gray.shape) > 2 * side else Image.Resampling.LANCZOS
+        )
+        stream = BytesIO()
+        picture.save(stream, format="WEBP", quality=quality, method=2)
+        if folder is None:
+            links[kind] = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+        else:
+            (folder / f"{kind}_{row:06d}.webp").write_bytes(stream.getvalue())
+            links[kind] = f"pictures/{kind}_{row:06d}.webp"
+    return links
+
+
+def _content(case, links, words, groups):
+    """What the page knows of a case."""
+    spacing = case.spacing
+    return {
+        "row": case.row,
+        "name": f"row {case.row}",
+        "image": case.image,
+        "height": case.shape[0],
+        "width": case.shape[1],
+        "spacing": spacing,
+        "aspect": spacing[1] / spacing[0] if spacing else 1.0,
+        "outlines": case.outlines,
+        "boxes": {
+            name: {key: round(float(getattr(box, key)), 3) for key in ("top", "left", "height", "width", "angle")}
+            for name, box in case.boxes.items()
+        },
+        "lines": case.lines,
+        "measures": {name: f"{value:.4g}" for name, value in case.measures.items() if np.isfinite(value)},
+        "flags": list(dict.fromkeys(case.flags)),
+        "doubt": round(case.doubt, 8),
+        "group": None if groups is None or groups[case.row] < 0 else int(groups[case.row]),
+        **{key: str(values[case.row]) for key, values in words.items() if not pd.isna(values[case.row])},
+        **links,
+    }
+
+
+def _html(cases, labels, reasons, title):
+    """The page as text."""
+    import hashlib
+    from html import escape
+
+    folder = files("deepradiomics.review") / "page"
+    read = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html", "style.css", *_SCRIPTS)}
+    # Decisions that a browser keeps belong to these images and this title.
+    page = hashlib.sha256(json.dumps([title, [(one["row"], one["image"]) for one in cases]]).encode()).hexdigest()[:16]
+    data = {"page": page, "labels": labels, "reasons": reasons, "cases": cases}
+    return Template(read["page.html"]).substitute(
+        title=escape(title),
+        style=read["style.css"],
+        # "<" would end the script where a name holds "</script>".
+        data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        scripts="\n".join(f"<script>\n{read[name]}</script>" for name in _SCRIPTS),
+    )

@@ -1,0 +1,172 @@
+"""Several classes and numbers: against scikit-learn, statsmodels, scipy, plain loops and simulation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy.stats import pearsonr
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import cohen_kappa_score, f1_score, mean_absolute_error, roc_auc_score
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from deepradiomics import compare_feature_sets
+from deepradiomics.comparison import ClassComparison, RegressionComparison, compare_models
+from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.metrics import bootstrap_interval, delong_test, regression_measures, wilsoncc
+
+NAMES = ["normal", "osteopenia", "osteoporosis"]
+
+
+def cohort(n=150, seed=0):
+    rng = np.random.default_rng(seed)
+    t_score = rng.normal(-1.7, 1.2, n)
+    table = pd.DataFrame({"age": -t_score + rng.normal(0, 1.0, n), "entropy": t_score + rng.normal(0, 2.0, n)})
+    words = np.array(NAMES)[(t_score < -1).astype(int) + (t_score <= -2.5)]
+    return table.assign(patient=np.arange(n) // 2 + 1000 * seed), words, t_score
+
+
+def model(final):
+    blocks = ColumnTransformer([("clinical", StandardScaler(), ["age"]), ("texture", StandardScaler(), ["entropy"])])
+    return make_pipeline(blocks, final)
+
+
+@pytest.fixture(scope="module")
+def three():
+    (X, words, _), (Z, other, _) = cohort(), cohort(80, 1)
+    y = pd.Categorical(words, NAMES, ordered=True)
+    return compare_feature_sets(model(LogisticRegression()), X, y, cv=3, external={"B": (Z, other)}, random_state=0)
+
+
+def test_probabilities_areas_and_calls_are_scikit_learns(three):
+    assert isinstance(three, ClassComparison)
+    X, words, _ = cohort()
+    own = three.predictions.query("cohort == 'internal' and features == 'TC'")
+    fold = own["fold"].to_numpy()
+    splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(3)]
+    expected = cross_val_predict(model(LogisticRegression()), X, words, cv=splits, method="predict_proba")
+    probability = own[[f"score {name}" for name in NAMES]].to_numpy()
+    np.testing.assert_allclose(probability, expected, atol=1e-10)
+    row = three.table.loc[("internal", "TC")]
+    assert row["auc"] == pytest.approx(roc_auc_score(words, expected, multi_class="ovr"))
+    for k, name in enumerate(NAMES):
+        assert row[f"auc {name}"] == pytest.approx(roc_auc_score(words == name, expected[:, k]))
+    calls = np.array(NAMES)[expected.argmax(axis=1)]
+    assert row["f1_macro"] == pytest.approx(f1_score(words, calls, average="macro"))
+    assert row["f1_weighted"] == pytest.approx(f1_score(words, calls, average="weighted"))
+    codes = [np.searchsorted(NAMES, part) for part in (words, calls)]
+    assert row["kappa"] == pytest.approx(cohen_kappa_score(*codes, weights="quadratic"))
+    assert row["accuracy_low"] == wilsoncc(int((calls == words).sum()), 150).low
+    table = three.confusion("TC")
+    assert table.loc["normal", "osteopenia"] == ((words == "normal") & (calls == "osteopenia")).sum()
+
+
+def test_the_macro_interval_and_test_are_those_of_a_bootstrap(three):
+    part = three.predictions.query("cohort == 'B'").sort_values("row")
+    columns = [f"score {name}" for name in NAMES]
+    a, b = (part.query(f"features == '{name}'")[columns].to_numpy() for name in ("C", "T"))
+    first = part.query("features == 'C'")
+
+    def gap(y, one, other):
+        return roc_auc_score(y, one, multi_class="ovr") - roc_auc_score(y, other, multi_class="ovr")
+
+    drawn = bootstrap_interval(
+        gap, first["y"].to_numpy(), a, b, groups=first["patient"].to_numpy(), n_resamples=400, random_state=0
+    )
+    test = three.tests.loc[("B", "macro", "C", "T")]
+    assert test["difference"].estimate == pytest.approx(drawn.estimate)
+    np.testing.assert_allclose([test["difference"].low, test["difference"].high], [drawn.low, drawn.high], atol=0.04)
+    own = delong_test(first["y"] == 2, a[:, 2], b[:, 2], groups=first["patient"])
+    assert three.tests.loc[("B", "osteoporosis", "C", "T"), "p_value"] == pytest.approx(own.p_value)
+
+
+def test_each_class_has_a_threshold_from_training_and_rates(three):
+    rates = three.by_class
+    assert list(rates.loc["internal"].loc["C"].index) == NAMES
+    own = three.predictions.query("cohort == 'internal' and features == 'C' and y == 2")
+    called = own["score osteoporosis"] >= own["threshold osteoporosis"]
+    assert rates.loc[("internal", "C", "osteoporosis"), "sensitivity"] == pytest.approx(called.mean())
+    assert own.groupby("fold")["threshold osteoporosis"].nunique().eq(1).all()
+    assert three.subgroups(np.arange(150) // 2 % 2)["n"].sum() == 150 * 3 * 3
+
+
+def test_few_patients_of_a_class_are_said():
+    X, words, _ = cohort(60)
+    rare = np.where(np.arange(60) < 8, "rare", np.where(words == "normal", "a", "b"))
+    found = compare_models({"lr": LogisticRegression()}, X, rare, cv=2, random_state=0)
+    assert "4 patient(s) of class rare, too few for a conclusion" in repr(found)
+
+
+def test_checkpoints_keep_all_classes(tmp_path):
+    X, words, _ = cohort()
+    runs = [compare_models({"lr": LogisticRegression()}, X, words, checkpoint=tmp_path, random_state=0) for _ in "ab"]
+    pd.testing.assert_frame_equal(runs[0].predictions, runs[1].predictions)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    (X, _, t_score), (Z, _, other) = cohort(), cohort(80, 1)
+    return compare_feature_sets(model(LinearRegression()), X, t_score, external={"B": (Z, other)}, random_state=0)
+
+
+def test_measures_of_numbers_are_statsmodels_and_scipys(numbers):
+    assert isinstance(numbers, RegressionComparison)
+    own = numbers.predictions.query("cohort == 'B' and features == 'TC'")
+    y, predicted = own["y"].to_numpy(), own["score"].to_numpy()
+    row = numbers.table.loc[("B", "TC")]
+    line = sm.OLS(y, sm.add_constant(predicted)).fit()
+    np.testing.assert_allclose([row["intercept"], row["slope"]], line.params)
+    assert row["pearson"] == pytest.approx(pearsonr(y, predicted).statistic)
+    assert row["mae"] == pytest.approx(mean_absolute_error(y, predicted))
+    gap = predicted - y
+    assert row["limit_high"] == pytest.approx(gap.mean() + 1.96 * gap.std(ddof=1))
+    lin = 2 * np.cov(y, predicted, ddof=0)[0, 1] / (y.var() + predicted.var() + gap.mean() ** 2)
+    assert row["concordance"] == pytest.approx(lin)
+    alone = regression_measures(y, predicted, random_state=0)["pearson"]
+    fisher = pearsonr(y, predicted).confidence_interval()
+    np.testing.assert_allclose([alone.low, alone.high], [fisher.low, fisher.high], atol=0.05)
+    assert float(row["mae_low"]) < row["mae"] < row["mae_high"]
+
+
+def test_a_worse_set_of_numbers_is_found_and_equal_ones_are_not(numbers):
+    tests = numbers.tests
+    assert tests.loc[("B", "C", "T"), "p_value"] < 0.05
+    X, _, t_score = cohort()
+    same = compare_models({"a": LinearRegression(), "b": LinearRegression()}, X, t_score, random_state=0)
+    assert same.tests["p_value"].iloc[0] == 1
+
+
+def test_numbers_give_a_diagnosis(numbers):
+    found = numbers.diagnosis(-2.5)
+    own = numbers.predictions.query("cohort == 'B' and features == 'C'")
+    row = found.table.loc[("B", "C")]
+    assert row["auc"] == pytest.approx(roc_auc_score(own["y"] <= -2.5, -own["score"]))
+    assert row["sensitivity"] == pytest.approx((own["score"] <= -2.5)[own["y"] <= -2.5].mean())
+
+
+def test_intervals_of_prediction_cover_new_patients():
+    held = []
+    for seed in range(60):
+        (X, _, t_score), (Z, _, other) = cohort(80, 2 * seed), cohort(80, 2 * seed + 1)
+        own = make_pipeline(ColumnTransformer([("clinical", StandardScaler(), ["age"])]), LinearRegression())
+        found = compare_feature_sets(own, X, t_score, external={"B": (Z, other)}, random_state=0)
+        held.append(found.table["coverage"])
+        assert found.subgroups(np.arange(80) % 2, cohort="B")["n"].sum() == 80
+    assert 0.93 <= np.mean([one.loc["internal"].iloc[0] for one in held]) <= 0.98
+    assert 0.93 <= np.mean([one.loc["B"].iloc[0] for one in held]) <= 0.98
+
+
+def test_refusals_of_classes_and_numbers():
+    X, words, t_score = cohort()
+    with pytest.raises(InputError, match="end it in a regressor"):
+        compare_feature_sets(model(LogisticRegression()), X, t_score)
+    with pytest.raises(InputError, match="end the model in a classifier"):
+        compare_feature_sets(model(LinearRegression()), X, np.arange(150) % 3)
+    with pytest.raises(InputError, match="compare one kind"):
+        compare_models({"a": LogisticRegression(), "b": LinearRegression()}, X, t_score)
+    with pytest.raises(LeakageError, match="ranks the rows as y does"):
+        compare_models({"a": LinearRegression()}, X.assign(bmd=np.exp(t_score)), t_score)
+    with pytest.raises(LeakageError, match="separates the classes"):
+        compare_models({"a": LogisticRegression()}, X.assign(t_score=t_score), words)

@@ -1,0 +1,95 @@
+"""Which class is the event, and patients under other names."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from deepradiomics.comparison import compare_models
+from deepradiomics.comparison.leakage import copies
+from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.harmonization import ComBat
+
+
+def table(n=60):
+    return pd.DataFrame(np.random.default_rng(0).normal(size=(n, 2)), columns=["a", "b"]), np.arange(n) % 2
+
+
+def compare(X, y, **options):
+    return compare_models({"m": LogisticRegression()}, X, y, cv=3, random_state=0, **options)
+
+
+@pytest.mark.parametrize(
+    ("labels", "event"),
+    [(["normal", "abnormal"], "abnormal"), (["control", "case"], "case"), ([False, True], True), ([0, 1], 1)],
+)
+def test_the_event_is_the_sick_class(labels, event):
+    X, y = table()
+    comparison = compare(X, np.array(labels)[y])
+    assert comparison.classes[1] == event
+    assert f"event: {event}" in repr(comparison)
+    np.testing.assert_array_equal(comparison.predictions["y"], y)
+
+
+def test_the_event_is_named_or_ordered_or_asked_for():
+    X, y = table()
+    words = np.array(["red", "blue"])[y]
+    with pytest.raises(InputError, match="event="):
+        compare(X, words)
+    named = compare(X, words, event="blue", external={"B": (X.iloc[:4] + 1, words[:4])})
+    np.testing.assert_array_equal(named.predictions.query("cohort == 'B'")["y"], y[:4])
+    ordered = pd.Series(pd.Categorical(words, categories=["blue", "red"], ordered=True))
+    assert compare(X, ordered).classes == ("blue", "red")
+    with pytest.raises(InputError, match="must be one of"):
+        compare(X, words, event="green")
+
+
+@pytest.mark.parametrize("name", ["pid", "subject", "PatientID", "mrn", "patient_id", "study_uid", "Patient", "index"])
+def test_patients_under_other_names(name):
+    X, y = table()
+    numbers = np.arange(60) // 2
+    X = X.set_index(pd.Index(numbers, name="mrn")) if name == "index" else X.assign(**{name: numbers})
+    with pytest.raises(LeakageError, match=r"rows 0 and 1|names the patient"):
+        compare(X, y)
+
+
+def test_equal_rows_are_one_patient_unless_said_otherwise():
+    y = np.arange(60) % 2
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 8))).add_prefix("x")
+    X.iloc[40] = X.iloc[5]
+    with pytest.raises(LeakageError, match="rows 5 and 40"):
+        compare(X, y)
+    assert len(compare(X, y, groups=range(60)).table) == 1
+    # Few values are equal by chance.
+    assert len(compare(X.round(), y).table) == 1
+
+
+@pytest.mark.parametrize(("one", "other"), [(7, 7.0), ("007", 7), ("P1", "p1 ")])
+def test_ids_that_are_written_differently(one, other):
+    X, y = table()
+    own = pd.Series([one, *(f"x{i}" for i in range(59))], dtype=object)
+    far = X.iloc[:2].assign(a=[5.0, 6.0], patient=pd.Series([other, "z"], dtype=object))
+    with pytest.raises(LeakageError, match="patients that X holds"):
+        compare(X.assign(patient=own), y, external={"B": (far, [0, 1])})
+
+
+def test_an_index_that_disagrees_is_refused():
+    X, y = table()
+    with pytest.raises(InputError, match=r"y.loc\[X.index\]"):
+        compare(X.sample(frac=1, random_state=0), pd.Series(y))
+    assert len(compare(X, pd.Series(y)).table) == 1
+
+
+def test_one_image_in_two_rows_of_a_patient_of_an_external_cohort():
+    film = np.random.default_rng(0).normal(size=(3, 32, 32))
+    tables = {"internal": pd.DataFrame({"film": [film[0]]}), "B": pd.DataFrame({"film": [film[1], film[1]]})}
+    assert len(copies(tables, None, {"B": np.array([0, 0])}).columns) == 6
+    with pytest.raises(LeakageError, match="third of X, y, groups"):
+        copies(tables, None, {"B": np.array([0, 1])})
+
+
+def test_combat_that_would_do_nothing_is_refused():
+    X, y = table()
+    with pytest.raises(InputError, match="site of each row"):
+        compare_models({"m": make_pipeline(ComBat(), LogisticRegression())}, X, y)

@@ -1,0 +1,183 @@
+"""What a file says about itself counts: files written byte by byte, or by another writer than the reader's library."""
+
+import struct
+import zlib
+
+import hostile
+import numpy as np
+import pytest
+from pydicom.uid import ExplicitVRLittleEndian
+
+from deepradiomics import read_radiograph
+from deepradiomics.exceptions import InputError
+from deepradiomics.reading import read_label_map
+
+GRAY = (np.arange(48 * 40).reshape(48, 40) * 33).astype(np.uint16)
+
+
+def png(path, row, bits, kind, *chunks, width=4):
+    """Write three equal rows."""
+    head = struct.pack(">IIBBBBB", width, 3, bits, kind, 0, 0, 0)
+    parts = [(b"IHDR", head), *chunks, (b"IDAT", zlib.compress((b"\0" + row) * 3)), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(hostile.png_chunk(*part) for part in parts))
+    return path
+
+
+def tiff(path, values, **options):
+    tifffile = pytest.importorskip("tifffile", reason="tifffile, another writer of TIFF, is not installed")
+    tifffile.imwrite(path, values, **options)
+    return path
+
+
+PALETTE = (b"PLTE", bytes([0, 0, 0, 128, 0, 0, 0, 128, 0, 9, 9, 9]))
+
+
+@pytest.mark.parametrize(
+    ("row", "bits", "kind", "chunks", "width", "wanted"),
+    [
+        (bytes([0b10100000]), 1, 0, [], 4, [1, 0, 1, 0]),
+        (bytes([0b00011011]), 2, 0, [], 4, [0, 1, 2, 3]),
+        (bytes([0x12, 0x3F]), 4, 0, [], 4, [1, 2, 3, 15]),
+        (bytes([0b00011011]), 2, 3, [PALETTE], 4, [0, 1, 2, 3]),
+        (bytes([0, 1, 2, 3]), 8, 3, [PALETTE], 4, [0, 1, 2, 3]),
+        (bytes([0, 1, 2, 255]), 8, 0, [(b"sBIT", b"\x07")], 4, [0, 1, 2, 255]),
+        (bytes([0, 1, 2, 255]), 8, 0, [(b"tRNS", b"\0\1")], 4, [0, 1, 2, 255]),
+        (struct.pack(">4H", 16, 65520, 32, 48), 16, 0, [(b"sBIT", b"\x0c")], 4, [16, 65520, 32, 48]),
+    ],
+)
+def test_png_labels_are_as_stored(tmp_path, row, bits, kind, chunks, width, wanted):
+    found = read_label_map(png(tmp_path / "a.png", row, bits, kind, *chunks, width=width))
+    assert found.tolist() == [wanted] * 3
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "u4", "f4"])
+def test_a_white_is_zero_tiff_is_inverted(tmp_path, kind):
+    values = (GRAY >> 8 if kind == "u1" else GRAY).astype(kind)
+    top = float(values.max()) if kind == "f4" else float(np.iinfo(kind).max)
+    found = read_radiograph(tiff(tmp_path / "a.tif", values, photometric="miniswhite")).pixels
+    assert np.array_equal(found, (top - values.astype(float)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "options", [{"bigtiff": True}, {"tile": (16, 16)}, {"byteorder": ">"}, {"compression": "zlib"}]
+)
+def test_every_layout_of_tiff_gives_the_same_picture(tmp_path, options):
+    assert np.array_equal(read_radiograph(tiff(tmp_path / "a.tif", GRAY, **options)).pixels, GRAY)
+
+
+def test_a_tiff_that_is_not_supported_is_named(tmp_path):
+    pair = np.dstack([GRAY, GRAY])
+    path = tiff(tmp_path / "a.tif", pair, photometric="minisblack", extrasamples=["unassalpha"])
+    with pytest.raises(InputError, match="gray and alpha"):
+        read_radiograph(path)
+    for kind in ("f8", "f2"):
+        with pytest.raises(InputError, match=f"{8 * int(kind[1])} bits .floats"):
+            read_radiograph(tiff(tmp_path / "a.tif", GRAY.astype(kind)))
+
+
+def test_a_thin_colored_mark_leaves_the_luminance(tmp_path):
+    path = png(tmp_path / "a.png", bytes([9, 9, 9, 100, 200, 50]), 8, 2, width=2)
+    with pytest.raises(InputError, match="color='luminance'"):
+        read_radiograph(path)
+    wanted = [9, 0.299 * 100 + 0.587 * 200 + 0.114 * 50]
+    assert read_radiograph(path, color="luminance").pixels[0] == pytest.approx(wanted, abs=1e-4)
+
+
+def nrrd(path, values, origin="(0,0)", layers=1):
+    lines = ["NRRD0004", "type: uint8", f"dimension: {2 + (layers > 1)}"]
+    size = f"{layers} " * (layers > 1) + f"{values.shape[1]} {values.shape[0]}"
+    none = "none " * (layers > 1)
+    kinds = "vector " * (layers > 1) + "domain domain"
+    lines += [f"sizes: {size}", "space dimension: 2", f"space directions: {none}(0.2,0) (0,0.2)", f"kinds: {kinds}"]
+    lines += [f"space origin: {origin}", "endian: little", "encoding: raw", "", ""]
+    path.write_bytes("\n".join(lines).encode() + values.astype(np.uint8).tobytes())
+    return path
+
+
+def test_a_mask_that_lies_elsewhere_is_refused(tmp_path):
+    image = nrrd(tmp_path / "a.nrrd", np.ones((5, 4)))
+    assert read_radiograph(image, mask=nrrd(tmp_path / "m.nrrd", np.ones((5, 4)))).mask.all()
+    with pytest.raises(InputError, match="another origin"):
+        read_radiograph(image, mask=nrrd(tmp_path / "m.nrrd", np.ones((5, 4)), origin="(7,0)"))
+
+
+def test_a_layer_is_chosen_not_taken(tmp_path):
+    layers = np.zeros((5, 4, 2))
+    layers[1, :, 0], layers[3, :, 1] = 1, 2
+    path = nrrd(tmp_path / "a.seg.nrrd", layers, layers=2)
+    with pytest.raises(InputError, match="2 layers"):
+        read_label_map(path)
+    for number in (0, 1):
+        assert np.array_equal(read_label_map(path, label_channel=number), layers[..., number])
+    with pytest.raises(InputError, match="layer 2"):
+        read_label_map(path, label_channel=2)
+
+
+def test_a_nifti_of_unknown_unit_has_no_spacing(tmp_path):
+    content = bytearray(hostile.nifti([40, 48], GRAY.tobytes()))
+    content[123] = 0
+    (tmp_path / "a.nii").write_bytes(content)
+    assert read_radiograph(tmp_path / "a.nii").spacing is None
+
+
+def dicom(path, values, **tags):
+    hostile.dicom(path, ExplicitVRLittleEndian, values.astype("<u2").tobytes(), *values.shape, **tags)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("tags", "given", "size", "source"),
+    [
+        (
+            {"PixelSpacing": [0.16, 0.16], "PixelSpacingCalibrationType": "GEOMETRY"},
+            1.25,
+            0.16,
+            "PixelSpacing, GEOMETRY",
+        ),
+        ({"PixelSpacing": [0.16] * 2, "ImagerPixelSpacing": [0.2] * 2}, None, 0.16, "PixelSpacing, calibrated"),
+        (
+            {"ImagerPixelSpacing": [0.2] * 2, "EstimatedRadiographicMagnificationFactor": 1.25},
+            1.1,
+            0.16,
+            "ImagerPixelSpacing / 1.25",
+        ),
+        (
+            {"ImagerPixelSpacing": [0.2] * 2, "DistanceSourceToDetector": 1000, "DistanceSourceToPatient": 800},
+            None,
+            0.16,
+            "ImagerPixelSpacing / 1.25",
+        ),
+        ({"ImagerPixelSpacing": [0.2] * 2}, 1.25, 0.16, "ImagerPixelSpacing / 1.25"),
+        ({"ImagerPixelSpacing": [0.2] * 2}, None, 0.2, "ImagerPixelSpacing"),
+    ],
+)
+def test_spacing_is_the_size_at_the_bone(tmp_path, tags, given, size, source):
+    found = read_radiograph(dicom(tmp_path / "a.dcm", GRAY, **tags), magnification=given)
+    assert found.spacing == pytest.approx((size, size))
+    assert found.spacing_source == found.mirrored().spacing_source == source
+    assert f"mm ({source})" in repr(found)
+
+
+def test_spacing_can_be_set_to_unknown(tmp_path):
+    path = dicom(tmp_path / "a.dcm", GRAY, PixelSpacing=[0, 0])
+    assert read_radiograph(path, spacing="unknown").spacing is None
+
+
+@pytest.mark.parametrize("interpretation", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_is_the_darkest_whatever_the_interpretation(tmp_path, interpretation):
+    stored = np.full((4, 6), 1000)
+    stored[0], stored[1] = 5, 500
+    tags = {"PixelPaddingValue": 4, "PixelPaddingRangeLimit": 6, "PhotometricInterpretation": interpretation}
+    path = tmp_path / "a.dcm"
+    hostile.dicom(path, ExplicitVRLittleEndian, stored.astype("<u2").tobytes(), 4, 6, **tags)
+    found = read_radiograph(path).pixels
+    assert (found[0] == found[1:].min()).all()
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"), [({"PixelRepresentation": None}, "lacks PixelRepresentation"), ({"WindowWidth": 0}, "width 0")]
+)
+def test_what_is_wrong_is_said(tmp_path, tags, message):
+    path = dicom(tmp_path / "a.dcm", GRAY, **({"WindowCenter": 5, "WindowWidth": 9} | tags))
+    with pytest.raises(InputError, match=message):
+        read_radiograph(path, voi=True)

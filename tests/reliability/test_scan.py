@@ -1,0 +1,238 @@
+"""A folder as hospitals export it becomes one table: what is in it, what was left out and why, and no name."""
+
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from pydicom import Dataset, dcmread
+
+from deepradiomics import archive, cli
+from deepradiomics.exceptions import InputError
+from deepradiomics.simulation import make_hips, write_dicom
+
+KEY = b"sixteen bytes and more"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two DICOM files of simulated hips, whose patients are p0 and p1."""
+    write_dicom(make_hips(2, random_state=0, image_shape=(64, 64)), tmp_path / "in")
+    for number, path in enumerate(sorted((tmp_path / "in").iterdir())):
+        change(path, PatientID=f"p{number}")
+    return tmp_path / "in"
+
+
+def change(path, **values):
+    dataset = dcmread(path)
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(path)
+
+
+def by_name(table):
+    return table.set_index(table["path"].map(lambda path: Path(path).name))
+
+
+def test_columns_come_from_the_header(folder):
+    change(
+        folder / "00000_radiograph.dcm",
+        PatientBirthDate="19400615",
+        AcquisitionDate="20200614",
+        PatientAge="079Y",
+        PatientWeight="61.5",
+        BodyPartExamined="HIP",
+        KVP="75",
+        ExposureInuAs=12500,
+        InstitutionName="Somewhere",
+        ImagerPixelSpacing=[0.2, 0.2],
+        PixelSpacing=[0.2, 0.2],
+        DistanceSourceToDetector="1200",
+        DistanceSourceToPatient="1000",
+    )
+    row = by_name(archive.scan(folder, key=KEY)).loc["00000_radiograph.dcm"]
+    assert row["age"] == 79  # a day before the eightieth birthday
+    assert (row["weight_kg"], row["kvp"], row["mas"], row["body_part"], row["view"]) == (61.5, 75, 12.5, "HIP", "AP")
+    assert row["magnification"] == pytest.approx(1.2)
+    assert row["row_mm"] == pytest.approx(0.2 / 1.2)
+    assert (row["spacing_source"], row["left_out"]) == ("detector / magnification", None)
+    assert len(row["site"]) == 16
+
+
+def test_ages_that_contradict_each_other_are_none(folder):
+    change(folder / "00000_radiograph.dcm", PatientBirthDate="19400615", StudyDate="20200614", PatientAge="012Y")
+    row = archive.scan(folder, key=KEY).iloc[0]
+    assert pd.isna(row["age"])
+    assert row["doubts"] == "age"
+
+
+def test_days_count_from_the_first_image_of_the_patient(folder):
+    change(folder / "00000_radiograph.dcm", PatientID="same", StudyDate="20200301")
+    change(folder / "00001_radiograph.dcm", PatientID="same", StudyDate="20200201")
+    table = archive.scan(folder, key=KEY)
+    assert table["days"].tolist() == [29, 0]  # 2020 was a leap year
+    assert table["patient"][0] == table["patient"][1]
+
+
+def test_what_is_no_image_says_why(folder):
+    whole = (folder / "00000_radiograph.dcm").read_bytes()
+    (folder / "IM0001").write_bytes(whole)
+    (folder / "cut").write_bytes(whole[:-500])
+    (folder / "letter.txt").write_text("Dear Sir")
+    (folder / "empty").touch()
+    change(folder / "00001_radiograph.dcm", Modality="CT")
+    Image.fromarray(np.arange(4096, dtype=np.uint8).reshape(64, 64)).save(folder / "hip.png")
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(folder / "colour.jpg")
+    table = by_name(archive.scan(folder, key=KEY))
+    assert table.loc["IM0001", "same_uid_as"] == table.loc["00000_radiograph.dcm", "image_id"]
+    assert table.loc["IM0001", "same_pixels_as"] == table.loc["00000_radiograph.dcm", "image_id"]
+    assert table.loc["hip.png", ["format", "rows", "bits", "left_out"]].tolist() == ["PNG", 64, 8, None]
+    left_out = table["left_out"].dropna().to_dict()
+    assert left_out == {
+        "00001_radiograph.dcm": "modality CT",
+        "colour.jpg": "colour picture",
+        "cut": left_out["cut"],
+        "empty": "empty file",
+        "letter.txt": "no image",
+    }
+
+
+def test_zip_files_are_unpacked_under_names_that_say_nothing(folder, tmp_path):
+    with zipfile.ZipFile(folder / "export.zip", "w") as packed:
+        packed.write(folder / "00000_radiograph.dcm", "Smith_Anna/IM1")
+        packed.writestr("bomb", bytes(2**22), zipfile.ZIP_DEFLATED)
+    assert archive.scan(folder, key=KEY)["left_out"].notna().sum() == 1
+    table = archive.scan(folder, key=KEY, unpack=tmp_path / "out")
+    copy = table[table["path"].str.contains("/out/")].iloc[0]
+    assert copy["left_out"] is None
+    assert copy["same_pixels_as"] == table["image_id"].iloc[0]
+    assert Path(copy["path"]).read_bytes() == (folder / "00000_radiograph.dcm").read_bytes()
+    assert "larger than its file can hold" in table["left_out"].dropna().iloc[0]
+
+
+def element(group, number, kind, value):
+    value += b" " * (len(value) % 2)
+    return struct.pack("<HH2sH", group, number, kind, len(value)) + value
+
+
+def test_a_dicomdir_names_what_is_missing(folder):
+    """Written byte by byte: one record with the name of a file that is not there."""
+    inner = element(0x0004, 0x1500, b"CS", b"IMAGES\\IM7")
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, len(inner)) + inner
+    body = struct.pack("<HH2sHI", 0x0004, 0x1220, b"SQ", 0, len(item)) + item
+    meta = element(2, 2, b"UI", b"1.2.840.10008.1.3.10").replace(b" ", b"\0")
+    meta += element(2, 0x10, b"UI", b"1.2.840.10008.1.2.1").replace(b" ", b"\0")
+    (folder / "DICOMDIR").write_bytes(
+        bytes(128) + b"DICM" + element(2, 0, b"UL", struct.pack("<I", len(meta))) + meta + body
+    )
+    left_out = by_name(archive.scan(folder, key=KEY))["left_out"].dropna()
+    assert left_out["IM7"] == "named by a DICOMDIR, and not there"
+    assert left_out["DICOMDIR"].startswith("DICOMDIR, the index")
+
+
+def test_pseudonyms_follow_from_the_key_alone(folder, tmp_path):
+    first, again = archive.scan(folder, key=KEY), archive.scan(folder, key=KEY, n_jobs=2)
+    pd.testing.assert_frame_equal(first, again)
+    other = archive.scan(folder, key=b"another key, just as long")
+    assert not set(first["patient"]) & set(other["patient"])
+    made = archive.scan(folder, key=tmp_path / "secret.key")
+    assert (tmp_path / "secret.key").stat().st_mode & 0o077 == 0
+    assert made["patient"].tolist() == archive.scan(folder, key=tmp_path / "secret.key")["patient"].tolist()
+    with pytest.raises(InputError, match="16 bytes"):
+        archive.scan(folder, key=b"short")
+
+
+def test_a_path_that_names_its_patient_is_marked(folder):
+    change(folder / "00000_radiograph.dcm", PatientName="Smith^Anna")
+    (folder / "smith").mkdir()
+    (folder / "00000_radiograph.dcm").rename(folder / "smith" / "1")
+    assert archive.scan(folder, key=KEY)["path_identifies"].tolist() == [False, True]
+
+
+def test_killed_and_resumed_equals_in_one_go(folder, tmp_path):
+    """A second process is killed after its first rows are on the disk; the next one does the rest only."""
+    content = (folder / "00000_radiograph.dcm").read_bytes()
+    for number in range(400):
+        (folder / f"copy{number:03d}").write_bytes(content)
+    store = tmp_path / "progress"
+    code = f"from deepradiomics import archive; archive.scan({str(folder)!r}, key={KEY!r}, progress={str(store)!r})"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    end = time.monotonic() + 60
+    while n_done(store) < 64 and time.monotonic() < end:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    before = n_done(store)
+    assert before >= 64
+    resumed = archive.scan(folder, key=KEY, progress=store)
+    pd.testing.assert_frame_equal(resumed, archive.scan(folder, key=KEY))
+    assert n_done(store) == len(resumed) == 402
+
+
+def n_done(store):
+    import sqlite3
+    from contextlib import closing
+
+    if not store.exists():
+        return 0
+    with closing(sqlite3.connect(store, timeout=10)) as opened:
+        try:
+            return opened.execute("SELECT count(*) FROM done").fetchone()[0]
+        except sqlite3.OperationalError:
+            return 0
+
+
+def test_a_sheet_with_semicolons_and_decimal_commas_is_joined(folder, tmp_path):
+    sheet = tmp_path / "sheet.csv"
+    text = "nr;name;t_score;fx\np0;Anna;-2,5;0\nnobody;Eva;1,0;1\np1;Ida;0,3;0\np1;Ida;0,4;0\n;Nn;1;1\n"
+    sheet.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    table = archive.scan(folder, key=KEY)
+    joined = archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t_score", "fx"])
+    assert joined.table["t_score"].iloc[0] == -2.5
+    assert pd.isna(joined.table["t_score"].iloc[1])
+    assert joined.double["row"].tolist() == [3, 4]
+    assert joined.without_image[["row", "reason"]].to_numpy().tolist() == [
+        [2, "no image"],
+        [5, "no number of a patient"],
+    ]
+    assert "Anna" not in joined.table.to_string()
+    with pytest.raises(InputError, match="lacks"):
+        archive.join_clinical(table, sheet, key=KEY, patient="number", columns=["t_score"])
+
+
+def test_lost_zeros_are_named(folder):
+    change(folder / "00000_radiograph.dcm", PatientID="00042")
+    sheet = pd.DataFrame({"nr": [42.0], "t": [1]})
+    joined = archive.join_clinical(archive.scan(folder, key=KEY), sheet, key=KEY, patient="nr", columns=["t"])
+    assert "3 more zeros" in joined.without_image["reason"][0]
+
+
+def test_patients_of_pictures_come_from_their_path(folder):
+    (folder / "p0").mkdir()
+    Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(folder / "p0" / "a.png")
+    table = archive.scan(folder, key=KEY, patient_in_path=r"^(p\d+)/")
+    assert table["patient"].value_counts().tolist() == [2, 1]
+
+
+def test_the_command_writes_the_table(folder, tmp_path, capsys):
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("nr;t_score\np0;-2,5\n")
+    arguments = ["scan", str(folder), "-o", str(tmp_path / "table.csv"), "--key", str(tmp_path / "key")]
+    assert cli.main([*arguments, "--clinical", str(sheet), "--patient", "nr", "--columns", "t_score"]) == 0
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert (tmp_path / table["path"][0]).is_file()
+    assert table["t_score"].iloc[0] == -2.5
+    assert "1 patients without a row" in capsys.readouterr().out
+
+
+def test_nested_sequences_do_not_come_out(folder):
+    region = Dataset()
+    region.CodeMeaning = "Hip of Smith"
+    change(folder / "00000_radiograph.dcm", PatientName="Smith^Anna", AnatomicRegionSequence=[region])
+    assert archive.scan(folder, key=KEY)["body_part"][0] is None
