@@ -25,12 +25,14 @@ _END, _TRUST_IN_END = (1.035, 0.343), 0.4
 class Neck:
     """The neck of a left femur.
 
-    ``axis`` is the unit vector from the head's centre along the neck, ``centre`` the middle of the narrowest
+    ``axis`` is the unit vector from the head's centre along the neck, ``seen_axis`` the same without what is expected
+    of a neck, by which its angle is measured, ``centre`` the middle of the narrowest
     cross-section and ``width`` its length in pixels, ``end`` the distance from the head's centre along the axis to the
     intertrochanteric line, ``saddle_depth`` how deep the outline dips between head and greater trochanter, in pixels.
     """
 
     axis: np.ndarray
+    seen_axis: np.ndarray
     centre: np.ndarray
     width: float
     end: float
@@ -42,7 +44,7 @@ def find_neck(outline, head, shaft):
     """Find the neck of a left femur between its head and its trochanters."""
     turn = np.deg2rad(180 - MEAN_ANGLE)
     expected = np.cos(turn) * shaft.axis + np.sin(turn) * lateral_axis(shaft.axis)
-    axis = _axis(outline, head, expected)
+    axis, seen_axis = _axes(outline, head, expected)
     saddle, trochanter, depth = _saddle(outline, head, shaft, axis)
     lesser_top = shaft.lesser_end - _LESSER_LENGTH * head.radius * shaft.axis
     seen = _where_line_crosses(head.centre, axis, trochanter, lesser_top)
@@ -59,14 +61,15 @@ def find_neck(outline, head, shaft):
         raise RegionError("no neck was found beside the head; is it a femur?", code="no_neck")
     narrowest = int(np.argmin(np.where(bone, width, np.inf)))
     centre = head.centre + along[narrowest] * axis + (above - below)[narrowest] / 2 * up
-    return Neck(axis, centre, float(width[narrowest]), float(end), saddle, depth)
+    return Neck(axis, seen_axis, centre, float(width[narrowest]), float(end), saddle, depth)
 
 
-def _axis(outline, head, expected):
-    """Unit vector from the head's centre along the middle of the neck.
+def _axes(outline, head, expected):
+    """Two unit vectors from the head's centre along the middle of the neck: steadied, and as it is seen.
 
     On circles round the head the neck is an arc of bone. The middles of these arcs are averaged, those of narrow arcs
-    the most: what is wide holds the greater trochanter. The expected direction counts like one narrow arc in three.
+    the most: what is wide holds the greater trochanter. In the first the expected direction counts like one narrow arc
+    in three, so that a box does not turn with each wave of the outline; angles are measured by the second.
     """
     up = np.array([-expected[1], expected[0]])
     offset = (outline.points - head.centre) / head.radius
@@ -87,8 +90,9 @@ def _axis(outline, head, expected):
         width = 2 * radius * np.sin(min(upper[nearest] - lower[nearest], np.pi) / 2)
         middles.append((upper[nearest] + lower[nearest]) / 2)
         weights.append(np.exp(-((max(width - _NARROW, 0) / _WIDER) ** 2)))
-    turn = float(np.dot(weights, middles) / (np.sum(weights) + _PRIOR * len(_CIRCLES)))
-    return np.cos(turn) * expected + np.sin(turn) * up
+    total, weight = np.dot(weights, middles), np.sum(weights)
+    turns = total / (weight + _PRIOR * len(_CIRCLES)), total / max(weight, 1e-9)
+    return tuple(np.cos(turn) * expected + np.sin(turn) * up for turn in turns)
 
 
 def _arcs(at, enters):
