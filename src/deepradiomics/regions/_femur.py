@@ -17,17 +17,17 @@ _MAX_STRETCH = 1.15
 # Median and robust standard deviation of intact femora, from the hand outlines of real radiographs on which the rules
 # were tuned ("Proximal Femur Fracture", CC BY 4.0), and the logistic curve that tells them from broken ones.
 _USUAL = {
-    "stretch": (-0.041, 0.118),
+    "stretch": (-0.039, 0.129),
     "residual": (0.032, 0.005),
-    "arc": (0.750, 0.056),
-    "neck_shaft_angle": (129.2, 6.6),
-    "neck_width": (1.515, 0.335),
-    "neck_end": (1.541, 0.263),
-    "lesser_level": (3.092, 0.375),
-    "shaft_width": (1.287, 0.122),
+    "arc": (0.750, 0.041),
+    "neck_shaft_angle": (129.3, 6.4),
+    "neck_width": (1.522, 0.253),
+    "neck_end": (1.537, 0.171),
+    "lesser_level": (3.092, 0.371),
+    "shaft_width": (1.286, 0.116),
     "bend": (0.004, 0.002),
 }
-_STEEPNESS, _EVEN_ODDNESS = 0.77, 2.15
+_STEEPNESS, _EVEN_ODDNESS = 1.07, 2.215
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class FoundFemur:
     @property
     def neck_shaft_angle(self):
         """In degrees; NaN where no shaft is seen."""
-        angle = np.degrees(np.arccos(np.clip(-self.neck.axis @ self.shaft.axis, -1, 1)))
+        angle = np.degrees(np.arccos(np.clip(-self.neck.seen_axis @ self.shaft.axis, -1, 1)))
         return float(angle) if self.shaft.seen else float("nan")
 
     @property
@@ -80,7 +80,7 @@ class FoundFemur:
         """How likely it is intact, 0 to 1."""
         found = self.measures
         away = np.array([(found[name] - usual) / spread for name, (usual, spread) in _USUAL.items()])
-        oddness = float(np.nanmean(np.clip(away, -5, 5) ** 2)) + ("two_components" in self.outline.flags)
+        oddness = float(np.nanmean(np.clip(away, -3, 3) ** 2)) + ("two_components" in self.outline.flags)
         return float(1 / (1 + np.exp(_STEEPNESS * (oddness - _EVEN_ODDNESS))))
 
 
@@ -123,8 +123,9 @@ def _check_is_femur(femur):
         )
     if femur.head.arc < 0.15 or not 0.6 * femur.head.radius < femur.outline.depth(femur.head.centre[None])[0]:
         raise RegionError("no round head was found; is it a femur, and is the side right?", code="no_head")
-    if femur.shaft.seen and femur.neck_shaft_angle < 80:
+    offset = (femur.shaft.point - femur.head.centre) @ lateral_axis(femur.shaft.axis) / femur.head.radius
+    if femur.shaft.seen and offset < -0.8:
         raise RegionError(
-            f"the neck-shaft angle would be {femur.neck_shaft_angle:.0f} degrees; is the side right?",
-            code="neck_shaft_angle",
+            f"the head would lie {-offset / 2:.0%} of its width on the lateral side of the shaft; is the side right?",
+            code="wrong_side",
         )

@@ -15,6 +15,7 @@ _FREE_DIRECTION, _FREE_HALF_ANGLE = np.deg2rad(-143.0), np.deg2rad(105.0)
 # How far a point of the outline may lie from a circle that it supports, as a share of the radius.
 _NEAR = 0.06
 _SECTORS = 36
+_MEDIAL_CRANIAL = np.array([-0.6, -0.8])
 # An arc is tried every so many points, 6 mm.
 _EVERY = 12
 
@@ -54,10 +55,10 @@ def find_head(outline):
     """
     centres, radii = _candidates(outline)
     sparse = outline.points[::8]
-    middle = sparse.mean(axis=0)
     score = _sectors(sparse, centres, radii).sum(axis=1) / _SECTORS
-    # A trochanter may be as round as a head, but it is not the medial and cranial one.
-    score = score + 0.35 * ((centres - middle) @ [-0.6, -0.8]) / outline.size
+    # A trochanter may be as round as a head, but the head is what lies farthest medially and cranially.
+    reach = (sparse @ _MEDIAL_CRANIAL).max()
+    score = score - 1.2 * np.abs(reach - centres @ _MEDIAL_CRANIAL - radii) / outline.size
     best = int(np.argmax(score))
     centre, radius = _refined(outline.points, centres[best], radii[best])
     centre, axes = _best_ellipse(outline.points[::2], centre, radius)

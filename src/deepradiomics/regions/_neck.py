@@ -13,20 +13,26 @@ MEAN_ANGLE = 127.0
 # The upper end of the lesser trochanter lies about 20 mm above its lower end, in radii of the head.
 _LESSER_LENGTH = 0.85
 _STEP = 1 / 24
-# How far from the mean angle a neck is sought.
-_LARGEST_TURN, _STEEP = np.deg2rad(50), np.deg2rad(30)
+# Circles round the head, in its radii; an arc up to 1.3 wide is a neck, half as good when 0.3 wider.
+_CIRCLES = np.linspace(1.1, 1.6, 11)
+_NARROW, _WIDER, _PRIOR = 1.3, 0.35, 0.3
+# The usual end (intercept in radii, slope) on the shaft's offset, fitted to hand outlines of intact femora, and the
+# share of what is seen beyond it that is believed.
+_END, _TRUST_IN_END = (1.035, 0.343), 0.4
 
 
 @dataclass(frozen=True)
 class Neck:
     """The neck of a left femur.
 
-    ``axis`` is the unit vector from the head's centre along the neck, ``centre`` the middle of the narrowest
+    ``axis`` is the unit vector from the head's centre along the neck, ``seen_axis`` the same without what is expected
+    of a neck, by which its angle is measured, ``centre`` the middle of the narrowest
     cross-section and ``width`` its length in pixels, ``end`` the distance from the head's centre along the axis to the
     intertrochanteric line, ``saddle_depth`` how deep the outline dips between head and greater trochanter, in pixels.
     """
 
     axis: np.ndarray
+    seen_axis: np.ndarray
     centre: np.ndarray
     width: float
     end: float
@@ -37,41 +43,64 @@ class Neck:
 def find_neck(outline, head, shaft):
     """Find the neck of a left femur between its head and its trochanters."""
     turn = np.deg2rad(180 - MEAN_ANGLE)
-    axis = np.cos(turn) * shaft.axis + np.sin(turn) * lateral_axis(shaft.axis)
+    expected = np.cos(turn) * shaft.axis + np.sin(turn) * lateral_axis(shaft.axis)
+    axis, seen_axis = _axes(outline, head, expected)
     saddle, trochanter, depth = _saddle(outline, head, shaft, axis)
     lesser_top = shaft.lesser_end - _LESSER_LENGTH * head.radius * shaft.axis
-    try:
-        return _followed(outline, head, axis, 0.0, (saddle, trochanter, lesser_top, depth))
-    except RegionError:
-        # In abduction or turned outwards the neck runs on almost straight into the shaft.
-        return _followed(outline, head, axis, -_STEEP, (saddle, trochanter, lesser_top, depth))
+    seen = _where_line_crosses(head.centre, axis, trochanter, lesser_top)
+    offset = (shaft.point - head.centre) @ lateral_axis(shaft.axis)
+    usual = _END[0] * head.radius + _END[1] * offset
+    # What is seen of the trochanters jumps with small changes of the outline; the offset does not.
+    end = usual + _TRUST_IN_END * float(np.clip(seen - usual, -0.4 * head.radius, 0.4 * head.radius))
+    up = np.array([-axis[1], axis[0]])
+    along = np.arange(0.95, max(end / head.radius, 1.3), _STEP) * head.radius
+    above, below = outline.to_outline(head.centre + along[:, None] * axis, up)
+    width = above + below
+    bone = np.isfinite(width) & (width > 0)
+    if bone.sum() < 3:
+        raise RegionError("no neck was found beside the head; is it a femur?", code="no_neck")
+    narrowest = int(np.argmin(np.where(bone, width, np.inf)))
+    centre = head.centre + along[narrowest] * axis + (above - below)[narrowest] / 2 * up
+    return Neck(axis, seen_axis, centre, float(width[narrowest]), float(end), saddle, depth)
 
 
-def _followed(outline, head, expected, angle, landmarks):
-    """The neck along an axis that follows its middle, begun at an angle to the expected one."""
-    saddle, trochanter, lesser_top, depth = landmarks
-    axis = np.cos(angle) * expected + np.sin(angle) * np.array([-expected[1], expected[0]])
-    for _ in range(6):
-        end = _where_line_crosses(head.centre, axis, trochanter, lesser_top)
-        stop = min((saddle - head.centre) @ axis, end)
-        along = np.arange(0.9 * head.radius, max(stop, 1.3 * head.radius), _STEP * head.radius)
-        spine = head.centre + along[:, None] * axis
-        above, below = outline.to_outline(spine, np.array([-axis[1], axis[0]]))
-        width = above + below
-        seen = np.isfinite(width) & (width > 0)
-        if (seen & (along >= head.radius)).sum() < 3:
-            raise RegionError("no neck was found beside the head; is it a femur?", code="no_neck")
-        beside = seen & (along >= head.radius)
-        narrow = beside & (width <= 1.12 * width[beside].min(initial=np.inf))
-        tilt = float(np.median((above[narrow] - below[narrow]) / 2 / along[narrow]))
-        angle = float(np.clip(angle + np.arctan(tilt), -_LARGEST_TURN, _LARGEST_TURN))
-        turned = np.cos(angle) * expected + np.sin(angle) * np.array([-expected[1], expected[0]])
-        if np.hypot(*(turned - axis)) < 1e-3:
-            break
-        axis = turned
-    narrowest = int(np.argmin(np.where(seen, width, np.inf)))
-    middle = spine[narrowest] + (above[narrowest] - below[narrowest]) / 2 * np.array([-axis[1], axis[0]])
-    return Neck(axis, middle, float(width[narrowest]), float(end), saddle, depth)
+def _axes(outline, head, expected):
+    """Two unit vectors from the head's centre along the middle of the neck: steadied, and as it is seen.
+
+    On circles round the head the neck is an arc of bone. The middles of these arcs are averaged, those of narrow arcs
+    the most: what is wide holds the greater trochanter. In the first the expected direction counts like one narrow arc
+    in three, so that a box does not turn with each wave of the outline; angles are measured by the second.
+    """
+    up = np.array([-expected[1], expected[0]])
+    offset = (outline.points - head.centre) / head.radius
+    distance, angle = np.hypot(*offset.T), np.arctan2(offset @ up, offset @ expected)
+    after, angle_after = np.roll(distance, -1), np.roll(angle, -1)
+    angle_after = angle + (angle_after - angle + np.pi) % (2 * np.pi) - np.pi
+    middles, weights = [], []
+    for radius in _CIRCLES:
+        crossing = np.flatnonzero((distance < radius) != (after < radius))
+        share = (radius - distance[crossing]) / (after[crossing] - distance[crossing])
+        at = angle[crossing] + share * (angle_after[crossing] - angle[crossing])
+        order = np.argsort(at)
+        at, enters = at[order], (after < radius)[crossing][order]
+        lower, upper = _arcs(at, enters)
+        if not len(lower):
+            continue
+        nearest = int(np.argmin(np.maximum(np.maximum(lower, -upper), 0)))
+        width = 2 * radius * np.sin(min(upper[nearest] - lower[nearest], np.pi) / 2)
+        middles.append((upper[nearest] + lower[nearest]) / 2)
+        weights.append(np.exp(-((max(width - _NARROW, 0) / _WIDER) ** 2)))
+    total, weight = np.dot(weights, middles), np.sum(weights)
+    turns = total / (weight + _PRIOR * len(_CIRCLES)), total / max(weight, 1e-9)
+    return tuple(np.cos(turn) * expected + np.sin(turn) * up for turn in turns)
+
+
+def _arcs(at, enters):
+    """Lower and upper ends of the arcs in the bone, from crossings sorted by angle; each ends where the next is."""
+    if len(at) < 2:
+        return np.empty(0), np.empty(0)
+    upper = np.append(at[1:], at[0] + 2 * np.pi)
+    return at[enters], upper[enters]
 
 
 def _saddle(outline, head, shaft, axis):

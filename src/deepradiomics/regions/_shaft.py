@@ -13,7 +13,8 @@ _WIDTHS = (0.6, 2.3)
 _BELOW_HEAD = 2.0
 # The lesser trochanter ends 79 mm below the head's centre, give or take a neck.
 _LESSER = (1.7, 4.7)
-_LESSER_MEAN = 3.3
+_LESSER_MEAN, _LESSER_SPREAD = 3.3, 0.6
+_SMOOTH = 0.12
 _AXIS_LENGTH = 1.9
 _LAST_LEVEL = 7.5
 _STEP = 1 / 24
@@ -130,17 +131,24 @@ class _Borders:
     def _lesser_end(self):
         """Number of the level where the lesser trochanter has run out, and whether it was seen.
 
-        The last place where the medial border falls towards the midline by more than 0.15, about 9 degrees: the distal
-        slope of the lesser trochanter, or where that is turned out of sight the end of the calcar.
+        The medial border falls towards the midline along the distal slope of the lesser trochanter, or where that is
+        turned out of sight along the end of the calcar, by more than 0.15, about 9 degrees. Where several stretches
+        fall so, the deeper fall nearer to the usual level is the trochanter: the others are waves of an outline.
         """
-        slope = np.gradient(ndimage.uniform_filter1d(self.medial, 7, mode="nearest"), _STEP * self.radius)
+        smooth = ndimage.gaussian_filter1d(self.medial, _SMOOTH / _STEP, mode="nearest")
+        slope = np.gradient(smooth, _STEP * self.radius)
         at_trochanter = (self.level > _LESSER[0] * self.radius) & (self.level < _LESSER[1] * self.radius)
         runs, n_runs = ndimage.label((slope < -0.15) & at_trochanter)
-        drop = ndimage.sum_labels(-slope, runs, np.arange(1, n_runs + 1)) * _STEP
-        # A fall of less than 0.08 radii, 2 mm, is the wave of an outline.
-        falling = np.flatnonzero(np.isin(runs, 1 + np.flatnonzero(drop > 0.08)))
-        if len(falling):
-            return int(falling[-1]), True
+        best, end = 0.0, -1
+        for run in range(1, n_runs + 1):
+            inside = np.flatnonzero(runs == run)
+            drop = -slope[inside].sum() * _STEP
+            away = (self.level[inside[-1]] / self.radius - _LESSER_MEAN) / _LESSER_SPREAD
+            weight = drop * np.exp(-(away**2) / 2)
+            if drop > 0.08 and weight > best:
+                best, end = weight, int(inside[-1])
+        if end >= 0:
+            return end, True
         return min(int(np.searchsorted(self.level, _LESSER_MEAN * self.radius)), len(self.level) - 1), False
 
     def _zone(self):
