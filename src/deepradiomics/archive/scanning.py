@@ -105,7 +105,7 @@ def scan(folder, *, key, progress=None, pixels=True, unpack=None, patient_in_pat
 
     Returns
     -------
-    DataFrame of shape (n_files, 31)
+    DataFrame of shape (n_files, 32)
         ``image_id``, ``path``, ``format``, ``patient`` (pseudonym), ``age`` in years at the image, ``sex``,
         ``height_m``, ``weight_kg``, ``body_part``, ``view``, ``laterality``, ``photometric``, ``rows``, ``columns``,
         ``bits``, ``row_mm`` and ``column_mm`` (at the bone where that is known), ``spacing_source``,
