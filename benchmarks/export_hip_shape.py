@@ -3,14 +3,16 @@
 ``python benchmarks/export_hip_shape.py llp26_dense_f16.npz src/deepradiomics/simulation/hip_shape.npz`` reads the lower
 limb model of the package musculoskeletal-models as dense surfaces (arrays ``pelvis_mean``, ``pelvis_modes``,
 ``pelvis_faces`` and the same of ``femur``, in mm) and writes 15 of its modes, with the vertices that are landmarks,
-which are found here on the mean shape, once.
+which are found here on the mean shape, once. ``--smoke`` fits the head of the shape that comes with the package.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
+
+from deepradiomics import simulation
 
 N_MODES = 15
 # Landmarks of the model's own mean shape in mm, from the same package: hip joint centres, epicondyles, spines.
@@ -69,7 +71,16 @@ def split(points, axis):
 
 
 def main():
-    dense, target = np.load(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dense", type=Path, nargs="?")
+    parser.add_argument("target", type=Path, nargs="?")
+    parser.add_argument("--smoke", action="store_true", help="only measure the head of the shipped shape")
+    arguments = parser.parse_args()
+    if arguments.smoke:
+        shipped = np.load(Path(simulation.__file__).parent / "hip_shape.npz")
+        print(f"head of {sphere(shipped['femur_mean'][shipped['head']])[1]:.1f} mm")
+        return
+    dense, target = np.load(arguments.dense), arguments.target
     pelvis, femur = dense["pelvis_mean"].astype(float), dense["femur_mean"].astype(float)
     head, centre, radius = on_sphere(femur, NAMED["head"], 27)
     sockets = {f"{side}_socket": on_sphere(pelvis, NAMED[f"{side}_socket"], 33) for side in ("left", "right")}

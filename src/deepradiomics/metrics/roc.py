@@ -79,7 +79,7 @@ def roc_auc_ci(y, score, level=0.95, *, groups=None):
     times ``min(area, 1 - area)`` is 10 or more, and then that of pROC. Below, the normal interval misses the truth too
     often, and the ends are the areas that a score test does not refuse: its variance is that of Newcombe's fifth
     method, and larger by the ratio of DeLong's to it where DeLong's is the larger one. Clustered rows of fewer than 30
-    patients of a class take quantiles of Student's t. ``benchmarks/statistics.py`` prints how often each covers. The
+    patients of a class take quantiles of Student's t. ``benchmarks/few_events.py`` prints how often each covers. The
     interval describes scores that were fixed before the rows were seen; cross-validated scores vary more (see
     :func:`deepradiomics.comparison.compare_feature_sets`).
 

@@ -1,6 +1,6 @@
 """How often intervals of areas cover the truth, and how often tests of two random scores call a difference.
 
-python benchmarks/statistics.py [--smoke]; seeds are printed with each line.
+python benchmarks/few_events.py [--smoke]; seeds are printed with each line.
 """
 
 import argparse
