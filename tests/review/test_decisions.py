@@ -8,7 +8,7 @@ import pytest
 
 import deepradiomics as dr
 from deepradiomics.exceptions import InputError
-from deepradiomics.review.cases import Case, fingerprint, judge, polygons_of
+from deepradiomics.review._cases import Case, fingerprint, judge, polygons_of
 from deepradiomics.simulation import make_hips
 
 

@@ -71,13 +71,13 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, ax=None)
             fontsize="small",
         )
     for geometry in geometries or []:
-        for line in geometry_lines(geometry):
+        for line in _geometry_lines(geometry):
             ax.plot(line[:, 1], line[:, 0], color="tab:olive", linewidth=1.0)
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     return ax
 
 
-def geometry_lines(geometry):
+def _geometry_lines(geometry):
     """Lines (n, 2) of rows and columns that show what was measured."""
     if hasattr(geometry, "corners"):
         return [geometry.corners[:2], geometry.corners[2:]]

@@ -10,7 +10,7 @@ from deepradiomics.metrics.agreement import weighted_kappa
 from deepradiomics.metrics.intervals import Interval
 from deepradiomics.metrics.overlap import dice
 from deepradiomics.reading import as_radiograph, read_label_map
-from deepradiomics.review.decisions import apply, read_decisions
+from deepradiomics.review.decisions import _read_decisions, apply
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def agreement(table, first, second, *, image="radiograph", masks="mask", boxes="
     What neither corrected counts, too, with a Dice of 1 and a distance of 0; where nobody corrected anything, the
     agreement of outlines is that of looking, not of drawing.
     """
-    labels = read_decisions(first)["labels"]
+    labels = _read_decisions(first)["labels"]
     one, other = (apply(table, path, image=image, masks=masks, boxes=boxes) for path in (first, second))
     both = np.flatnonzero((one["decision"].notna() & other["decision"].notna()).to_numpy())
     if not len(both):

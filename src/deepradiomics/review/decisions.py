@@ -9,8 +9,8 @@ from deepradiomics.annotations import _inside
 from deepradiomics.box import Box
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_label_map
-from deepradiomics.review.cases import fingerprint
-from deepradiomics.review.page import cells_of
+from deepradiomics.review._cases import fingerprint
+from deepradiomics.review.page import _cells_of
 
 _DECISIONS = ("", "accept", "reject", "flag")
 _MAX_BYTES = 2**28
@@ -60,7 +60,7 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
     >>> import numpy as np
     >>> import pandas as pd
     >>> import deepradiomics as dr
-    >>> from deepradiomics.review.cases import fingerprint
+    >>> from deepradiomics.review._cases import fingerprint
     >>> picture = dr.Radiograph(np.eye(4))
     >>> case = {"row": 0, "image": fingerprint(picture), "size": [4, 4], "decision": "accept", "reason": "",
     ...         "outlines": {"left": [[[1, 1], [3, 1], [3, 3], [1, 3]]]}, "boxes": {}}
@@ -72,10 +72,10 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
     >>> table["decision"][0], int(table["mask"][0].sum())
     ('accept', 4)
     """
-    content = read_decisions(path)
+    content = _read_decisions(path)
     if image not in table:
         raise InputError(f"the table lacks the column {image!r}; it has {list(table.columns)}", code="columns")
-    columns = {name: cells_of(table, name if name in table else None) for name in (masks, boxes)}
+    columns = {name: _cells_of(table, name if name in table else None) for name in (masks, boxes)}
     decisions, rejected = [None] * len(table), [None] * len(table)
     for case in content["cases"]:
         row, place = case["row"], f"{Path(path).name}, row {case['row']}"
@@ -105,7 +105,7 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
     return table.assign(**added, decision=_objects(decisions), rejected=_objects(rejected))
 
 
-def read_decisions(path):
+def _read_decisions(path):
     """Read and check an export; the content of the file."""
     path = Path(path)
     if not path.is_file() or path.stat().st_size > _MAX_BYTES:

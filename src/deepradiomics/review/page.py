@@ -12,7 +12,7 @@ import pandas as pd
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.regions import FemurRegions, VertebraRegions
-from deepradiomics.review.cases import judge, read_case
+from deepradiomics.review._cases import judge, read_case
 
 _SCRIPTS = ("geometry.js", "store.js", "drawing.js", "sheet.js", "pane.js", "tools.js", "view.js", "main.js")
 _THUMB_SIDE = 240
@@ -113,7 +113,7 @@ def review(  # noqa: PLR0913
     pictures = None if single else output / "pictures"
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
-    outlines, boxes = cells_of(table, masks), _boxes(table, regions)
+    outlines, boxes = _cells_of(table, masks), _boxes(table, regions)
     cases, shown = [], []
     for row in range(len(table)):
         try:
@@ -154,7 +154,7 @@ def _check_table(table, columns):
         raise InputError(f"the table lacks the columns {missing}; it has {list(table.columns)}", code="columns")
 
 
-def cells_of(table, source):
+def _cells_of(table, source):
     """One cell a row from a column's name, a sequence or None; NaN counts as None."""
     if source is None:
         return [None] * len(table)
@@ -170,7 +170,7 @@ def _boxes(table, regions):
     """Boxes of each row; those that a transformer cannot place are flagged by it, not here."""
     if isinstance(regions, FemurRegions | VertebraRegions):
         regions = list(regions.place(table))
-    return cells_of(table, regions)
+    return _cells_of(table, regions)
 
 
 def _add_known(case, table, flags, confidence):

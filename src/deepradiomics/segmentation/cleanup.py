@@ -60,7 +60,7 @@ def clean_up(labels, n_classes):
     cleaned = np.zeros(labels.shape, dtype=np.uint8)
     windows = dict(enumerate(ndimage.find_objects(labels.astype(np.uint8, copy=False), n_classes), start=1))
     windows = {code: window for code, window in windows.items() if window is not None}
-    pieces = {code: largest_piece(labels[window] == code) for code, window in windows.items()}
+    pieces = {code: _largest_piece(labels[window] == code) for code, window in windows.items()}
     for code, piece in pieces.items():
         cleaned[windows[code]][piece] = code
     for code, piece in pieces.items():
@@ -69,7 +69,7 @@ def clean_up(labels, n_classes):
     return cleaned
 
 
-def largest_piece(mask):
+def _largest_piece(mask):
     """Return the largest 4-connected piece of a bool mask (H, W); of equal ones the first; empty if the mask is."""
     pieces, n_pieces = ndimage.label(mask)
     if n_pieces <= 1:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from scipy import fft
 
 from deepradiomics.simulation.rays import path_length
@@ -170,6 +169,8 @@ def _places(beam, femur):
 
 def _fraction(x, y, strength, weave, rng):
     """Bone volume fraction inside the cortex by place on the mean femur, (H, W)."""
+    from deepradiomics.simulation._kernels import woven
+
     middle = 2 + 0.30 * (y + 20)  # the compressive group, from the calcar to the dome
     compressive = (
         _bell(x - middle, 11 + 0.1 * np.clip(20 - y, 0, None)) * _smooth((62 - y) / 25) * _smooth((y + 30) / 8)
@@ -189,33 +190,9 @@ def _fraction(x, y, strength, weave, rng):
     fraction = np.full(x.shape, 0.015, dtype=np.float32)
     for place, angle, amount, contrast, power in groups:
         lines = np.empty(x.shape, dtype=np.float32)
-        _woven(x, y, angle.astype(np.float32), tile, step, rng.uniform(0, 256, (_ANGLES, 2)), lines)
+        woven(x, y, angle.astype(np.float32), tile, step, rng.uniform(0, 256, (_ANGLES, 2)), lines)
         fraction += power * amount * place * (1 + contrast * (1 + 0.4 * power) * lines)
     return np.maximum(fraction, 0.004) * (1 - 0.93 * _smooth((y - 40) / 75))
-
-
-@njit(cache=True, nogil=True)
-def _woven(x, y, angle, tile, step, shifts, out):
-    """Read lines off a repeating tile that run along an angle at each pixel, blended between fixed directions."""
-    n, n_angles = len(tile), len(shifts)
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            position = angle[i, j] / np.pi * n_angles
-            first = int(np.floor(position))
-            share = position - first
-            total = 0.0
-            for k in range(2):
-                which = (first + k) % n_angles
-                turn = which * np.pi / n_angles
-                u = (np.cos(turn) * x[i, j] - np.sin(turn) * y[i, j]) / step + shifts[which, 0]
-                v = (np.sin(turn) * x[i, j] + np.cos(turn) * y[i, j]) / step + shifts[which, 1]
-                c, r = int(np.floor(u)), int(np.floor(v))
-                s, t = u - c, v - r
-                c0, r0, c1, r1 = c % n, r % n, (c + 1) % n, (r + 1) % n
-                read = (1 - t) * ((1 - s) * tile[r0, c0] + s * tile[r0, c1])
-                read += t * ((1 - s) * tile[r1, c0] + s * tile[r1, c1])
-                total += (share if k else 1 - share) * read
-            out[i, j] = total / np.sqrt(share * share + (1 - share) * (1 - share))
 
 
 def _window(beam, vertices):

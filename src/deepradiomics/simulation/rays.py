@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,8 @@ def path_length(beam, vertices, faces):
     >>> path_length(beam, corners, faces).round(2).max()
     np.float32(20.0)
     """
+    from deepradiomics.simulation._kernels import add_triangles
+
     away = np.asarray(vertices, dtype=np.float64) - beam.source
     # One over the distance is linear on the picture.
     nearness = -beam.source[1] / away[:, 1]
@@ -126,42 +127,8 @@ def path_length(beam, vertices, faces):
         ]
     )
     length = np.zeros(beam.shape)
-    _add_triangles(flat, np.ascontiguousarray(faces, dtype=np.int64), -beam.source[1], length)
+    add_triangles(flat, np.ascontiguousarray(faces, dtype=np.int64), -beam.source[1], length)
     x = beam.corner[0] + (np.arange(beam.shape[1]) + 0.5) * beam.spacing - beam.source[0]
     z = beam.corner[1] - (np.arange(beam.shape[0]) + 0.5) * beam.spacing - beam.source[2]
     oblique = np.sqrt(1 + (x**2 + z[:, None] ** 2) / beam.source[1] ** 2)
     return np.maximum(length * oblique, 0).astype(np.float32)
-
-
-@njit(cache=True, nogil=True)
-def _side(flat, a, b, x, y):
-    """On which side of the line through two corners a point lies; the same line gives the same number both ways."""
-    if a < b:
-        return (flat[b, 0] - flat[a, 0]) * (y - flat[a, 1]) - (flat[b, 1] - flat[a, 1]) * (x - flat[a, 0])
-    return -((flat[a, 0] - flat[b, 0]) * (y - flat[b, 1]) - (flat[a, 1] - flat[b, 1]) * (x - flat[b, 0]))
-
-
-@njit(cache=True, nogil=True)
-def _add_triangles(flat, faces, distance, length):
-    """Add the signed distance of each triangle to the pixels it covers."""
-    rows, columns = length.shape
-    for t in range(len(faces)):
-        a, b, c = faces[t]
-        area = _side(flat, a, b, flat[c, 0], flat[c, 1])
-        if area == 0:
-            continue
-        sign = 1.0 if area > 0 else -1.0
-        left = max(int(np.ceil(min(flat[a, 0], flat[b, 0], flat[c, 0]))), 0)
-        right = min(int(np.floor(max(flat[a, 0], flat[b, 0], flat[c, 0]))), columns - 1)
-        top = max(int(np.ceil(min(flat[a, 1], flat[b, 1], flat[c, 1]))), 0)
-        bottom = min(int(np.floor(max(flat[a, 1], flat[b, 1], flat[c, 1]))), rows - 1)
-        for i in range(top, bottom + 1):
-            for j in range(left, right + 1):
-                e0, e1, e2 = _side(flat, b, c, j, i), _side(flat, c, a, j, i), _side(flat, a, b, j, i)
-                # Exactly on an edge, the triangle that runs along it upwards in the order of corners has the pixel.
-                in0 = sign * e0 > 0 or (e0 == 0 and (b < c) == (sign > 0))
-                in1 = sign * e1 > 0 or (e1 == 0 and (c < a) == (sign > 0))
-                in2 = sign * e2 > 0 or (e2 == 0 and (a < b) == (sign > 0))
-                if in0 and in1 and in2:
-                    nearness = (e0 * flat[a, 2] + e1 * flat[b, 2] + e2 * flat[c, 2]) / (e0 + e1 + e2)
-                    length[i, j] += sign * (distance / nearness - distance)

@@ -11,7 +11,7 @@ from scipy import ndimage
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.regions import femur_geometry
-from deepradiomics.regions.display import geometry_lines
+from deepradiomics.regions.display import _geometry_lines
 
 # A measure so many robust standard deviations from the median of the cohort begins to raise doubt, and gets a flag.
 _DOUBT_FROM, _FLAG_FROM = 2.5, 3.5
@@ -119,7 +119,7 @@ def _measure(case, name, mask):
     case.measures[f"{name} neck-shaft angle (°)"] = geometry.neck_shaft_angle
     case.measures[f"{name} neck width ({unit})"] = geometry.neck_width / scale
     case.flags += [f"{name} {flag}" for flag in geometry.flags]
-    case.lines += [line[:, ::-1].round(1).tolist() for line in geometry_lines(geometry)]
+    case.lines += [line[:, ::-1].round(1).tolist() for line in _geometry_lines(geometry)]
     case.confidence = min(geometry.confidence, 1.0 if case.confidence is None else case.confidence)
 
 
