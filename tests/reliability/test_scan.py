@@ -206,6 +206,38 @@ def test_a_sheet_with_semicolons_and_decimal_commas_is_joined(folder, tmp_path):
         archive.join_clinical(table, sheet, key=KEY, patient="number", columns=["t_score"])
 
 
+def test_cells_beyond_the_header_shift_no_column(folder, tmp_path):
+    sheet, table = tmp_path / "sheet.csv", archive.scan(folder, key=KEY)
+    sheet.write_text("nr;age;t\np0;55;-1.0;\np1;60;-2.0;\n")
+    joined = archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t"])
+    assert joined.table["t"].tolist() == [-1.0, -2.0]
+    sheet.write_text("nr;age;t\np0;55;-1.0;7\np1;60;-2.0;8\n")
+    with pytest.raises(InputError, match="lines differ"):
+        archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t"])
+
+
+def test_messages_about_columns_hold_no_cell_and_the_number_stays_out(folder, tmp_path):
+    sheet, table = tmp_path / "sheet.csv", archive.scan(folder, key=KEY)
+    sheet.write_text("p0;Anna Smith;-1.0\np1;Eva;-2.0\n")
+    with pytest.raises(InputError, match="3 columns; it lacks") as caught:
+        archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t"])
+    assert "Anna" not in str(caught.value)
+    frame = pd.DataFrame({"nr": ["p0", "p1"], "row": [7, 8]})
+    with pytest.raises(InputError, match="take it out"):
+        archive.join_clinical(table, frame, key=KEY, patient="nr", columns=["nr"])
+    joined = archive.join_clinical(table, frame, key=KEY, patient="nr", columns=["row"])
+    assert joined.table["row"].tolist() == [7, 8]
+
+
+@pytest.mark.parametrize(("number", "cell"), [("123456789012345678", "123456789012345678"), ("42", "42.0")])
+def test_numbers_of_patients_keep_all_digits_beside_a_blank_cell(folder, tmp_path, number, cell):
+    change(folder / "00000_radiograph.dcm", PatientID=number)
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"nr,t\n{cell},1\n,2\n")
+    table = archive.scan(folder, key=KEY)
+    assert archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t"]).table["t"].iloc[0] == 1
+
+
 def test_lost_zeros_are_named(folder):
     change(folder / "00000_radiograph.dcm", PatientID="00042")
     sheet = pd.DataFrame({"nr": [42.0], "t": [1]})
