@@ -15,6 +15,7 @@ from pydicom import Dataset, dcmread
 
 from deepradiomics import archive, cli
 from deepradiomics.exceptions import InputError
+from deepradiomics.reading import read_radiograph
 from deepradiomics.simulation import make_hips, write_dicom
 
 KEY = b"sixteen bytes and more"
@@ -62,7 +63,37 @@ def test_columns_come_from_the_header(folder):
     assert row["magnification"] == pytest.approx(1.2)
     assert row["row_mm"] == pytest.approx(0.2 / 1.2)
     assert (row["spacing_source"], row["left_out"]) == ("detector / magnification", None)
+    assert archive.scan(folder, key=KEY, pixels=False)["row_mm"][0] == read_radiograph(row["path"]).spacing[0]
     assert len(row["site"]) == 16
+
+
+@pytest.mark.parametrize(
+    ("values", "source"),
+    [
+        ({"PixelSpacing": [0.1, 0.15], "ImagerPixelSpacing": [0.2, 0.2]}, "calibrated"),
+        ({"PixelSpacing": [0.1, 0.15], "PixelSpacingCalibrationType": "FIDUCIAL"}, "calibrated by fiducial"),
+        (
+            {"PixelSpacing": [0.2, 0.2], "EstimatedRadiographicMagnificationFactor": "1.25"},
+            "pixel spacing of unknown kind / magnification",
+        ),
+        ({"ImagerPixelSpacing": [0.2, 0.2], "EstimatedRadiographicMagnificationFactor": "7"}, None),
+    ],
+)
+def test_spacing_is_that_of_the_reader(folder, values, source):
+    path = folder / "00000_radiograph.dcm"
+    dataset = dcmread(path)
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "PixelSpacingCalibrationType"):
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    dataset.save_as(path)
+    change(path, **values)
+    row = archive.scan(folder, key=KEY).iloc[0]
+    assert row["spacing_source"] == source
+    if source is None:
+        assert row["left_out"] == "magnification makes no sense"
+        assert row[["row_mm", "magnification"]].isna().all()
+    else:
+        assert (row["row_mm"], row["column_mm"]) == read_radiograph(path).spacing
 
 
 def test_ages_that_contradict_each_other_are_none(folder):
@@ -121,7 +152,7 @@ def element(group, number, kind, value):
     return struct.pack("<HH2sH", group, number, kind, len(value)) + value
 
 
-def test_a_dicomdir_names_what_is_missing(folder):
+def test_a_dicomdir_names_what_is_missing(folder, tmp_path):
     """Written byte by byte: one record with the name of a file that is not there."""
     inner = element(0x0004, 0x1500, b"CS", b"IMAGES\\IM7")
     item = struct.pack("<HHI", 0xFFFE, 0xE000, len(inner)) + inner
@@ -131,7 +162,8 @@ def test_a_dicomdir_names_what_is_missing(folder):
     (folder / "DICOMDIR").write_bytes(
         bytes(128) + b"DICM" + element(2, 0, b"UL", struct.pack("<I", len(meta))) + meta + body
     )
-    left_out = by_name(archive.scan(folder, key=KEY))["left_out"].dropna()
+    left_out = by_name(archive.scan(folder, key=KEY, progress=tmp_path / "progress"))["left_out"].dropna()
+    assert b"IM7" not in (tmp_path / "progress").read_bytes()
     assert left_out["IM7"] == "named by a DICOMDIR, and not there"
     assert left_out["DICOMDIR"].startswith("DICOMDIR, the index")
 
@@ -153,6 +185,17 @@ def test_a_path_that_names_its_patient_is_marked(folder):
     (folder / "smith").mkdir()
     (folder / "00000_radiograph.dcm").rename(folder / "smith" / "1")
     assert archive.scan(folder, key=KEY)["path_identifies"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize("name", ["1234.dcm", "anna.dcm", "2021-03-04.dcm", "李.dcm", "mu\u0308ller_1.dcm", "hip.dcm"])
+def test_words_of_the_patient_are_found_in_names_of_files(folder, name):
+    path = folder / "00000_radiograph.dcm"
+    change(
+        path, SpecificCharacterSet="ISO_IR 192", PatientName="Anna^李^Müller", PatientID="1234", StudyDate="20210304"
+    )
+    path.rename(folder / name)
+    table = archive.scan(folder, key=KEY).set_index("path")
+    assert table.loc[str(folder / name), "path_identifies"] == (name != "hip.dcm")
 
 
 def test_killed_and_resumed_equals_in_one_go(folder, tmp_path):

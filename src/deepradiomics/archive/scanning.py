@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from deepradiomics.archive._crew import Crew
-from deepradiomics.archive._headers import describe
+from deepradiomics.archive._headers import describe, named_files
 from deepradiomics.archive._secrets import key_of, keyed, shift_of
 from deepradiomics.exceptions import InputError
 
@@ -150,7 +150,7 @@ def scan(folder, *, key, progress=None, pixels=True, unpack=None, patient_in_pat
         _check_pattern(patient_in_path)
     unpack = None if unpack is None else _made(unpack)
     work = partial(_described, folder=folder, key=key, pixels=pixels, unpack=unpack, pattern=patient_in_path)
-    setting = f"1 {pixels} {unpack is not None} {patient_in_path}"
+    setting = f"2 {pixels} {unpack is not None} {patient_in_path}"
     with closing(_open(progress)) as store:
         store.execute("CREATE TEMP TABLE seen (number INTEGER PRIMARY KEY, file TEXT, path TEXT)")
         store.execute("BEGIN")
@@ -293,9 +293,9 @@ def _table(store, folder, unpack):
     found = store.execute("SELECT path, rows FROM seen JOIN done USING (file) ORDER BY number")
     while piece := found.fetchmany(_PIECE):
         rows = [
-            row | {"path": str(unpack / row["_copy"] if "_copy" in row else folder / row.get("_path", path))}
+            row | {"path": str(place)}
             for path, own in piece
-            for row in json.loads(own)
+            for row, place in _placed(json.loads(own), folder / path, unpack)
         ]
         pieces.append(pd.DataFrame(rows).reindex(columns=[*_COLUMNS, "_uid", "_pixels", "_day"]))
     kept = [piece.dropna(axis="columns", how="all") for piece in pieces]
@@ -309,3 +309,17 @@ def _table(store, folder, unpack):
     table = table[_COLUMNS].astype(kinds | {"path_identifies": "boolean"})
     texts = table[_TEXTS]
     return table.assign(**texts.where(texts.notna(), None))
+
+
+def _placed(rows, path, unpack):
+    """Pair the rows of a file with the paths to show: its own, that of a copy, or what a DICOMDIR names."""
+    named = []
+    if any("_record" in row and "_copy" not in row for row in rows):
+        try:
+            named = named_files(path)
+        except Exception:  # noqa: BLE001 - it may have been damaged since it was listed
+            named = []
+    for row in rows:
+        number = row.get("_record", len(named))
+        own = path.parent.joinpath(*named[number]) if number < len(named) else path
+        yield row, unpack / row["_copy"] if "_copy" in row else own
