@@ -1,5 +1,6 @@
 """A folder as hospitals export it becomes one table: what is in it, what was left out and why, and no name."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -311,3 +312,41 @@ def test_nested_sequences_do_not_come_out(folder):
     region.CodeMeaning = "Hip of Smith"
     change(folder / "00000_radiograph.dcm", PatientName="Smith^Anna", AnatomicRegionSequence=[region])
     assert archive.scan(folder, key=KEY)["body_part"][0] is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_not_utf_8_and_pipes_are_left_out(folder, tmp_path):
+    Path(os.fsdecode(bytes(folder) + b"/h\xfcfte.dcm")).write_bytes((folder / "00000_radiograph.dcm").read_bytes())
+    os.mkfifo(folder / "pipe")
+    left_out = by_name(archive.scan(folder, key=KEY, progress=tmp_path / "progress"))["left_out"].dropna()
+    assert sorted(left_out.index) == ["h\\udcfcfte.dcm", "pipe"]
+    assert left_out.str.startswith("cannot be opened").all()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_zip_files_are_left_out(folder, tmp_path, method):
+    text = b"".join(b"%d " % (number * number) for number in range(500))
+    for number in range(30):
+        with zipfile.ZipFile(folder / f"{number:02d}.zip", "w", method) as packed:
+            packed.writestr("a", text)
+        content = bytearray((folder / f"{number:02d}.zip").read_bytes())
+        content[31 + number :: 40] = bytes(len(content[31 + number :: 40]))
+        (folder / f"{number:02d}.zip").write_bytes(content)
+    table = archive.scan(folder, key=KEY, unpack=tmp_path / "out")
+    assert table["left_out"].notna().sum() == 30
+
+
+def test_headers_with_several_rows_are_damaged(folder):
+    path = folder / "00000_radiograph.dcm"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(element(0x28, 0x10, b"US", b"\x40\0"), element(0x28, 0x10, b"US", b"\x40\0\x40\0")))
+    assert archive.scan(folder, key=KEY)["left_out"][0] == "damaged header (TypeError)"
+    frames = element(0x28, 8, b"IS", b"1\\1") + element(0x28, 0x10, b"US", b"\x40\0")
+    path.write_bytes(whole.replace(element(0x28, 0x10, b"US", b"\x40\0"), frames))
+    assert archive.scan(folder, key=KEY)["left_out"][0] == "damaged header (TypeError)"
+
+
+def test_a_group_of_the_path_that_is_not_there_is_no_patient(folder):
+    Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(folder / "a.png")
+    table = by_name(archive.scan(folder, key=KEY, patient_in_path=r"^(p\d+/)?"))
+    assert table.loc["a.png", "patient"] is None

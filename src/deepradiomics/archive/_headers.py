@@ -107,13 +107,17 @@ def describe(path, shown, key, pixels, patient_in_path=None):
     """
     row = {"image_id": keyed(key, "image", shown), "path_identifies": None}
     match = re.search(patient_in_path, shown) if patient_in_path else None
-    if match:
-        row["patient"] = keyed(key, "patient", match.group(1).strip())
+    number = (match.group(1) or "").strip() if match else ""
+    if number:
+        row["patient"] = keyed(key, "patient", number)
     more = []
     try:
         # Words of other libraries may hold cells of the header.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if path.exists() and not path.is_file():
+                # To open a pipe would wait for somebody to write to it.
+                raise OSError
             with path.open("rb") as stream:
                 head = stream.read(352)
             if head[128:132] == b"DICM" or head.startswith(_GROUPS):
@@ -158,19 +162,23 @@ def _dicom(path, shown, key, row):
             return _missing(path, shown, key)
         _identify(data, shown, key, row)
         _measure(data, row)
+        if reason := _unusable(data):
+            row["left_out"] = reason
     except DeepRadiomicsError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever pydicom raises on a broken header is the reason of this row
         row["left_out"] = f"damaged header ({type(error).__name__})"
-        return []
+    return []
+
+
+def _unusable(data):
+    """Why a DICOM file is no radiograph, or None."""
     modality = _text(data, "Modality").upper()
     if "Rows" not in data or "Columns" not in data:
-        row["left_out"] = _REASONS["no_pixels"]
-    elif modality not in _RADIOGRAPHS:
-        row["left_out"] = f"modality {modality if re.fullmatch('[A-Z0-9]{2,5}', modality) else 'unknown'}"
-    elif int(data.get("NumberOfFrames", 1) or 1) > 1:
-        row["left_out"] = _REASONS["volume"]
-    return []
+        return _REASONS["no_pixels"]
+    if modality not in _RADIOGRAPHS:
+        return f"modality {modality if re.fullmatch('[A-Z0-9]{2,5}', modality) else 'unknown'}"
+    return _REASONS["volume"] if int(data.get("NumberOfFrames", 1) or 1) > 1 else None
 
 
 def named_files(path):
@@ -242,7 +250,9 @@ def _measure(data, row):
     """Add what is a number, and the photometric interpretation."""
     photometric = _text(data, "PhotometricInterpretation")
     row["photometric"] = photometric if re.fullmatch("[A-Z0-9_ ]{1,16}", photometric) else None
-    row["rows"], row["columns"], row["bits"] = data.get("Rows"), data.get("Columns"), data.get("BitsStored")
+    row |= {
+        name: _whole(data, word) for name, word in (("rows", "Rows"), ("columns", "Columns"), ("bits", "BitsStored"))
+    }
     numbers = {"height_m": "PatientSize", "weight_kg": "PatientWeight", "kvp": "KVP", "exposure_index": "ExposureIndex"}
     row |= {name: _number(data, keyword) for name, keyword in numbers.items()}
     tube, time = _number(data, "XRayTubeCurrent"), _number(data, "ExposureTime")
@@ -285,6 +295,15 @@ def _number(data, keyword):
     except (TypeError, ValueError):
         return None
     return number if 0 < number < float("inf") else None
+
+
+def _whole(data, keyword):
+    """A whole number as a 32-bit tag holds it, or None; several are an error."""
+    value = data.get(keyword)
+    number = None if value in (None, "") else int(value)
+    if number is not None and not 0 <= number < 2**32:
+        raise ValueError
+    return number
 
 
 def _text(data, keyword):

@@ -217,12 +217,25 @@ def _files(folder, unpack, progress):
             if path.absolute() in own:
                 continue
             shown = path.relative_to(folder).as_posix()
+            if not _is_text(shown):
+                # Neither the file of the progress nor a table can hold it; under this name nothing can be opened.
+                yield shown.encode("utf-8", "backslashreplace").decode(), f"{shown} nowhere"
+                continue
             try:
                 status = path.stat()
             except OSError:
                 yield shown, f"{shown} nowhere"
             else:
                 yield shown, f"{shown} {status.st_size} {status.st_mtime_ns}"
+
+
+def _is_text(path):
+    """Whether a path can be written as UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _tasks(missing):
@@ -237,7 +250,7 @@ def _described(rows, *, folder, key, pixels, unpack, pattern):
     found = []
     for shown in rows["path"]:
         path = folder / shown
-        if path.is_file() and zipfile.is_zipfile(path):
+        if _is_zip(path):
             described = _unpacked(path, shown, key, pixels, unpack, pattern)
         else:
             described = describe(path, shown, key, pixels, pattern)
@@ -246,6 +259,15 @@ def _described(rows, *, folder, key, pixels, unpack, pattern):
             row["_day"] = day + shift_of(key, patient) if day and patient else None
         found.append(described)
     return found
+
+
+def _is_zip(path):
+    try:
+        return path.is_file() and zipfile.is_zipfile(path)
+    except OSError:
+        return False
+    except Exception:  # noqa: BLE001 - it is a zip file, and damaged
+        return True
 
 
 def _unpacked(path, shown, key, pixels, unpack, pattern):
@@ -271,9 +293,9 @@ def _unpacked(path, shown, key, pixels, unpack, pattern):
                 copy = unpack / f"{own['image_id']}{suffix or '.img'}"
                 copy.write_bytes(archive.read(member))
                 rows += [row | {"_copy": copy.name} for row in describe(copy, name, key, pixels, pattern)]
-    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 - zipfile and what it unpacks with raise what they like on a damaged file
         rows.append(whole | {"left_out": f"zip file that cannot be unpacked ({type(error).__name__})"})
-    return rows
+    return rows or [whole | {"left_out": "zip file without files"}]
 
 
 def _keep(store, bar, task, found):
