@@ -1,5 +1,6 @@
 """A folder as hospitals export it becomes one table: what is in it, what was left out and why, and no name."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pydicom import Dataset, dcmread
 
 from deepradiomics import archive, cli
 from deepradiomics.exceptions import InputError
+from deepradiomics.reading import read_radiograph
 from deepradiomics.simulation import make_hips, write_dicom
 
 KEY = b"sixteen bytes and more"
@@ -62,7 +64,37 @@ def test_columns_come_from_the_header(folder):
     assert row["magnification"] == pytest.approx(1.2)
     assert row["row_mm"] == pytest.approx(0.2 / 1.2)
     assert (row["spacing_source"], row["left_out"]) == ("detector / magnification", None)
+    assert archive.scan(folder, key=KEY, pixels=False)["row_mm"][0] == read_radiograph(row["path"]).spacing[0]
     assert len(row["site"]) == 16
+
+
+@pytest.mark.parametrize(
+    ("values", "source"),
+    [
+        ({"PixelSpacing": [0.1, 0.15], "ImagerPixelSpacing": [0.2, 0.2]}, "calibrated"),
+        ({"PixelSpacing": [0.1, 0.15], "PixelSpacingCalibrationType": "FIDUCIAL"}, "calibrated by fiducial"),
+        (
+            {"PixelSpacing": [0.2, 0.2], "EstimatedRadiographicMagnificationFactor": "1.25"},
+            "pixel spacing of unknown kind / magnification",
+        ),
+        ({"ImagerPixelSpacing": [0.2, 0.2], "EstimatedRadiographicMagnificationFactor": "7"}, None),
+    ],
+)
+def test_spacing_is_that_of_the_reader(folder, values, source):
+    path = folder / "00000_radiograph.dcm"
+    dataset = dcmread(path)
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "PixelSpacingCalibrationType"):
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    dataset.save_as(path)
+    change(path, **values)
+    row = archive.scan(folder, key=KEY).iloc[0]
+    assert row["spacing_source"] == source
+    if source is None:
+        assert row["left_out"] == "magnification makes no sense"
+        assert row[["row_mm", "magnification"]].isna().all()
+    else:
+        assert (row["row_mm"], row["column_mm"]) == read_radiograph(path).spacing
 
 
 def test_ages_that_contradict_each_other_are_none(folder):
@@ -121,7 +153,7 @@ def element(group, number, kind, value):
     return struct.pack("<HH2sH", group, number, kind, len(value)) + value
 
 
-def test_a_dicomdir_names_what_is_missing(folder):
+def test_a_dicomdir_names_what_is_missing(folder, tmp_path):
     """Written byte by byte: one record with the name of a file that is not there."""
     inner = element(0x0004, 0x1500, b"CS", b"IMAGES\\IM7")
     item = struct.pack("<HHI", 0xFFFE, 0xE000, len(inner)) + inner
@@ -131,7 +163,8 @@ def test_a_dicomdir_names_what_is_missing(folder):
     (folder / "DICOMDIR").write_bytes(
         bytes(128) + b"DICM" + element(2, 0, b"UL", struct.pack("<I", len(meta))) + meta + body
     )
-    left_out = by_name(archive.scan(folder, key=KEY))["left_out"].dropna()
+    left_out = by_name(archive.scan(folder, key=KEY, progress=tmp_path / "progress"))["left_out"].dropna()
+    assert b"IM7" not in (tmp_path / "progress").read_bytes()
     assert left_out["IM7"] == "named by a DICOMDIR, and not there"
     assert left_out["DICOMDIR"].startswith("DICOMDIR, the index")
 
@@ -153,6 +186,17 @@ def test_a_path_that_names_its_patient_is_marked(folder):
     (folder / "smith").mkdir()
     (folder / "00000_radiograph.dcm").rename(folder / "smith" / "1")
     assert archive.scan(folder, key=KEY)["path_identifies"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize("name", ["1234.dcm", "anna.dcm", "2021-03-04.dcm", "李.dcm", "mu\u0308ller_1.dcm", "hip.dcm"])
+def test_words_of_the_patient_are_found_in_names_of_files(folder, name):
+    path = folder / "00000_radiograph.dcm"
+    change(
+        path, SpecificCharacterSet="ISO_IR 192", PatientName="Anna^李^Müller", PatientID="1234", StudyDate="20210304"
+    )
+    path.rename(folder / name)
+    table = archive.scan(folder, key=KEY).set_index("path")
+    assert table.loc[str(folder / name), "path_identifies"] == (name != "hip.dcm")
 
 
 def test_killed_and_resumed_equals_in_one_go(folder, tmp_path):
@@ -206,6 +250,38 @@ def test_a_sheet_with_semicolons_and_decimal_commas_is_joined(folder, tmp_path):
         archive.join_clinical(table, sheet, key=KEY, patient="number", columns=["t_score"])
 
 
+def test_cells_beyond_the_header_shift_no_column(folder, tmp_path):
+    sheet, table = tmp_path / "sheet.csv", archive.scan(folder, key=KEY)
+    sheet.write_text("nr;age;t\np0;55;-1.0;\np1;60;-2.0;\n")
+    joined = archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t"])
+    assert joined.table["t"].tolist() == [-1.0, -2.0]
+    sheet.write_text("nr;age;t\np0;55;-1.0;7\np1;60;-2.0;8\n")
+    with pytest.raises(InputError, match="lines differ"):
+        archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t"])
+
+
+def test_messages_about_columns_hold_no_cell_and_the_number_stays_out(folder, tmp_path):
+    sheet, table = tmp_path / "sheet.csv", archive.scan(folder, key=KEY)
+    sheet.write_text("p0;Anna Smith;-1.0\np1;Eva;-2.0\n")
+    with pytest.raises(InputError, match="3 columns; it lacks") as caught:
+        archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t"])
+    assert "Anna" not in str(caught.value)
+    frame = pd.DataFrame({"nr": ["p0", "p1"], "row": [7, 8]})
+    with pytest.raises(InputError, match="take it out"):
+        archive.join_clinical(table, frame, key=KEY, patient="nr", columns=["nr"])
+    joined = archive.join_clinical(table, frame, key=KEY, patient="nr", columns=["row"])
+    assert joined.table["row"].tolist() == [7, 8]
+
+
+@pytest.mark.parametrize(("number", "cell"), [("123456789012345678", "123456789012345678"), ("42", "42.0")])
+def test_numbers_of_patients_keep_all_digits_beside_a_blank_cell(folder, tmp_path, number, cell):
+    change(folder / "00000_radiograph.dcm", PatientID=number)
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"nr,t\n{cell},1\n,2\n")
+    table = archive.scan(folder, key=KEY)
+    assert archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t"]).table["t"].iloc[0] == 1
+
+
 def test_lost_zeros_are_named(folder):
     change(folder / "00000_radiograph.dcm", PatientID="00042")
     sheet = pd.DataFrame({"nr": [42.0], "t": [1]})
@@ -236,3 +312,41 @@ def test_nested_sequences_do_not_come_out(folder):
     region.CodeMeaning = "Hip of Smith"
     change(folder / "00000_radiograph.dcm", PatientName="Smith^Anna", AnatomicRegionSequence=[region])
     assert archive.scan(folder, key=KEY)["body_part"][0] is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_not_utf_8_and_pipes_are_left_out(folder, tmp_path):
+    Path(os.fsdecode(bytes(folder) + b"/h\xfcfte.dcm")).write_bytes((folder / "00000_radiograph.dcm").read_bytes())
+    os.mkfifo(folder / "pipe")
+    left_out = by_name(archive.scan(folder, key=KEY, progress=tmp_path / "progress"))["left_out"].dropna()
+    assert sorted(left_out.index) == ["h\\udcfcfte.dcm", "pipe"]
+    assert left_out.str.startswith("cannot be opened").all()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_zip_files_are_left_out(folder, tmp_path, method):
+    text = b"".join(b"%d " % (number * number) for number in range(500))
+    for number in range(30):
+        with zipfile.ZipFile(folder / f"{number:02d}.zip", "w", method) as packed:
+            packed.writestr("a", text)
+        content = bytearray((folder / f"{number:02d}.zip").read_bytes())
+        content[31 + number :: 40] = bytes(len(content[31 + number :: 40]))
+        (folder / f"{number:02d}.zip").write_bytes(content)
+    table = archive.scan(folder, key=KEY, unpack=tmp_path / "out")
+    assert table["left_out"].notna().sum() == 30
+
+
+def test_headers_with_several_rows_are_damaged(folder):
+    path = folder / "00000_radiograph.dcm"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(element(0x28, 0x10, b"US", b"\x40\0"), element(0x28, 0x10, b"US", b"\x40\0\x40\0")))
+    assert archive.scan(folder, key=KEY)["left_out"][0] == "damaged header (TypeError)"
+    frames = element(0x28, 8, b"IS", b"1\\1") + element(0x28, 0x10, b"US", b"\x40\0")
+    path.write_bytes(whole.replace(element(0x28, 0x10, b"US", b"\x40\0"), frames))
+    assert archive.scan(folder, key=KEY)["left_out"][0] == "damaged header (TypeError)"
+
+
+def test_a_group_of_the_path_that_is_not_there_is_no_patient(folder):
+    Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(folder / "a.png")
+    table = by_name(archive.scan(folder, key=KEY, patient_in_path=r"^(p\d+/)?"))
+    assert table.loc["a.png", "patient"] is None

@@ -1,6 +1,7 @@
 """What one file says of itself, without what says whose it is."""
 
 import re
+import unicodedata
 import warnings
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -8,6 +9,9 @@ from pathlib import PurePosixPath
 from deepradiomics.archive._secrets import keyed
 from deepradiomics.exceptions import DeepRadiomicsError
 from deepradiomics.reading import read_radiograph
+from deepradiomics.reading._dicom import _dicom_spacing, _magnification
+from deepradiomics.reading._files import Found
+from deepradiomics.reading.radiographs import _MAX_MAGNIFICATION, _spacing_at_the_bone
 
 # All that is looked at in a DICOM header. The first group is put out; the others are hashed, subtracted or compared.
 _SHOWN = [
@@ -85,6 +89,7 @@ _REASONS = {
     "decoder": "compressed in a way for which no decoder is installed",
     "empty_file": "empty file",
     "laterality": "names both sides of the body",
+    "magnification": "magnification makes no sense",
     "no_file": "cannot be opened",
     "no_pixels": "DICOM without an image",
     "size": "too large, or larger than its file can hold",
@@ -102,13 +107,17 @@ def describe(path, shown, key, pixels, patient_in_path=None):
     """
     row = {"image_id": keyed(key, "image", shown), "path_identifies": None}
     match = re.search(patient_in_path, shown) if patient_in_path else None
-    if match:
-        row["patient"] = keyed(key, "patient", match.group(1).strip())
+    number = (match.group(1) or "").strip() if match else ""
+    if number:
+        row["patient"] = keyed(key, "patient", number)
     more = []
     try:
         # Words of other libraries may hold cells of the header.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if path.exists() and not path.is_file():
+                # To open a pipe would wait for somebody to write to it.
+                raise OSError
             with path.open("rb") as stream:
                 head = stream.read(352)
             if head[128:132] == b"DICM" or head.startswith(_GROUPS):
@@ -153,35 +162,43 @@ def _dicom(path, shown, key, row):
             return _missing(path, shown, key)
         _identify(data, shown, key, row)
         _measure(data, row)
+        if reason := _unusable(data):
+            row["left_out"] = reason
     except DeepRadiomicsError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever pydicom raises on a broken header is the reason of this row
         row["left_out"] = f"damaged header ({type(error).__name__})"
-        return []
-    modality = _text(data, "Modality").upper()
-    if "Rows" not in data or "Columns" not in data:
-        row["left_out"] = _REASONS["no_pixels"]
-    elif modality not in _RADIOGRAPHS:
-        row["left_out"] = f"modality {modality if re.fullmatch('[A-Z0-9]{2,5}', modality) else 'unknown'}"
-    elif int(data.get("NumberOfFrames", 1) or 1) > 1:
-        row["left_out"] = _REASONS["volume"]
     return []
 
 
-def _missing(path, shown, key):
-    """Rows of the files that a DICOMDIR names and that are not there."""
+def _unusable(data):
+    """Why a DICOM file is no radiograph, or None."""
+    modality = _text(data, "Modality").upper()
+    if "Rows" not in data or "Columns" not in data:
+        return _REASONS["no_pixels"]
+    if modality not in _RADIOGRAPHS:
+        return f"modality {modality if re.fullmatch('[A-Z0-9]{2,5}', modality) else 'unknown'}"
+    return _REASONS["volume"] if int(data.get("NumberOfFrames", 1) or 1) > 1 else None
+
+
+def named_files(path):
+    """Parts of the path, from the folder of a DICOMDIR on, of each record in it; no parts where it names no file."""
     from pydicom import dcmread
 
     records = dcmread(path, specific_tags=["DirectoryRecordSequence"]).get("DirectoryRecordSequence", [])
+    named = [record.get("ReferencedFileID") or [] for record in records]
+    return [[parts] if isinstance(parts, str) else list(parts) for parts in named]
+
+
+def _missing(path, shown, key):
+    """Rows of the files that a DICOMDIR names and that are not there; by number, as names may be of patients."""
     rows = []
-    for record in records:
-        named = record.get("ReferencedFileID")
-        parts = [named] if isinstance(named, str) else list(named or [])
+    for number, parts in enumerate(named_files(path)):
         spellings = [parts, [part.lower() for part in parts], [part.upper() for part in parts]]
         if parts and not any(path.parent.joinpath(*spelling).exists() for spelling in spellings):
-            place = str(PurePosixPath(shown).parent.joinpath(*parts))
+            own = keyed(key, "image", str(PurePosixPath(shown).parent.joinpath(*parts)))
             reason = "named by a DICOMDIR, and not there"
-            rows.append({"image_id": keyed(key, "image", place), "format": "DICOM", "left_out": reason, "_path": place})
+            rows.append({"image_id": own, "format": "DICOM", "left_out": reason, "_record": number})
     return rows
 
 
@@ -211,7 +228,7 @@ def _identify(data, shown, key, row):
     doubts += ["laterality"] if sides and row["laterality"] is None else []
     row["doubts"] = ", ".join(doubts) or None
     whose = {word for keyword in _PATIENT for word in _words(_text(data, keyword))}
-    row["path_identifies"] = any(word in shown.casefold() if len(word) > 4 else word in _words(shown) for word in whose)
+    row["path_identifies"] = _names(shown, whose)
     where = whose | {word for keyword in _PLACE for word in _words(_text(data, keyword))}
     region = data.get("AnatomicRegionSequence") or [{}]
     view = data.get("ViewCodeSequence") or [{}]
@@ -233,35 +250,42 @@ def _measure(data, row):
     """Add what is a number, and the photometric interpretation."""
     photometric = _text(data, "PhotometricInterpretation")
     row["photometric"] = photometric if re.fullmatch("[A-Z0-9_ ]{1,16}", photometric) else None
-    row["rows"], row["columns"], row["bits"] = data.get("Rows"), data.get("Columns"), data.get("BitsStored")
+    row |= {
+        name: _whole(data, word) for name, word in (("rows", "Rows"), ("columns", "Columns"), ("bits", "BitsStored"))
+    }
     numbers = {"height_m": "PatientSize", "weight_kg": "PatientWeight", "kvp": "KVP", "exposure_index": "ExposureIndex"}
     row |= {name: _number(data, keyword) for name, keyword in numbers.items()}
     tube, time = _number(data, "XRayTubeCurrent"), _number(data, "ExposureTime")
     fine = _number(data, "ExposureInuAs")
     row["mas"] = fine / 1000 if fine else _number(data, "Exposure") or (tube * time / 1000 if tube and time else None)
-    detector, patient = _number(data, "DistanceSourceToDetector"), _number(data, "DistanceSourceToPatient")
-    by_distance = detector / patient if detector and patient and detector >= patient else None
-    row["magnification"] = _number(data, "EstimatedRadiographicMagnificationFactor") or by_distance
-    row |= dict(zip(("row_mm", "column_mm", "spacing_source"), _spacing(data, row["magnification"]), strict=True))
+    row |= dict(zip(("row_mm", "column_mm", "spacing_source", "magnification"), _spacing(data), strict=True))
 
 
-def _spacing(data, magnification):
-    """Height and width of a pixel in mm at the bone if it is known, and how it is known."""
-    given, imager = _pair(data, "PixelSpacing"), _pair(data, "ImagerPixelSpacing")
-    calibrated = _text(data, "PixelSpacingCalibrationType").upper()
-    if given and calibrated in ("GEOMETRY", "FIDUCIAL"):
-        return *given, f"calibrated by {calibrated.lower()}"
-    if imager and magnification:
-        return *(value / magnification for value in imager), "detector / magnification"
-    if imager:
-        return *imager, "detector"
-    return (*given, "pixel spacing of unknown kind") if given else (None, None, None)
+def _spacing(data):
+    """Height and width of a pixel in mm, at the bone if it is known, how it is known, and the magnification.
 
-
-def _pair(data, keyword):
-    values = data.get(keyword)
-    numbers = [float(value) for value in values] if values is not None and len(values) == 2 else []
-    return numbers if len(numbers) == 2 and min(numbers) > 0 else None
+    The rule is that of `read_radiograph`; what it refuses is None.
+    """
+    magnification = None
+    try:
+        factor = _magnification(data)
+        magnification = factor if factor is not None and 1 <= factor <= _MAX_MAGNIFICATION else None
+        words, tag, factor = _dicom_spacing(data)
+        found = Found(None, words, place="the file", spacing_source=tag, magnification=factor)
+        spacing = _spacing_at_the_bone(found, None, None)[0]
+    except (DeepRadiomicsError, TypeError, ValueError):
+        spacing = None
+    if spacing is None:
+        return None, None, None, magnification
+    tag, _, kind = tag.partition(", ")
+    if kind:
+        return (
+            *spacing,
+            f"calibrated by {kind.lower()}" if kind in ("GEOMETRY", "FIDUCIAL") else "calibrated",
+            magnification,
+        )
+    source = "detector" if tag == "ImagerPixelSpacing" else "pixel spacing of unknown kind"
+    return *spacing, f"{source} / magnification" if factor else source, magnification
 
 
 def _number(data, keyword):
@@ -273,14 +297,36 @@ def _number(data, keyword):
     return number if 0 < number < float("inf") else None
 
 
+def _whole(data, keyword):
+    """A whole number as a 32-bit tag holds it, or None; several are an error."""
+    value = data.get(keyword)
+    number = None if value in (None, "") else int(value)
+    if number is not None and not 0 <= number < 2**32:
+        raise ValueError
+    return number
+
+
 def _text(data, keyword):
     value = data.get(keyword, "")
     return "" if value is None else str(value).strip(" \0")
 
 
 def _words(text):
-    """Words of three letters or more, and a UID or date whole."""
-    return {word for word in re.split(r"[^\w.]+|_", text.casefold()) if len(word) > 2 and word != "anonymous"}
+    """Words of three letters or more, or not of ASCII alone, and a UID or date whole."""
+    words = re.split(r"[^\w.]+|_", _plain(text))
+    return {word for word in words if (len(word) > 2 or not word.isascii()) and word != "anonymous"}
+
+
+def _plain(text):
+    """Text in which case and the way that an accent is stored make no difference."""
+    return unicodedata.normalize("NFC", text.casefold())
+
+
+def _names(shown, whose):
+    """Whether a path holds one of these words: long ones anywhere, whatever parts them; short ones as a word."""
+    plain = _plain(shown)
+    joined, words = re.sub(r"[-._ ]", "", plain), _words(shown) | _words(shown.replace(".", " "))
+    return any(word in plain or word in joined if len(word) > 4 else word in words for word in whose)
 
 
 def _day(text):

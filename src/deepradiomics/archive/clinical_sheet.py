@@ -1,6 +1,7 @@
 """A clinical sheet of a hospital, joined to the table of its images by patient."""
 
 import re
+import warnings
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -64,7 +65,8 @@ def join_clinical(table, sheet, *, key, patient, columns, encoding="utf-8-sig"):
     Raises
     ------
     InputError
-        If the sheet cannot be read, lacks a column, or has one that the table has too.
+        If the sheet cannot be read, lacks a column, or has one that the table has too, or if the patient's number is
+        among the columns to take.
     MissingDependencyError
         If the sheet is an Excel file and openpyxl is not installed.
 
@@ -84,23 +86,30 @@ def join_clinical(table, sheet, *, key, patient, columns, encoding="utf-8-sig"):
     ([-2.7, nan], 1, [2])
     """
     key = key_of(key)
-    frame = sheet if isinstance(sheet, pd.DataFrame) else _read_sheet(Path(sheet), encoding)
+    frame = sheet if isinstance(sheet, pd.DataFrame) else _read_sheet(Path(sheet), encoding, patient)
     missing = [name for name in (patient, *columns) if name not in frame]
     twice = [name for name in columns if name in table]
     if missing or twice:
         raise InputError(
-            f"the sheet has the columns {list(frame)}; it lacks {missing}, and the table of images has {twice} already",
+            f"the sheet has {len(frame.columns)} columns; it lacks {missing}, and the table of images has {twice} "
+            "already; is its first line the header?",
+            code="columns",
+        )
+    if patient in columns:
+        raise InputError(
+            f"{patient!r} is the patient's number, which does not come into the table; take it out of columns",
             code="columns",
         )
     raw = [_number_text(cell) for cell in frame[patient]]
     numbers = [None if text is None else keyed(key, "patient", text) for text in raw]
-    rows = frame[columns].assign(patient=numbers, row=range(1, len(frame) + 1)).reset_index(drop=True)
+    rows = pd.DataFrame({"row": range(1, len(frame) + 1), "patient": pd.Series(numbers, dtype=object)})
     known, is_double = set(table["patient"].dropna()), rows["patient"].notna() & rows["patient"].duplicated(keep=False)
     reasons = [
         None if number in known else _reason(text, key, known)
         for text, number in zip(raw, rows["patient"], strict=True)
     ]
-    single = rows[~is_double & rows["patient"].notna()].drop(columns="row")
+    single = frame[columns].reset_index(drop=True).assign(patient=rows["patient"])
+    single = single[~is_double & rows["patient"].notna()]
     images = table["patient"].value_counts().rename_axis("patient").reset_index(name="n_images")
     lonely = rows.assign(reason=reasons)
     return Joined(
@@ -132,8 +141,8 @@ def _padded(text, length, key):
     return keyed(key, "patient", text.zfill(length))
 
 
-def _read_sheet(path, encoding):
-    """Read a CSV or Excel file; messages hold no cell."""
+def _read_sheet(path, encoding, patient):
+    """Read a CSV or Excel file, the patient's number as text; messages hold no cell."""
     if path.suffix.lower() in (".xlsx", ".xlsm"):
         require("openpyxl", "excel")
         try:
@@ -151,12 +160,26 @@ def _read_sheet(path, encoding):
     header = text.lstrip("\n").partition("\n")[0]
     separator = max(";\t,", key=header.count)
     try:
-        frame = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=[""])
-    except ValueError as error:
+        with warnings.catch_warnings():
+            # With more cells than headers, pandas would take the first for an index, or drop the last.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            settings = {"dtype": str, "keep_default_na": False, "na_values": [""], "index_col": False}
+            frame = pd.read_csv(StringIO(text), sep=separator, **settings)
+    except (ValueError, pd.errors.ParserWarning) as error:
         raise InputError(
             f"{path.name} is no table ({type(error).__name__}): lines differ in their cells", code="table"
         ) from None
-    return frame.apply(_numbers_of, decimal="," if separator == ";" else ".")
+    decimal = "," if separator == ";" else "."
+    return pd.DataFrame(
+        {name: _whole_of(frame[name]) if name == patient else _numbers_of(frame[name], decimal) for name in frame}
+    )
+
+
+def _whole_of(column):
+    """Take the .0 off a patient's numbers that were written as 42.0, if all were; digits stay text."""
+    cells = column.dropna()
+    is_float = not cells.empty and cells.str.fullmatch(r"\s*\d+\.0\s*").all()
+    return column.str.replace(r"\.0\s*$", "", regex=True) if is_float else column
 
 
 def _numbers_of(column, decimal):

@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from deepradiomics.archive._crew import Crew
-from deepradiomics.archive._headers import describe
+from deepradiomics.archive._headers import describe, named_files
 from deepradiomics.archive._secrets import key_of, keyed, shift_of
 from deepradiomics.exceptions import InputError
 
@@ -150,7 +150,7 @@ def scan(folder, *, key, progress=None, pixels=True, unpack=None, patient_in_pat
         _check_pattern(patient_in_path)
     unpack = None if unpack is None else _made(unpack)
     work = partial(_described, folder=folder, key=key, pixels=pixels, unpack=unpack, pattern=patient_in_path)
-    setting = f"1 {pixels} {unpack is not None} {patient_in_path}"
+    setting = f"2 {pixels} {unpack is not None} {patient_in_path}"
     with closing(_open(progress)) as store:
         store.execute("CREATE TEMP TABLE seen (number INTEGER PRIMARY KEY, file TEXT, path TEXT)")
         store.execute("BEGIN")
@@ -217,12 +217,25 @@ def _files(folder, unpack, progress):
             if path.absolute() in own:
                 continue
             shown = path.relative_to(folder).as_posix()
+            if not _is_text(shown):
+                # Neither the file of the progress nor a table can hold it; under this name nothing can be opened.
+                yield shown.encode("utf-8", "backslashreplace").decode(), f"{shown} nowhere"
+                continue
             try:
                 status = path.stat()
             except OSError:
                 yield shown, f"{shown} nowhere"
             else:
                 yield shown, f"{shown} {status.st_size} {status.st_mtime_ns}"
+
+
+def _is_text(path):
+    """Whether a path can be written as UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _tasks(missing):
@@ -237,7 +250,7 @@ def _described(rows, *, folder, key, pixels, unpack, pattern):
     found = []
     for shown in rows["path"]:
         path = folder / shown
-        if path.is_file() and zipfile.is_zipfile(path):
+        if _is_zip(path):
             described = _unpacked(path, shown, key, pixels, unpack, pattern)
         else:
             described = describe(path, shown, key, pixels, pattern)
@@ -246,6 +259,15 @@ def _described(rows, *, folder, key, pixels, unpack, pattern):
             row["_day"] = day + shift_of(key, patient) if day and patient else None
         found.append(described)
     return found
+
+
+def _is_zip(path):
+    try:
+        return path.is_file() and zipfile.is_zipfile(path)
+    except OSError:
+        return False
+    except Exception:  # noqa: BLE001 - it is a zip file, and damaged
+        return True
 
 
 def _unpacked(path, shown, key, pixels, unpack, pattern):
@@ -271,9 +293,9 @@ def _unpacked(path, shown, key, pixels, unpack, pattern):
                 copy = unpack / f"{own['image_id']}{suffix or '.img'}"
                 copy.write_bytes(archive.read(member))
                 rows += [row | {"_copy": copy.name} for row in describe(copy, name, key, pixels, pattern)]
-    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 - zipfile and what it unpacks with raise what they like on a damaged file
         rows.append(whole | {"left_out": f"zip file that cannot be unpacked ({type(error).__name__})"})
-    return rows
+    return rows or [whole | {"left_out": "zip file without files"}]
 
 
 def _keep(store, bar, task, found):
@@ -293,9 +315,9 @@ def _table(store, folder, unpack):
     found = store.execute("SELECT path, rows FROM seen JOIN done USING (file) ORDER BY number")
     while piece := found.fetchmany(_PIECE):
         rows = [
-            row | {"path": str(unpack / row["_copy"] if "_copy" in row else folder / row.get("_path", path))}
+            row | {"path": str(place)}
             for path, own in piece
-            for row in json.loads(own)
+            for row, place in _placed(json.loads(own), folder / path, unpack)
         ]
         pieces.append(pd.DataFrame(rows).reindex(columns=[*_COLUMNS, "_uid", "_pixels", "_day"]))
     kept = [piece.dropna(axis="columns", how="all") for piece in pieces]
@@ -309,3 +331,17 @@ def _table(store, folder, unpack):
     table = table[_COLUMNS].astype(kinds | {"path_identifies": "boolean"})
     texts = table[_TEXTS]
     return table.assign(**texts.where(texts.notna(), None))
+
+
+def _placed(rows, path, unpack):
+    """Pair the rows of a file with the paths to show: its own, that of a copy, or what a DICOMDIR names."""
+    named = []
+    if any("_record" in row and "_copy" not in row for row in rows):
+        try:
+            named = named_files(path)
+        except Exception:  # noqa: BLE001 - it may have been damaged since it was listed
+            named = []
+    for row in rows:
+        number = row.get("_record", len(named))
+        own = path.parent.joinpath(*named[number]) if number < len(named) else path
+        yield row, unpack / row["_copy"] if "_copy" in row else own
