@@ -11,6 +11,7 @@ from sklearn.metrics import cohen_kappa_score, f1_score, mean_absolute_error, ro
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from deepradiomics import compare_feature_sets
 from deepradiomics.comparison import ClassComparison, RegressionComparison, compare_models
@@ -170,3 +171,17 @@ def test_refusals_of_classes_and_numbers():
         compare_models({"a": LinearRegression()}, X.assign(bmd=np.exp(t_score)), t_score)
     with pytest.raises(LeakageError, match="separates the classes"):
         compare_models({"a": LogisticRegression()}, X.assign(t_score=t_score), words)
+
+
+def test_scores_of_pairs_of_classes_are_refused():
+    X, words, _ = cohort()
+    with pytest.raises(InputError, match="decision_function_shape='ovr'"):
+        compare_models({"svm": SVC(decision_function_shape="ovo")}, X, words, cv=2, random_state=0)
+    assert len(compare_models({"svm": SVC()}, X, words, cv=2, random_state=0).table) == 1
+
+
+def test_ordered_grades_may_be_fractions():
+    X, words, _ = cohort()
+    grades = pd.Categorical(pd.Series(words).map({"normal": 0, "osteopenia": 0.5, "osteoporosis": 1}), ordered=True)
+    found = compare_models({"lr": LogisticRegression()}, X, grades, cv=2, random_state=0)
+    assert (found.classes, found.ordered) == ((0, 0.5, 1), True)

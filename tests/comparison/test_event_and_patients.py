@@ -41,7 +41,7 @@ def test_the_event_is_named_or_ordered_or_asked_for():
     np.testing.assert_array_equal(named.predictions.query("cohort == 'B'")["y"], y[:4])
     ordered = pd.Series(pd.Categorical(words, categories=["blue", "red"], ordered=True))
     assert compare(X, ordered).classes == ("blue", "red")
-    with pytest.raises(InputError, match="must be one of"):
+    with pytest.raises(InputError, match="names one of two labels"):
         compare(X, words, event="green")
 
 
@@ -93,3 +93,31 @@ def test_combat_that_would_do_nothing_is_refused():
     X, y = table()
     with pytest.raises(InputError, match="site of each row"):
         compare_models({"m": make_pipeline(ComBat(), LogisticRegression())}, X, y)
+
+
+def test_labels_in_a_list_and_the_index_of_a_cohort():
+    X, y = table()
+    assert len(compare(X, y.tolist()).table) == 1
+    far = X.iloc[:4] + 1
+    with pytest.raises(InputError, match="not that of cohort 'B'"):
+        compare(X, y, external={"B": (far, pd.Series(y[:4], index=[3, 2, 1, 0]))})
+    with pytest.raises(InputError, match="X is a NoneType"):
+        compare(X, y, external={"B": (None, [0])})
+
+
+def test_one_image_in_two_cohorts_of_different_length():
+    film = np.random.default_rng(0).normal(size=(3, 32, 32))
+    tables = {"internal": pd.DataFrame({"film": list(film)}), "B": pd.DataFrame({"film": [film[2]]})}
+    with pytest.raises(LeakageError, match="row 2 of internal"):
+        copies(tables, None, {"B": np.array([0])})
+
+
+@pytest.mark.parametrize("labels", [["1", "2"], ["2", "yes"], ["1", "no"]])
+def test_a_code_that_names_no_event_is_asked_for(labels):
+    X, y = table()
+    words = np.array(labels)[y]
+    with pytest.raises(InputError, match="event="):
+        compare(X, words)
+    with pytest.raises(InputError, match="one of two labels"):
+        compare(X, words, event=np.array([1, 0]))
+    assert compare(X, np.array(["0", "1"])[y]).classes == ("0", "1")

@@ -254,8 +254,11 @@ def copies(tables, groups, external_groups=None):
     for one in prints:
         first = seen.setdefault(one.pixels, one)
         own = (external_groups or {}).get(one.cohort) if one.number else None
-        together = first.group(groups) == one.group(groups) if own is None else own[first.row] == own[one.row]
-        if first.cohort != one.cohort or not together:
+        same = first.cohort == one.cohort
+        together = same and (
+            first.group(groups) == one.group(groups) if own is None else own[first.row] == own[one.row]
+        )
+        if not together:
             raise LeakageError(
                 f"row {first.row} of {first.cohort} (column {first.column!r}) and row {one.row} of {one.cohort} "
                 f"(column {one.column!r}) hold the same image and could be on both sides of a split; give "
