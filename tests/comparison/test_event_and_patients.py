@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from deepradiomics.comparison import compare_models
 from deepradiomics.comparison.leakage import copies
@@ -121,3 +122,26 @@ def test_a_code_that_names_no_event_is_asked_for(labels):
     with pytest.raises(InputError, match="one of two labels"):
         compare(X, words, event=np.array([1, 0]))
     assert compare(X, np.array(["0", "1"])[y]).classes == ("0", "1")
+
+
+def test_empty_regions_and_columns_that_say_the_same_are_no_patients():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = pd.DataFrame(rng.normal(size=(60, 8))).add_prefix("x")
+    X.iloc[[5, 40]] = 0.0
+    assert len(compare(X, y).table) == 1
+    grade = rng.integers(0, 5, 60)
+    same = pd.DataFrame({f"x{power}": (grade + 1) ** power for power in range(1, 12)}).assign(z=1.0)
+    assert len(compare(same.astype(float) / same.max(), y).table) == 1
+
+
+class Sites(StandardScaler):
+    """Takes sites and can do without."""
+
+    def fit(self, X, y=None, site=None):
+        return super().fit(X, y)
+
+
+def test_a_step_that_can_do_without_sites_is_let_through():
+    X, y = table()
+    assert len(compare_models({"m": make_pipeline(Sites(), LogisticRegression())}, X, y, cv=3).table) == 1

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from deepradiomics.exceptions import InputError
@@ -236,7 +237,9 @@ def _scorer(final, n_classes, before=None):
 def _check_columns(final, scores, is_probability):
     """Refuse scores that are not one a class; those of pairs are as many as the classes where there are three."""
     n_columns = 2 if scores.ndim == 1 else scores.shape[1]
-    of_pairs = not is_probability and getattr(final, "decision_function_shape", None) == "ovo"
+    inner = getattr(final, "best_estimator_", final)
+    inner = inner[-1] if isinstance(inner, Pipeline) else inner
+    of_pairs = not is_probability and getattr(inner, "decision_function_shape", None) == "ovo"
     if (of_pairs and len(final.classes_) > 2) or n_columns != len(final.classes_):
         raise InputError(
             f"{type(final).__name__} scores pairs of classes or gives {n_columns} scores for {len(final.classes_)} "
