@@ -175,7 +175,8 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"transform got no site, and fit learned {len(self.sites_)} sites; give site=, one a row",
                 code="no_site",
             )
-        location, scale = self._effects(_checked_site(site, len(X)))
+        site = np.repeat(self.sites_, len(X)) if site is None else _checked_site(site, len(X))
+        location, scale = self._effects(site)
         adjusted = (self._standardised(X, covariates) - location) / np.sqrt(scale)
         adjusted = adjusted * self.spread_ + self.grand_mean_ + covariates @ self.covariate_coefficients_
         return np.where(self.spread_ > 0, adjusted, X)

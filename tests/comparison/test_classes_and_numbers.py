@@ -8,9 +8,10 @@ from scipy.stats import pearsonr
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import cohen_kappa_score, f1_score, mean_absolute_error, roc_auc_score
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from deepradiomics import compare_feature_sets
 from deepradiomics.comparison import ClassComparison, RegressionComparison, compare_models
@@ -170,3 +171,43 @@ def test_refusals_of_classes_and_numbers():
         compare_models({"a": LinearRegression()}, X.assign(bmd=np.exp(t_score)), t_score)
     with pytest.raises(LeakageError, match="separates the classes"):
         compare_models({"a": LogisticRegression()}, X.assign(t_score=t_score), words)
+
+
+def test_scores_of_pairs_of_classes_are_refused():
+    X, words, _ = cohort()
+    pairs = SVC(decision_function_shape="ovo")
+    for svm in (pairs, GridSearchCV(make_pipeline(StandardScaler(), pairs), {"svc__C": [1.0]}, cv=2)):
+        with pytest.raises(InputError, match="decision_function_shape='ovr'"):
+            compare_models({"svm": svm}, X.drop(columns="patient"), words, cv=2, random_state=0)
+    assert len(compare_models({"svm": SVC()}, X, words, cv=2, random_state=0).table) == 1
+
+
+def test_ordered_grades_may_be_fractions():
+    X, words, _ = cohort()
+    grades = pd.Categorical(pd.Series(words).map({"normal": 0, "osteopenia": 0.5, "osteoporosis": 1}), ordered=True)
+    found = compare_models({"lr": LogisticRegression()}, X, grades, cv=2, random_state=0)
+    assert (found.classes, found.ordered) == ((0, 0.5, 1), True)
+
+
+def test_one_patient_of_a_class_leaves_no_macro_interval_and_says_so():
+    X, words, _ = cohort(60)
+    Z, other, _ = cohort(60, 1)
+    y, z = (np.where(labels == "normal", "<b>", "c") for labels in (words, other))
+    y[:12], z[:2] = "a", "a"
+    models = {"one": LogisticRegression(), "two": LogisticRegression(C=0.01)}
+    found = compare_models(models, X, y, cv=2, external={"B": (Z, z)}, random_state=0)
+    assert np.isnan(found.table.loc["B", "auc_low"]).all()
+    assert "one patient of a class" in repr(found)
+    assert "one patient of a class" in found._repr_html_()
+    assert "<b>" not in found._repr_html_()
+    test = found.tests.loc[("B", "macro", "one", "two")]
+    assert np.isnan(test["p_value"])
+    assert "one patient" in str(test["difference"])
+
+
+def test_a_diagnosis_has_folds_and_a_page(numbers, tmp_path):
+    found = numbers.diagnosis(-2)
+    own = found.predictions.query("cohort == 'internal' and features == 'C' and fold == 1")
+    area = found.folds.query("features == 'C' and fold == 1")["auc"].item()
+    assert area == pytest.approx(roc_auc_score(own["y"], own["score"]))
+    assert found.to_html(tmp_path / "page.html").exists()

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from deepradiomics.comparison import compare_models
 from deepradiomics.comparison.leakage import copies
@@ -41,7 +42,7 @@ def test_the_event_is_named_or_ordered_or_asked_for():
     np.testing.assert_array_equal(named.predictions.query("cohort == 'B'")["y"], y[:4])
     ordered = pd.Series(pd.Categorical(words, categories=["blue", "red"], ordered=True))
     assert compare(X, ordered).classes == ("blue", "red")
-    with pytest.raises(InputError, match="must be one of"):
+    with pytest.raises(InputError, match="names one of two labels"):
         compare(X, words, event="green")
 
 
@@ -93,3 +94,54 @@ def test_combat_that_would_do_nothing_is_refused():
     X, y = table()
     with pytest.raises(InputError, match="site of each row"):
         compare_models({"m": make_pipeline(ComBat(), LogisticRegression())}, X, y)
+
+
+def test_labels_in_a_list_and_the_index_of_a_cohort():
+    X, y = table()
+    assert len(compare(X, y.tolist()).table) == 1
+    far = X.iloc[:4] + 1
+    with pytest.raises(InputError, match="not that of cohort 'B'"):
+        compare(X, y, external={"B": (far, pd.Series(y[:4], index=[3, 2, 1, 0]))})
+    with pytest.raises(InputError, match="X is a NoneType"):
+        compare(X, y, external={"B": (None, [0])})
+
+
+def test_one_image_in_two_cohorts_of_different_length():
+    film = np.random.default_rng(0).normal(size=(3, 32, 32))
+    tables = {"internal": pd.DataFrame({"film": list(film)}), "B": pd.DataFrame({"film": [film[2]]})}
+    with pytest.raises(LeakageError, match="row 2 of internal"):
+        copies(tables, None, {"B": np.array([0])})
+
+
+@pytest.mark.parametrize("labels", [["1", "2"], ["2", "yes"], ["1", "no"]])
+def test_a_code_that_names_no_event_is_asked_for(labels):
+    X, y = table()
+    words = np.array(labels)[y]
+    with pytest.raises(InputError, match="event="):
+        compare(X, words)
+    with pytest.raises(InputError, match="one of two labels"):
+        compare(X, words, event=np.array([1, 0]))
+    assert compare(X, np.array(["0", "1"])[y]).classes == ("0", "1")
+
+
+def test_empty_regions_and_columns_that_say_the_same_are_no_patients():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = pd.DataFrame(rng.normal(size=(60, 8))).add_prefix("x")
+    X.iloc[[5, 40]] = 0.0
+    assert len(compare(X, y).table) == 1
+    grade = rng.integers(0, 5, 60)
+    same = pd.DataFrame({f"x{power}": (grade + 1) ** power for power in range(1, 12)}).assign(z=1.0)
+    assert len(compare(same.astype(float) / same.max(), y).table) == 1
+
+
+class Sites(StandardScaler):
+    """Takes sites and can do without."""
+
+    def fit(self, X, y=None, site=None):
+        return super().fit(X, y)
+
+
+def test_a_step_that_can_do_without_sites_is_let_through():
+    X, y = table()
+    assert len(compare_models({"m": make_pipeline(Sites(), LogisticRegression())}, X, y, cv=3).table) == 1

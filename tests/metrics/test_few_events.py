@@ -1,6 +1,8 @@
 """Few events: what is not defined says so, what is covers; Newcombe's printed ends, and simulation."""
 
+import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
@@ -8,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from deepradiomics.exceptions import InputError
 from deepradiomics.harmonization import ComBat
 from deepradiomics.metrics import (
+    ForestPlot,
     bootstrap_interval,
     delong_test,
     delong_tests,
@@ -17,6 +20,7 @@ from deepradiomics.metrics import (
     roc_auc_ci,
     wilsoncc,
 )
+from deepradiomics.metrics.intervals import join_intervals
 
 
 @pytest.mark.parametrize(("n", "low"), [(5, 0.64), (10, 0.80), (20, 0.90), (50, 0.96)])
@@ -93,3 +97,18 @@ def test_combat_without_a_site_is_no_site():
     X, site = np.random.default_rng(0).normal(size=(20, 3)), np.repeat([0, 1], 10)
     with pytest.raises(InputError, match="no site"):
         ComBat().fit(X, site=site).transform(X)
+
+
+def test_combat_that_learned_one_site_needs_none():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    np.testing.assert_allclose(ComBat().fit(X, site=["A"] * 20).transform(X), X)
+
+
+def test_a_difference_that_is_not_defined_is_grey_and_says_why():
+    matplotlib.use("Agg")
+    y, scores = np.arange(20) == 0, np.random.default_rng(0).normal(size=(2, 20))
+    tests = delong_tests(y, dict(zip("ab", scores, strict=True)))
+    assert "one patient of a class" in str(tests["difference"][0])
+    assert {line.get_color() for line in ForestPlot(tests).plot().ax_.lines[:2]} == {"tab:gray"}
+    table = pd.DataFrame({"auc": [0.8], "auc_low": [np.nan], "auc_high": [np.nan]})
+    assert "one patient of a class" in join_intervals(table).to_html()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,10 @@ from sklearn.metrics import confusion_matrix
 from deepradiomics.comparison.result import INTERNAL
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.bootstrap import resampled_sums
-from deepradiomics.metrics.intervals import Interval, join_intervals
+from deepradiomics.metrics.intervals import ONE_PATIENT, Interval, join_intervals
 from deepradiomics.metrics.multiclass import macro_areas
 from deepradiomics.metrics.rates import rates_from_counts
-from deepradiomics.metrics.roc import auc_interval, pairwise_tests
+from deepradiomics.metrics.roc import auc_interval, class_counts, pairwise_tests
 
 # A class with fewer patients than this gives intervals that say little.
 _FEW = 10
@@ -96,7 +97,10 @@ class ClassComparison:
         rows = []
         for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
             auc, covariance = self._macro(part, [features])
-            row = {"cohort": cohort, "features": features} | auc_interval(auc[0], covariance[0, 0]).columns("auc")
+            macro = auc_interval(auc[0], covariance[0, 0])
+            if self._fewest(part) < 2:
+                macro = Interval(macro.estimate, np.nan, np.nan, ONE_PATIENT)
+            row = {"cohort": cohort, "features": features} | macro.columns("auc")
             for label, own in areas.items():
                 interval = Interval(*own.loc[(cohort, features), ["auc", "auc_low", "auc_high"]])
                 row |= interval.columns(f"auc {label}")
@@ -115,7 +119,7 @@ class ClassComparison:
         for cohort, part in self.predictions.groupby("cohort", sort=False):
             names = self._names
             if len(names) > 1 and part["y"].nunique() == len(self.classes):
-                test = pairwise_tests(names, *self._macro(part, names))
+                test = pairwise_tests(names, *self._macro(part, names), counts=(self._fewest(part),) * 2)
                 tables.append(test.assign(cohort=cohort, **{"class": "macro"}))
         for label, view in self.views.items():
             if len(view.tests):
@@ -217,7 +221,7 @@ class ClassComparison:
         return "\n".join([self.formatted().to_string(), *self.notes])
 
     def _repr_html_(self):
-        return self.formatted().to_html() + "".join(f"<p>{note}</p>" for note in self.notes)
+        return self.formatted().to_html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
 
     def _joined(self, name):
         return pd.concat({label: getattr(view, name) for label, view in self.views.items()}, names=["class"])
@@ -233,6 +237,13 @@ class ClassComparison:
             found.append(macro_areas(by_set[0]["y"].to_numpy(), scores, by_set[0]["patient"].to_numpy()))
         auc, covariance = (np.mean(values, axis=0) for values in zip(*found, strict=True))
         return auc, covariance * (self._first.inflation if part["cohort"].iloc[0] == INTERNAL else 1.0)
+
+    def _fewest(self, part):
+        """Patients of the smallest class, or of the rest of the largest; 0 where a class is absent."""
+        rows = part.drop_duplicates("row")
+        if rows["y"].nunique() < len(self.classes):
+            return 0
+        return min(min(class_counts(rows["y"] == code, rows["patient"])) for code in range(len(self.classes)))
 
     def _call_measures(self, part):
         """Macro and weighted F1 and kappa of the calls, with intervals over resampled patients."""

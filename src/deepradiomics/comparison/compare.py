@@ -23,6 +23,7 @@ from deepradiomics.comparison.result import INTERNAL, Comparison
 from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
 from deepradiomics.comparison.target import read_target
 from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.harmonization import ComBat
 from deepradiomics.metrics._inputs import check_number
 from deepradiomics.metrics.rates import youden_threshold
 from deepradiomics.metrics.roc import delong_covariance
@@ -271,12 +272,7 @@ def _check(models, X, y, groups, external, random_state, event):
         raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
     if np.shape(y) != (len(X),):
         raise InputError(f"y of shape {np.shape(y)} for {len(X)} rows of X; give one label a row", code="length")
-    if hasattr(y, "index") and hasattr(X, "index") and not y.index.equals(X.index):
-        raise InputError(
-            "the index of y is not that of X, so rows may not belong together; give y.loc[X.index], or y.to_numpy() "
-            "where the rows are in the same order",
-            code="index",
-        )
+    _check_index("X", X, y)
     target, y = read_target(y, [parts.tail[-1] for parts, _ in models], event)
     try:
         seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2).tolist()
@@ -290,6 +286,15 @@ def _check(models, X, y, groups, external, random_state, event):
     for parts, _ in models:
         _check_model(parts, cohorts, target)
     return cohorts, target, seeds
+
+
+def _check_index(name, X, y):
+    if isinstance(y, pd.Series) and isinstance(X, pd.DataFrame) and not y.index.equals(X.index):
+        raise InputError(
+            f"the index of y is not that of {name}, so rows may not belong together; give y.loc[X.index], or "
+            "y.to_numpy() where the rows are in the same order",
+            code="index",
+        )
 
 
 def _split(cohorts, target, cv, n_repeats, seed):
@@ -401,7 +406,8 @@ def _check_model(parts, cohorts, target):
     """Refuse a model that lacks its groups, or reads a column that is the label in disguise."""
     X, y, groups = cohorts[0].X, cohorts[0].y, cohorts[0].groups
     for name, step in (parts.front.get_params() | parts.tail.get_params()).items():
-        if hasattr(step, "fit") and "site" in signature(step.fit).parameters:
+        site = signature(step.fit).parameters.get("site") if hasattr(step, "fit") else None
+        if site is not None and (isinstance(step, ComBat) or site.default is site.empty):
             raise InputError(
                 f"step {name!r} ({type(step).__name__}) needs the site of each row, which a comparison does not hand "
                 "to it, so it would change nothing; take it out, and look at sites with subgroups()",
@@ -462,6 +468,11 @@ def _external_cohorts(external, X, target):
                 f"cohort {name!r} is a {type(cohort).__name__}; give (X, y), or (X, y, groups)", code="kind"
             )
         table, labels, patients = cohort if len(cohort) == 3 else (*cohort, None)
+        if np.ndim(table) < 2 or not hasattr(table, "shape"):
+            raise InputError(
+                f"cohort {name!r}: X is a {type(table).__name__}; give a DataFrame or an array, a row a case",
+                code="kind",
+            )
         if not len(table):
             raise InputError(f"cohort {name!r} has no row; leave it out", code="external_rows")
         if np.shape(labels) != (len(table),):
@@ -469,6 +480,7 @@ def _external_cohorts(external, X, target):
                 f"cohort {name!r} has {len(table)} rows, labels of shape {np.shape(labels)}; give one a row",
                 code="external_labels",
             )
+        _check_index(f"cohort {name!r}", table, labels)
         if name == INTERNAL:
             raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name", code="name")
         _check_other_patients(name, X, table)

@@ -9,8 +9,10 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
+from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.rates import youden_threshold
 from deepradiomics.splits import check_groups_given, splits_by_group, stratified_splitter
 
@@ -225,10 +227,26 @@ def _scorer(final, n_classes, before=None):
         is_probability = hasattr(final, "predict_proba")
         scores = np.asarray((final.predict_proba if is_probability else final.decision_function)(features), dtype=float)
         if n_classes > 2:
+            _check_columns(final, scores, is_probability)
             return _all_classes(scores, final.classes_, n_classes)
         return scores[:, np.flatnonzero(final.classes_ == 1)].sum(axis=1) if is_probability else scores
 
     return score
+
+
+def _check_columns(final, scores, is_probability):
+    """Refuse scores that are not one a class; those of pairs are as many as the classes where there are three."""
+    n_columns = 2 if scores.ndim == 1 else scores.shape[1]
+    inner = getattr(final, "best_estimator_", final)
+    inner = inner[-1] if isinstance(inner, Pipeline) else inner
+    of_pairs = not is_probability and getattr(inner, "decision_function_shape", None) == "ovo"
+    if (of_pairs and len(final.classes_) > 2) or n_columns != len(final.classes_):
+        raise InputError(
+            f"{type(final).__name__} scores pairs of classes or gives {n_columns} scores for {len(final.classes_)} "
+            "classes; give one score a class: set decision_function_shape='ovr', or use a classifier with "
+            "probabilities",
+            code="ovo",
+        )
 
 
 def _all_classes(scores, known, n_classes):

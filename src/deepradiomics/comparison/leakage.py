@@ -254,8 +254,11 @@ def copies(tables, groups, external_groups=None):
     for one in prints:
         first = seen.setdefault(one.pixels, one)
         own = (external_groups or {}).get(one.cohort) if one.number else None
-        together = first.group(groups) == one.group(groups) if own is None else own[first.row] == own[one.row]
-        if first.cohort != one.cohort or not together:
+        same = first.cohort == one.cohort
+        together = same and (
+            first.group(groups) == one.group(groups) if own is None else own[first.row] == own[one.row]
+        )
+        if not together:
             raise LeakageError(
                 f"row {first.row} of {first.cohort} (column {first.column!r}) and row {one.row} of {one.cohort} "
                 f"(column {one.column!r}) hold the same image and could be on both sides of a split; give "
@@ -345,8 +348,13 @@ def check_hidden_patients(X, columns):
                 )
     numbers = X[columns].select_dtypes("number")
     # Expected pairs of equal rows, were the columns independent of one another.
-    by_chance = len(X) ** 2 / 2 * np.prod([(numbers[name].value_counts(normalize=True) ** 2).sum() for name in numbers])
+    # Those that rank rows alike count once.
+    own = numbers.loc[:, ~numbers.rank(method="dense").T.duplicated().to_numpy()]
+    shares = [(own.iloc[:, place].value_counts(normalize=True) ** 2).sum() for place in range(own.shape[1])]
+    by_chance = len(X) ** 2 / 2 * np.prod(shares)
     again = numbers.duplicated(keep=False).to_numpy() & numbers.notna().all(axis=1).to_numpy()
+    # A row of zeros is an empty region, not a patient.
+    again &= numbers.nunique(axis=1).gt(1).to_numpy()
     if numbers.shape[1] and by_chance < _CHANCE and again.any():
         place = np.flatnonzero(again)[0]
         other = np.flatnonzero((numbers == numbers.iloc[place]).all(axis=1))[:2]

@@ -11,7 +11,7 @@ from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.bootstrap import resampled_sums
 from deepradiomics.metrics.intervals import Interval, join_intervals
 from deepradiomics.metrics.regression import conformal_radius, measures_of_moments, moments
-from deepradiomics.metrics.roc import holm
+from deepradiomics.metrics.roc import delong_covariance, holm
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,7 +112,14 @@ class RegressionComparison:
         columns = {"y": y.astype(int), "score": -self.predictions["score"], "threshold": -float(cut)}
         found = self.predictions.drop(columns=["low", "high"]).assign(**columns)
         found["call"] = found["score"] >= found["threshold"]
-        return Comparison(found, pd.DataFrame(), (f"above {cut}", f"up to {cut}"), self.inflation, self.settings)
+        rows = []
+        internal = found[found["cohort"] == INTERNAL]
+        for (features, repeat, fold), part in internal.groupby(["features", "repeat", "fold"], sort=False):
+            row = {"features": features, "repeat": repeat, "fold": fold, "n": len(part), "events": int(part["y"].sum())}
+            row |= {"n_features": part["n_features"].iloc[0], "threshold": -float(cut)}
+            both = part["y"].nunique() == 2
+            rows.append(row | {"auc": delong_covariance(part["y"], [part["score"]])[0][0] if both else np.nan})
+        return Comparison(found, pd.DataFrame(rows), (f"above {cut}", f"up to {cut}"), self.inflation, self.settings)
 
     def subgroups(self, labels, *, cohort=INTERNAL):
         """Split one cohort by sex, age band or site, and see whether errors and intervals of prediction hold.

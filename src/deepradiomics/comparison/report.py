@@ -250,9 +250,8 @@ def _figures(comparison, cohorts):
         tests = comparison.tests.loc[cohorts[0]].reset_index()
         figure = Figure(figsize=(6.4, 1.0 + 0.27 * len(tests)), layout="constrained")
         ForestPlot(tests).plot(figure.subplots())
-        figures.append(
-            (f"Differences of areas, {cohorts[0]} cohort; red: the interval leaves out 0", _data_uri(figure))
-        )
+        caption = f"Differences of areas, {cohorts[0]} cohort; red: the interval leaves out 0; grey: not defined"
+        figures.append((caption, _data_uri(figure)))
     for cohort in cohorts:
         part = _first_repeat(predictions[predictions["cohort"] == cohort])
         if part["y"].nunique() == 2:

@@ -196,7 +196,10 @@ def read_target(y, finals, event=None):
         raise InputError("some models are classifiers and some regressors; compare one kind", code="no_classifier")
     labels = np.asarray(y)
     classes, codes = class_codes(labels)
-    if labels.dtype.kind == "f" and len(classes) > 2 and not np.array_equal(labels, np.rint(labels)):
+    dtype = getattr(y, "dtype", None)
+    ordered = isinstance(dtype, pd.CategoricalDtype) and bool(dtype.ordered)
+    is_fraction = labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels))
+    if is_fraction and len(classes) > 2 and not ordered:
         raise InputError(
             f"y holds {len(classes)} different numbers and the model is a classifier; end it in a regressor, or turn "
             "the numbers into classes by thresholds",
@@ -207,8 +210,6 @@ def read_target(y, finals, event=None):
             f"y holds {len(classes)} class(es), {classes.tolist()}; feature sets are compared on 2 or more",
             code="two_classes",
         )
-    dtype = getattr(y, "dtype", None)
-    ordered = isinstance(dtype, pd.CategoricalDtype) and bool(dtype.ordered)
     if ordered:
         classes = np.array([label for label in dtype.categories if label in set(classes.tolist())])
         codes = pd.Categorical(labels, classes).codes.astype(int)
@@ -222,12 +223,17 @@ def _event_place(classes, event):
     """Place (0 or 1) of the event among two sorted classes."""
     found = classes.tolist()
     if event is not None:
-        if event not in found or len(found) != 2:
+        if np.ndim(event) or event not in found or len(found) != 2:
             raise InputError(f"event is {event!r}; it names one of two labels, here they are {found}", code="event")
         return found.index(event)
     if not any(isinstance(label, str) for label in found):
         return 1
-    known = [str(label).strip().lower() in _EVENT_WORDS for label in found]
+    words = [str(label).strip().lower() for label in found]
+    # A number is a code: beside "0", "1" is the event, and beside "2" either may be.
+    known = [
+        word in _EVENT_WORDS and (other == "0" or not (word == "1" or other.isdigit()))
+        for word, other in zip(words, words[::-1], strict=True)
+    ]
     if sum(known) != 1:
         raise InputError(
             f"which of the labels {found} is the event is not known; name it: event={found[1]!r}", code="event"

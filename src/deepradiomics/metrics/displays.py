@@ -343,7 +343,7 @@ class DecisionCurvePlot:
 
 @dataclass(eq=False)
 class ForestPlot:
-    """Differences of areas, each with its interval.
+    """Differences of areas, each with its interval: red where it leaves out 0, grey where it is not defined.
 
     Parameters
     ----------
@@ -379,6 +379,8 @@ class ForestPlot:
         rows = np.arange(len(self.tests))[::-1]
         for row, difference in zip(rows, self.tests["difference"], strict=True):
             color = "tab:blue" if 0 in difference else "tab:red"
+            if np.isnan(difference.low):
+                color = "tab:gray"
             self.ax_.plot([difference.low, difference.high], [row, row], color=color, linewidth=1.4)
             self.ax_.plot(difference.estimate, row, "s", color=color, markersize=5)
         self.ax_.axvline(0, color="0.4", linewidth=0.8, zorder=0)

@@ -9,6 +9,9 @@ from scipy.stats import norm
 
 from deepradiomics.exceptions import InputError
 
+# Why an area has an estimate and no interval.
+ONE_PATIENT = "one patient of a class"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Interval:
@@ -82,7 +85,8 @@ def join_intervals(table):
     Parameters
     ----------
     table : DataFrame
-        Columns such as ``auc``, ``auc_low`` and ``auc_high``, and others.
+        Columns such as ``auc``, ``auc_low`` and ``auc_high``, and others. An area (``auc``, ``auc normal``) without
+        ends is one that a single patient of a class left without them, and says so.
 
     Returns
     -------
@@ -101,7 +105,8 @@ def join_intervals(table):
     for name in table.columns:
         parts = [name, f"{name}_low", f"{name}_high"]
         if set(parts) <= set(table.columns):
-            cells = [Interval(*row) for row in table[parts].to_numpy(dtype=float).tolist()]
+            reason = ONE_PATIENT if str(name).split(" ")[0] == "auc" else ""
+            cells = [Interval(*row, reason) for row in table[parts].to_numpy(dtype=float).tolist()]
             joined[name] = pd.Series(cells, index=table.index, dtype=object)
             joined = joined.drop(columns=parts[1:])
     return joined

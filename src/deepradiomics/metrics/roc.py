@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import as_numbers, check_scores, check_two_classes
-from deepradiomics.metrics.intervals import Interval, check_level
+from deepradiomics.metrics.intervals import ONE_PATIENT, Interval, check_level
 from deepradiomics.splits import encode_groups
 
 # The normal interval is kept where the smaller class would err ten times or more, as for a proportion.
@@ -231,7 +231,10 @@ def pairwise_tests(names, auc, covariance, level=0.95, *, counts=None):
     rows = []
     for i, j in combinations(range(len(names)), 2):
         test = difference_test(auc, covariance, i, j, level, counts=counts)
-        difference = Interval(test.difference, test.low, test.high)
+        reason = ""
+        if np.isnan(test.low):
+            reason = ONE_PATIENT if counts is not None and min(counts) < 2 else "varies between no rows"
+        difference = Interval(test.difference, test.low, test.high, reason)
         rows.append((names[i], names[j], test.auc_a, test.auc_b, difference, test.z, test.p_value))
     table = pd.DataFrame(rows, columns=["a", "b", "auc_a", "auc_b", "difference", "z", "p_value"])
     # Tests that are not defined are no tests, and count for nothing.
@@ -380,7 +383,7 @@ def auc_interval(auc, variance, level=0.95, *, counts=None, clustered=False, inf
     check_level(level)
     tail, auc = (1 - level) / 2, float(auc)
     if counts is not None and min(counts) < 2:
-        return Interval(auc, np.nan, np.nan, "one patient of a class")
+        return Interval(auc, np.nan, np.nan, ONE_PATIENT)
     few = counts is not None and min(counts) < _MANY
     quantile = student.isf(tail, min(counts) - 1) if few and clustered else norm.isf(tail)
     spread = quantile * np.sqrt(variance)
