@@ -181,3 +181,19 @@ def test_what_is_wrong_is_said(tmp_path, tags, message):
     path = dicom(tmp_path / "a.dcm", GRAY, **({"WindowCenter": 5, "WindowWidth": 9} | tags))
     with pytest.raises(InputError, match=message):
         read_radiograph(path, voi=True)
+
+
+@pytest.mark.parametrize(
+    ("pixel", "imager", "size", "source"),
+    [
+        (["0.140"] * 2, ["0.14"] * 2, 0.112, "ImagerPixelSpacing / 1.25"),
+        (["0.14001"] * 2, ["0.14"] * 2, 0.112, "ImagerPixelSpacing / 1.25"),
+        (["0.150"] * 2, ["0.14"] * 2, 0.15, "PixelSpacing, calibrated"),
+        (["0", "0"], ["0.14"] * 2, 0.112, "ImagerPixelSpacing / 1.25"),
+    ],
+)
+def test_spacings_are_compared_as_numbers(tmp_path, pixel, imager, size, source):
+    tags = {"PixelSpacing": pixel, "ImagerPixelSpacing": imager, "EstimatedRadiographicMagnificationFactor": 1.25}
+    found = read_radiograph(dicom(tmp_path / "a.dcm", GRAY, **tags))
+    assert found.spacing == pytest.approx((size, size), rel=1e-3)
+    assert found.spacing_source == source

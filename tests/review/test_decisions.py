@@ -8,7 +8,7 @@ import pytest
 
 import deepradiomics as dr
 from deepradiomics.exceptions import InputError
-from deepradiomics.review.cases import Case, fingerprint, judge, polygons_of
+from deepradiomics.review.cases import Case, fingerprint, judge, polygons_of, read_case
 from deepradiomics.simulation import make_hips
 
 
@@ -146,3 +146,21 @@ def test_no_path_reaches_the_page(tmp_path):
         pd.DataFrame({"radiograph": [str(path)], "visit": ["Doe-1"]}), group="visit", output=tmp_path / "r.html"
     )
     assert "Doe" not in page.read_text()
+
+
+def test_a_bool_mask_is_of_the_side_of_its_radiograph(tmp_path):
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[5:15, 5:15] = True
+    for side, name in (("L", "left"), ("R", "right")):
+        picture = dr.Radiograph(np.eye(20), laterality=side)
+        assert list(read_case(0, picture, mask, None, ["left", "right"])[0].outlines) == [name]
+        table = pd.DataFrame({"radiograph": [picture], "mask": [mask]})
+        square = [[0, 0], [3, 0], [3, 3], [0, 3]]
+        path = export(tmp_path / "a.json", table, {0: {"decision": "accept", "outlines": {name: [square]}}})
+        codes = dr.review.apply(table, path)["mask"][0]
+        assert codes.sum() == 9 * (1 + (side == "R"))
+        as_it_was = export(tmp_path / "b.json", table, {0: {"decision": "accept"}})
+        assert dr.review.agreement(table, as_it_was, as_it_was).table["what"].tolist() == [name]
+    table["radiograph"] = [dr.Radiograph(np.eye(20))]
+    with pytest.raises(InputError, match="row 0: the mask is bool"):
+        dr.review(table, masks="mask", output=tmp_path / "r.html")

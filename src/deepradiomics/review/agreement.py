@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from deepradiomics.exceptions import InputError
+from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.metrics.agreement import weighted_kappa
 from deepradiomics.metrics.intervals import Interval
 from deepradiomics.metrics.overlap import dice
-from deepradiomics.reading import as_radiograph, read_label_map
+from deepradiomics.reading import as_radiograph
+from deepradiomics.review.cases import label_codes
 from deepradiomics.review.decisions import apply, read_decisions
 
 
@@ -77,7 +78,8 @@ def agreement(table, first, second, *, image="radiograph", masks="mask", boxes="
     for row in both:
         radiograph = as_radiograph(table[image].iloc[row])
         known &= radiograph.spacing is not None
-        rows += _outlines(row, *(frame[masks].iloc[row] if masks in frame else None for frame in (one, other)), labels)
+        pair = [frame[masks].iloc[row] if masks in frame else None for frame in (one, other)]
+        rows += _outlines(row, *pair, radiograph, labels)
         rows += _boxes(row, *(frame[boxes].iloc[row] if boxes in frame else None for frame in (one, other)), radiograph)
     pairs = pd.DataFrame(rows, columns=["row", "what", "dice", "distance", "turn", "pixels"])
     if not known:
@@ -92,11 +94,14 @@ def agreement(table, first, second, *, image="radiograph", masks="mask", boxes="
     )
 
 
-def _outlines(row, a, b, labels):
+def _outlines(row, a, b, radiograph, labels):
     """Dice of each outline that both kept."""
     if a is None or b is None:
         return []
-    a, b = read_label_map(a), read_label_map(b)
+    try:
+        a, b = (label_codes(mask, radiograph, labels) for mask in (a, b))
+    except DeepRadiomicsError as error:
+        raise error.at(f"row {row}") from error
     codes = [code for code in range(1, len(labels) + 1) if (a == code).any() or (b == code).any()]
     return [{"row": row, "what": labels[code - 1], "dice": dice(a == code, b == code)} for code in codes]
 

@@ -49,7 +49,7 @@ def review(  # noqa: PLR0913
     image : str, default="radiograph"
         Column of the radiographs: paths, arrays, `Radiograph` or None (left out).
     masks : str or sequence of label maps, default=None
-        Outlines: a column, or one map (array, path or None) a row.
+        Outlines: a column, or one map (array, path or None) a row. A bool one is of the side of its radiograph.
     regions : str, sequence of dict, FemurRegions or VertebraRegions, default=None
         Boxes: a column of dicts of name to `Box`, one dict (or None) a row, or a transformer, whose ``place`` is asked.
     labels : sequence of str, default=("left", "right")
