@@ -197,3 +197,63 @@ def test_spacings_are_compared_as_numbers(tmp_path, pixel, imager, size, source)
     found = read_radiograph(dicom(tmp_path / "a.dcm", GRAY, **tags))
     assert found.spacing == pytest.approx((size, size), rel=1e-3)
     assert found.spacing_source == source
+
+
+def volume(path, origin=(0, 0, 0), spacing=(0.2, 0.2, 1), turn=0.0):
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(np.ones((1, 5, 4), dtype=np.uint8))
+    sine, cosine = np.sin(turn), np.cos(turn)
+    image.SetDirection([float(value) for value in (cosine, -sine, 0, sine, cosine, 0, 0, 0, 1)])
+    image.SetOrigin(origin)
+    image.SetSpacing(spacing)
+    sitk.WriteImage(image, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"spacing": (0.2, 0.2, 5), "origin": (0, 0, 7)}, None),
+        ({"spacing": (0.2001, 0.2, 1), "origin": (0.09, 0, 0), "turn": 5e-4}, None),
+        ({"spacing": (0.201, 0.2, 1)}, "spacing"),
+        ({"origin": (0.12, 0, 0)}, "origin"),
+        ({"turn": 0.1}, "direction"),
+    ],
+)
+def test_only_the_place_within_the_slice_counts(tmp_path, changes, wrong):
+    mask = volume(tmp_path / "m.nrrd", **changes)
+    for image in (volume(tmp_path / "a.nrrd"), nrrd(tmp_path / "flat.nrrd", np.ones((5, 4)))):
+        if wrong is None:
+            assert read_radiograph(image, mask=mask).mask.all()
+        else:
+            with pytest.raises(InputError, match=f"another {wrong}"):
+                read_radiograph(image, mask=mask)
+
+
+def test_a_nifti_of_unknown_unit_lies_nowhere(tmp_path):
+    mask = volume(tmp_path / "m.nii")
+    content = bytearray(mask.read_bytes())
+    content[123] = 0
+    mask.write_bytes(content)
+    assert read_radiograph(volume(tmp_path / "a.nrrd", spacing=(0.3, 0.3, 1)), mask=mask).mask.all()
+
+
+@pytest.mark.parametrize("options", [{"tile": (16, 16)}, {}])
+def test_a_tiff_of_several_pages_is_refused_but_for_small_copies(tmp_path, options):
+    tifffile = pytest.importorskip("tifffile", reason="tifffile, another writer of TIFF, is not installed")
+    for kind, name in ((0, "pages.tif"), (1, "copy.tif")):
+        with tifffile.TiffWriter(tmp_path / name) as writer:
+            writer.write(GRAY, **options)
+            writer.write(GRAY[:32, :32] if kind else GRAY, subfiletype=kind, **options)
+    with pytest.raises(InputError) as caught:
+        read_radiograph(tmp_path / "pages.tif")
+    assert caught.value.code == "volume"
+    assert np.array_equal(read_radiograph(tmp_path / "copy.tif").pixels, GRAY)
+
+
+@pytest.mark.parametrize("options", [{"tile": (16, 16)}, {"tile": (16, 16), "compression": "zlib"}, {}])
+def test_labels_of_a_white_is_zero_tiff_are_as_stored(tmp_path, options):
+    labels = (GRAY % 3).astype(np.uint8)
+    path = tiff(tmp_path / "a.tif", labels, photometric="miniswhite", **options)
+    assert np.array_equal(read_label_map(path), labels)

@@ -243,13 +243,7 @@ def _chosen(source, image, label, label_channel):
     found = _found_labels(source, label_channel)
     values, shape = found.pixels, image.pixels.shape
     if found.geometry and image.geometry and values.shape == shape:
-        for what, own, others in zip(("origin", "spacing", "direction"), found.geometry, image.geometry, strict=True):
-            if len(own) == len(others) and not np.allclose(own, others, rtol=1e-5, atol=1e-5):
-                raise InputError(
-                    f"the mask has another {what} than its image, {np.round(own, 4).tolist()} and "
-                    f"{np.round(others, 4).tolist()}; resample it to the image, or give arrays",
-                    code="mask_geometry",
-                )
+        _check_place(found.geometry, image.geometry)
     if values.shape != shape:
         hint = "; it looks transposed" if values.shape == shape[::-1] else ""
         raise InputError(
@@ -263,3 +257,23 @@ def _chosen(source, image, label, label_channel):
     if label is not None and label not in labels:
         raise InputError(f"label {label} is not in the mask, which holds {labels}", code="mask_label")
     return values > 0 if label is None else values == label
+
+
+def _check_place(mask, image):
+    """Refuse a mask that does not lie on its image, as far as the geometry of their only slice says."""
+    # An image of two axes lies in the first two of space.
+    origins = [np.pad(origin, (0, 4 - len(origin))) for origin, _, _ in (mask, image)]
+    directions = [np.pad(direction, ((0, 4 - len(direction)), (0, 0))) for _, _, direction in (mask, image)]
+    shift = np.abs((origins[0] - origins[1]) @ directions[1])
+    alike = {
+        "spacing": np.allclose(mask[1], image[1], rtol=1e-3, atol=0),
+        "direction": np.allclose(*directions, rtol=0, atol=1e-3),
+        "origin": (shift <= 0.5 * np.array(image[1])).all(),
+    }
+    for number, what in enumerate(("origin", "spacing", "direction")):
+        if not alike[what]:
+            raise InputError(
+                f"the mask has another {what} than its image, {np.round(mask[number], 4).tolist()} and "
+                f"{np.round(image[number], 4).tolist()}; resample it to the image, or give arrays",
+                code="mask_geometry",
+            )
