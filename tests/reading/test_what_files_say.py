@@ -257,3 +257,49 @@ def test_labels_of_a_white_is_zero_tiff_are_as_stored(tmp_path, options):
     labels = (GRAY % 3).astype(np.uint8)
     path = tiff(tmp_path / "a.tif", labels, photometric="miniswhite", **options)
     assert np.array_equal(read_label_map(path), labels)
+
+
+@pytest.mark.parametrize(("detector", "patient"), [(1150, 1150.2), (800, 1000), (1000, 100)])
+def test_distances_that_make_no_sense_are_no_magnification(tmp_path, detector, patient):
+    tags = {"DistanceSourceToDetector": detector, "DistanceSourceToPatient": patient}
+    found = read_radiograph(dicom(tmp_path / "a.dcm", GRAY, ImagerPixelSpacing=[0.2] * 2, **tags))
+    assert (found.spacing, found.spacing_source) == ((0.2, 0.2), "ImagerPixelSpacing")
+
+
+def test_an_orientation_of_0_is_none(tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    for value, name in ((0, "a"), (6, "b")):
+        exif[274] = value
+        Image.fromarray((GRAY >> 8).astype(np.uint8)).save(tmp_path / f"{name}.png", exif=exif)
+    assert read_radiograph(tmp_path / "a.png").pixels.shape == GRAY.shape
+    with pytest.raises(InputError, match="orientation tag 6"):
+        read_radiograph(tmp_path / "b.png")
+
+
+def test_what_stands_behind_the_end_of_a_png_is_left(tmp_path):
+    path = png(tmp_path / "a.png", bytes([1, 2, 3, 4]), 8, 0)
+    path.write_bytes(path.read_bytes() + bytes(10_000))
+    assert read_radiograph(path).pixels[0].tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize("start", ["meta", "dataset"])
+def test_dicom_without_its_preamble_is_read(tmp_path, implicit, start):
+    from io import BytesIO
+
+    from pydicom import dcmread, dcmwrite
+    from pydicom.uid import ImplicitVRLittleEndian
+
+    whole = dcmread(dicom(tmp_path / "a.dcm", GRAY, ImagerPixelSpacing=[0.2] * 2, ViewPosition="AP"))
+    whole.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    stream = BytesIO()
+    dcmwrite(stream, whole, implicit_vr=implicit, little_endian=True, enforce_file_format=True)
+    content = stream.getvalue()[132:]
+    if start == "dataset":
+        content = content[content.index(b"\x08\0\x16\0") :]
+    (tmp_path / "bare").write_bytes(content)
+    found = read_radiograph(tmp_path / "bare")
+    assert np.array_equal(found.pixels, GRAY)
+    assert (found.spacing, found.view) == ((0.2, 0.2), "AP")

@@ -35,6 +35,7 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
+MAX_MAGNIFICATION = 3
 _THREAD = local()  # .caught: the warnings of the file that this thread reads
 
 

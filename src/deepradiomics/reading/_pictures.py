@@ -63,7 +63,7 @@ def _read_png(path, content, labels, turned, color):
     n_channels = {2: 3, 4: 2, 6: 4}.get(kind, 1)
     n_columns, n_rows = struct.unpack_from(">2I", content, 16)
     check_size(path.name, n_rows, n_columns, bits * n_channels, len(content))
-    if b"IEND\xaeB`\x82" not in content[-4096:]:
+    if b"IEND\xaeB`\x82" not in content:
         raise InputError(f"{path.name} is cut off; copy it again from where it came", code="truncated")
     image = Image.open(BytesIO(content), formats=("PNG",))
     _check_upright(path.name, image.getexif().get(274, 1), turned)
@@ -140,7 +140,7 @@ def _check_pages(stream, tags, name):
 
 
 def _check_upright(name, orientation, turned):
-    if orientation != 1 and not turned:
+    if orientation not in (0, 1) and not turned:  # 0 is no orientation
         raise InputError(
             f"{name} has the orientation tag {orientation}, which asks viewers to turn it, so boxes and masks drawn in "
             "one would not fit; save it upright, without the tag, or pass orientation='stored'",

@@ -7,13 +7,12 @@ import pandas as pd
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.radiograph import Radiograph
-from deepradiomics.reading._dicom import read_dicom
-from deepradiomics.reading._files import Found, array_of, checked_path, content_of
+from deepradiomics.reading._dicom import BARE_DICOM, read_dicom
+from deepradiomics.reading._files import MAX_MAGNIFICATION, Found, array_of, checked_path, content_of
 from deepradiomics.reading._pictures import read_picture
 from deepradiomics.reading.masks import _found_labels
 
 _MIN_SPACING, _MAX_SPACING = 0.01, 10.0  # mm; detectors lie between 0.05 and 0.2, thumbnails of them below 10
-_MAX_MAGNIFICATION = 3
 
 
 def as_radiograph(source):
@@ -172,7 +171,7 @@ def _find(source, voi, color, orientation):
 def _read_file(path, voi, color, orientation):
     """Choose the reader by what the file holds, not by its name."""
     content = content_of(path)
-    if content[128:132] == b"DICM":
+    if content[128:132] == b"DICM" or content.startswith(BARE_DICOM):
         return read_dicom(content, path.name, voi)
     if voi:
         raise InputError(f"{path.name} is not DICOM and has no display window; leave voi=False", code="voi")
@@ -196,9 +195,9 @@ def _agreed_side(found, asked):
 
 def _spacing_at_the_bone(found, asked, magnification):
     """Spacing at the bone and where it is from: given, calibrated, or that of the detector over the magnification."""
-    if magnification is not None and (asked is not None or not 1 <= magnification <= _MAX_MAGNIFICATION):
+    if magnification is not None and (asked is not None or not 1 <= magnification <= MAX_MAGNIFICATION):
         raise InputError(
-            f"magnification={magnification} and spacing={asked}: a magnification is 1 to {_MAX_MAGNIFICATION}, and "
+            f"magnification={magnification} and spacing={asked}: a magnification is 1 to {MAX_MAGNIFICATION}, and "
             "spacing= is the size at the bone already; give one of them",
             code="magnification",
         )
@@ -212,9 +211,9 @@ def _spacing_at_the_bone(found, asked, magnification):
     if spacing is None:
         return None, None
     factor, source = found.magnification, found.spacing_source or "header"
-    if factor is not None and not 1 <= factor <= _MAX_MAGNIFICATION:
+    if factor is not None and not 1 <= factor <= MAX_MAGNIFICATION:
         raise InputError(
-            f"{found.place} gives a magnification of {factor:g}, 1 to {_MAX_MAGNIFICATION} is allowed; pass spacing=",
+            f"{found.place} gives a magnification of {factor:g}, 1 to {MAX_MAGNIFICATION} is allowed; pass spacing=",
             code="magnification",
         )
     factor = factor or magnification or 1.0
