@@ -137,6 +137,34 @@ def test_a_page_of_nothing_and_of_missing_columns_is_refused(hips, tmp_path):
         dr.review(hips.assign(n="x"), names="n", output=tmp_path / "r.html")
 
 
+def test_an_output_that_is_in_the_way_is_refused(hips, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.html").mkdir()
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "pictures").write_text("mine")
+    for name in ("file", "folder.html", "half"):
+        with pytest.raises(InputError) as caught:
+            dr.review(hips, output=tmp_path / name)
+        assert caught.value.code == "output"
+
+
+@pytest.mark.parametrize("given", ["high", 1.5, -0.1, np.inf])
+def test_a_confidence_is_from_0_to_1(hips, tmp_path, given):
+    table = hips.assign(sure=pd.Series([0.5, given, None], dtype=object))
+    with pytest.raises(InputError, match="row 1, column 'sure'"):
+        dr.review(table, confidence="sure", output=tmp_path / "r.html")
+
+
+@pytest.mark.parametrize(
+    "change", [{"top": "a"}, {"top": None}, {"height": -1}, {"height": float("nan")}, {"size": 1}, None]
+)
+def test_a_box_that_was_edited_into_none_is_refused(hips, tmp_path, change):
+    box = None if change is None else {"top": 2, "left": 1, "height": 4, "width": 6, "angle": 0} | change
+    path = export(tmp_path / "r.json", hips, {0: {"decision": "accept", "boxes": {"left_neck": box}}})
+    with pytest.raises(InputError, match="row 0: box 'left_neck'"):
+        dr.review.apply(hips, path)
+
+
 def test_no_path_reaches_the_page(tmp_path):
     from PIL import Image
 

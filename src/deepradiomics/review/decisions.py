@@ -97,7 +97,7 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
             )
         if case["boxes"]:
             columns[boxes][row] = dict(columns[boxes][row] or {}) | {
-                name: Box(**values) for name, values in case["boxes"].items()
+                name: _box(name, values, place) for name, values in case["boxes"].items()
             }
     added = {
         name: _objects(cells) for name, cells in columns.items() if name in table or any(c is not None for c in cells)
@@ -147,6 +147,17 @@ def _corrected(mask, outlines, labels, radiograph, place):
                 raise InputError(f"{place}: outline {name!r} has no three points of two numbers", code="annotation")
             codes[_inside(corners[:, ::-1], shape)] = labels.index(name) + 1
     return codes
+
+
+def _box(name, values, place):
+    """Box of an export; it may have been edited."""
+    try:
+        return Box(**values)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{place}: box {name!r} is no top, left, height, width and angle of a box; export them from the page again",
+            code="annotation",
+        ) from error
 
 
 def _objects(cells):
