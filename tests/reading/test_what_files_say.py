@@ -181,3 +181,125 @@ def test_what_is_wrong_is_said(tmp_path, tags, message):
     path = dicom(tmp_path / "a.dcm", GRAY, **({"WindowCenter": 5, "WindowWidth": 9} | tags))
     with pytest.raises(InputError, match=message):
         read_radiograph(path, voi=True)
+
+
+@pytest.mark.parametrize(
+    ("pixel", "imager", "size", "source"),
+    [
+        (["0.140"] * 2, ["0.14"] * 2, 0.112, "ImagerPixelSpacing / 1.25"),
+        (["0.14001"] * 2, ["0.14"] * 2, 0.112, "ImagerPixelSpacing / 1.25"),
+        (["0.150"] * 2, ["0.14"] * 2, 0.15, "PixelSpacing, calibrated"),
+        (["0", "0"], ["0.14"] * 2, 0.112, "ImagerPixelSpacing / 1.25"),
+    ],
+)
+def test_spacings_are_compared_as_numbers(tmp_path, pixel, imager, size, source):
+    tags = {"PixelSpacing": pixel, "ImagerPixelSpacing": imager, "EstimatedRadiographicMagnificationFactor": 1.25}
+    found = read_radiograph(dicom(tmp_path / "a.dcm", GRAY, **tags))
+    assert found.spacing == pytest.approx((size, size), rel=1e-3)
+    assert found.spacing_source == source
+
+
+def volume(path, origin=(0, 0, 0), spacing=(0.2, 0.2, 1), turn=0.0):
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(np.ones((1, 5, 4), dtype=np.uint8))
+    sine, cosine = np.sin(turn), np.cos(turn)
+    image.SetDirection([float(value) for value in (cosine, -sine, 0, sine, cosine, 0, 0, 0, 1)])
+    image.SetOrigin(origin)
+    image.SetSpacing(spacing)
+    sitk.WriteImage(image, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"spacing": (0.2, 0.2, 5), "origin": (0, 0, 7)}, None),
+        ({"spacing": (0.2001, 0.2, 1), "origin": (0.09, 0, 0), "turn": 5e-4}, None),
+        ({"spacing": (0.201, 0.2, 1)}, "spacing"),
+        ({"origin": (0.12, 0, 0)}, "origin"),
+        ({"turn": 0.1}, "direction"),
+    ],
+)
+def test_only_the_place_within_the_slice_counts(tmp_path, changes, wrong):
+    mask = volume(tmp_path / "m.nrrd", **changes)
+    for image in (volume(tmp_path / "a.nrrd"), nrrd(tmp_path / "flat.nrrd", np.ones((5, 4)))):
+        if wrong is None:
+            assert read_radiograph(image, mask=mask).mask.all()
+        else:
+            with pytest.raises(InputError, match=f"another {wrong}"):
+                read_radiograph(image, mask=mask)
+
+
+def test_a_nifti_of_unknown_unit_lies_nowhere(tmp_path):
+    mask = volume(tmp_path / "m.nii")
+    content = bytearray(mask.read_bytes())
+    content[123] = 0
+    mask.write_bytes(content)
+    assert read_radiograph(volume(tmp_path / "a.nrrd", spacing=(0.3, 0.3, 1)), mask=mask).mask.all()
+
+
+@pytest.mark.parametrize("options", [{"tile": (16, 16)}, {}])
+def test_a_tiff_of_several_pages_is_refused_but_for_small_copies(tmp_path, options):
+    tifffile = pytest.importorskip("tifffile", reason="tifffile, another writer of TIFF, is not installed")
+    for kind, name in ((0, "pages.tif"), (1, "copy.tif")):
+        with tifffile.TiffWriter(tmp_path / name) as writer:
+            writer.write(GRAY, **options)
+            writer.write(GRAY[:32, :32] if kind else GRAY, subfiletype=kind, **options)
+    with pytest.raises(InputError) as caught:
+        read_radiograph(tmp_path / "pages.tif")
+    assert caught.value.code == "volume"
+    assert np.array_equal(read_radiograph(tmp_path / "copy.tif").pixels, GRAY)
+
+
+@pytest.mark.parametrize("options", [{"tile": (16, 16)}, {"tile": (16, 16), "compression": "zlib"}, {}])
+def test_labels_of_a_white_is_zero_tiff_are_as_stored(tmp_path, options):
+    labels = (GRAY % 3).astype(np.uint8)
+    path = tiff(tmp_path / "a.tif", labels, photometric="miniswhite", **options)
+    assert np.array_equal(read_label_map(path), labels)
+
+
+@pytest.mark.parametrize(("detector", "patient"), [(1150, 1150.2), (800, 1000), (1000, 100)])
+def test_distances_that_make_no_sense_are_no_magnification(tmp_path, detector, patient):
+    tags = {"DistanceSourceToDetector": detector, "DistanceSourceToPatient": patient}
+    found = read_radiograph(dicom(tmp_path / "a.dcm", GRAY, ImagerPixelSpacing=[0.2] * 2, **tags))
+    assert (found.spacing, found.spacing_source) == ((0.2, 0.2), "ImagerPixelSpacing")
+
+
+def test_an_orientation_of_0_is_none(tmp_path):
+    from PIL import Image
+
+    exif = Image.Exif()
+    for value, name in ((0, "a"), (6, "b")):
+        exif[274] = value
+        Image.fromarray((GRAY >> 8).astype(np.uint8)).save(tmp_path / f"{name}.png", exif=exif)
+    assert read_radiograph(tmp_path / "a.png").pixels.shape == GRAY.shape
+    with pytest.raises(InputError, match="orientation tag 6"):
+        read_radiograph(tmp_path / "b.png")
+
+
+def test_what_stands_behind_the_end_of_a_png_is_left(tmp_path):
+    path = png(tmp_path / "a.png", bytes([1, 2, 3, 4]), 8, 0)
+    path.write_bytes(path.read_bytes() + bytes(10_000))
+    assert read_radiograph(path).pixels[0].tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize("start", ["meta", "dataset"])
+def test_dicom_without_its_preamble_is_read(tmp_path, implicit, start):
+    from io import BytesIO
+
+    from pydicom import dcmread, dcmwrite
+    from pydicom.uid import ImplicitVRLittleEndian
+
+    whole = dcmread(dicom(tmp_path / "a.dcm", GRAY, ImagerPixelSpacing=[0.2] * 2, ViewPosition="AP"))
+    whole.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    stream = BytesIO()
+    dcmwrite(stream, whole, implicit_vr=implicit, little_endian=True, enforce_file_format=True)
+    content = stream.getvalue()[132:]
+    if start == "dataset":
+        content = content[content.index(b"\x08\0\x16\0") :]
+    (tmp_path / "bare").write_bytes(content)
+    found = read_radiograph(tmp_path / "bare")
+    assert np.array_equal(found.pixels, GRAY)
+    assert (found.spacing, found.view) == ((0.2, 0.2), "AP")

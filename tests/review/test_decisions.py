@@ -8,7 +8,7 @@ import pytest
 
 import deepradiomics as dr
 from deepradiomics.exceptions import InputError
-from deepradiomics.review._cases import Case, fingerprint, judge, polygons_of
+from deepradiomics.review._cases import Case, fingerprint, judge, polygons_of, read_case
 from deepradiomics.simulation import make_hips
 
 
@@ -137,6 +137,34 @@ def test_a_page_of_nothing_and_of_missing_columns_is_refused(hips, tmp_path):
         dr.review(hips.assign(n="x"), names="n", output=tmp_path / "r.html")
 
 
+def test_an_output_that_is_in_the_way_is_refused(hips, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.html").mkdir()
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "pictures").write_text("mine")
+    for name in ("file", "folder.html", "half"):
+        with pytest.raises(InputError) as caught:
+            dr.review(hips, output=tmp_path / name)
+        assert caught.value.code == "output"
+
+
+@pytest.mark.parametrize("given", ["high", 1.5, -0.1, np.inf])
+def test_a_confidence_is_from_0_to_1(hips, tmp_path, given):
+    table = hips.assign(sure=pd.Series([0.5, given, None], dtype=object))
+    with pytest.raises(InputError, match="row 1, column 'sure'"):
+        dr.review(table, confidence="sure", output=tmp_path / "r.html")
+
+
+@pytest.mark.parametrize(
+    "change", [{"top": "a"}, {"top": None}, {"height": -1}, {"height": float("nan")}, {"size": 1}, None]
+)
+def test_a_box_that_was_edited_into_none_is_refused(hips, tmp_path, change):
+    box = None if change is None else {"top": 2, "left": 1, "height": 4, "width": 6, "angle": 0} | change
+    path = export(tmp_path / "r.json", hips, {0: {"decision": "accept", "boxes": {"left_neck": box}}})
+    with pytest.raises(InputError, match="row 0: box 'left_neck'"):
+        dr.review.apply(hips, path)
+
+
 def test_no_path_reaches_the_page(tmp_path):
     from PIL import Image
 
@@ -146,3 +174,21 @@ def test_no_path_reaches_the_page(tmp_path):
         pd.DataFrame({"radiograph": [str(path)], "visit": ["Doe-1"]}), group="visit", output=tmp_path / "r.html"
     )
     assert "Doe" not in page.read_text()
+
+
+def test_a_bool_mask_is_of_the_side_of_its_radiograph(tmp_path):
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[5:15, 5:15] = True
+    for side, name in (("L", "left"), ("R", "right")):
+        picture = dr.Radiograph(np.eye(20), laterality=side)
+        assert list(read_case(0, picture, mask, None, ["left", "right"])[0].outlines) == [name]
+        table = pd.DataFrame({"radiograph": [picture], "mask": [mask]})
+        square = [[0, 0], [3, 0], [3, 3], [0, 3]]
+        path = export(tmp_path / "a.json", table, {0: {"decision": "accept", "outlines": {name: [square]}}})
+        codes = dr.review.apply(table, path)["mask"][0]
+        assert codes.sum() == 9 * (1 + (side == "R"))
+        as_it_was = export(tmp_path / "b.json", table, {0: {"decision": "accept"}})
+        assert dr.review.agreement(table, as_it_was, as_it_was).table["what"].tolist() == [name]
+    table["radiograph"] = [dr.Radiograph(np.eye(20))]
+    with pytest.raises(InputError, match="row 0: the mask is bool"):
+        dr.review(table, masks="mask", output=tmp_path / "r.html")

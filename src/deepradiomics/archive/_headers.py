@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from deepradiomics.archive._secrets import keyed
 from deepradiomics.exceptions import DeepRadiomicsError
 from deepradiomics.reading import read_radiograph
-from deepradiomics.reading._dicom import _dicom_spacing, _magnification
+from deepradiomics.reading._dicom import BARE_DICOM, _dicom_spacing, _magnification
 from deepradiomics.reading._files import Found
 from deepradiomics.reading.radiographs import _MAX_MAGNIFICATION, _spacing_at_the_bone
 
@@ -77,8 +77,6 @@ _PLACE = [
 _DATES = ("AcquisitionDate", "ContentDate", "SeriesDate", "StudyDate")
 _RADIOGRAPHS = {"", "CR", "DX", "RG", "RF", "XA", "IO", "MG", "OT", "PX"}
 _DICOMDIR = "1.2.840.10008.1.3.10"
-# DICOM without its preamble begins with a tag of group 2 or 8.
-_GROUPS = (b"\x02\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\x16\0", b"\x08\0\x18\0")
 _BITS = {"1": 1, "I": 32, "F": 32, "I;16": 16, "I;16B": 16, "I;16L": 16}
 _VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 _UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
@@ -120,7 +118,7 @@ def describe(path, shown, key, pixels, patient_in_path=None):
                 raise OSError
             with path.open("rb") as stream:
                 head = stream.read(352)
-            if head[128:132] == b"DICM" or head.startswith(_GROUPS):
+            if head[128:132] == b"DICM" or head.startswith(BARE_DICOM):
                 more = _dicom(path, shown, key, row)
             else:
                 _picture(path, row)

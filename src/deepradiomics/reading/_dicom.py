@@ -6,11 +6,13 @@ from io import BytesIO
 import numpy as np
 
 from deepradiomics.exceptions import InputError, MissingDependencyError
-from deepradiomics.reading._files import Found, check_size, codestream_shape, reading
+from deepradiomics.reading._files import MAX_MAGNIFICATION, Found, check_size, codestream_shape, reading
 from deepradiomics.reading._gdcm import decode_apart
 
 _PREFERENCE = ["pydicom", "pylibjpeg", "pyjpegls", "pillow", "gdcm"]
 _VIEWS = {"AP": "AP", "PA": "AP", "LL": "LAT", "RL": "LAT", "LAT": "LAT", "LATERAL": "LAT"}
+# DICOM without its preamble begins with a little endian tag of group 2 or 8.
+BARE_DICOM = (b"\x02\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\x16\0", b"\x08\0\x18\0")
 # All that is read from a DICOM file: what identifies a patient is not even parsed.
 _DICOM_TAGS = [
     "Rows",
@@ -49,13 +51,19 @@ def read_dicom(content, name, voi):
     from pydicom import dcmread
     from pydicom.errors import BytesLengthException, InvalidDicomError
     from pydicom.filereader import read_dataset
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
+    from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     with reading(name, BytesLengthException, InvalidDicomError) as caught:
-        meta = read_dataset(BytesIO(content[132:]), False, True, stop_when=lambda tag, *_: tag >> 16 != 2)
+        if content.startswith(BARE_DICOM[0]) and content[128:132] != b"DICM":
+            content = bytes(128) + b"DICM" + content
+        start = 132 if content[128:132] == b"DICM" else 0
+        meta = read_dataset(BytesIO(content[start:]), False, True, stop_when=lambda tag, *_: tag >> 16 != 2)
         if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
             raise InputError(f"{name} is deflated as a whole; export it uncompressed", code="decoder")
-        dataset = dcmread(BytesIO(content), specific_tags=_DICOM_TAGS)
+        dataset = dcmread(BytesIO(content), specific_tags=_DICOM_TAGS, force=start == 0)
+        if "TransferSyntaxUID" not in dataset.file_meta:
+            implicit = dataset.original_encoding[0]
+            dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
         if any("end of file" in str(warning).lower() for warning in caught):
             raise InputError(f"{name} is cut off; copy it again from where it came", code="truncated")
         _check_dicom(dataset, name, len(content))
@@ -242,7 +250,8 @@ def _dicom_spacing(dataset):
     """Return the spacing as the words in the file, the tag that it is from, and the magnification that it still has.
 
     PixelSpacing counts as the size at the bone where its calibration type says so, or where it differs from
-    ImagerPixelSpacing (PS3.3, 10.7.1); all else is the size at the detector.
+    ImagerPixelSpacing (PS3.3, 10.7.1); all else is the size at the detector. A PixelSpacing of 0
+    counts for nothing beside a good ImagerPixelSpacing.
     """
     words = {}
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
@@ -254,15 +263,34 @@ def _dicom_spacing(dataset):
         return None, None, None
     kind = str(dataset.get("PixelSpacingCalibrationType", "") or "")
     pixel, imager = words.get("PixelSpacing"), words.get("ImagerPixelSpacing")
+    if pixel and imager:
+        sizes = _numbers(pixel), _numbers(imager)
+        fine = [size is not None and len(size) == 2 and (size > 0).all() for size in sizes]
+        if fine[1] and sizes[0] is not None and (sizes[0] <= 0).any():
+            pixel = None
+        elif all(fine) and np.allclose(*sizes, rtol=1e-3, atol=0):
+            imager = pixel  # the same size in other words
     if pixel and (kind in ("GEOMETRY", "FIDUCIAL") or (imager and pixel != imager)):
         return pixel, f"PixelSpacing, {kind or 'calibrated'}", 1.0
     source = "ImagerPixelSpacing" if imager else "PixelSpacing"
     return imager or pixel, source, _magnification(dataset)
 
 
+def _numbers(words):
+    """Float array of words; None where one is no number."""
+    try:
+        return np.array([float(word) for word in words])
+    except ValueError:
+        return None
+
+
 def _magnification(dataset):
-    """How much larger the bone is on the detector, as the tags say; None where they do not, 0 says nothing."""
+    """How much larger the bone is on the detector, as the tags say; None where they do not.
+
+    A factor of 0 says nothing, nor do distances whose ratio is not 1 to 3.
+    """
     factor = float(dataset.get("EstimatedRadiographicMagnificationFactor", 0) or 0)
     to_detector = float(dataset.get("DistanceSourceToDetector", 0) or 0)
     to_patient = float(dataset.get("DistanceSourceToPatient", 0) or 0)
-    return factor or (to_detector / to_patient if to_detector and to_patient else 0) or None
+    by_distance = to_detector / to_patient if to_detector > 0 and to_patient > 0 else 0
+    return factor or (by_distance if 1 <= by_distance <= MAX_MAGNIFICATION else None)

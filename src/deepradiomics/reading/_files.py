@@ -35,6 +35,7 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
+MAX_MAGNIFICATION = 3
 _THREAD = local()  # .caught: the warnings of the file that this thread reads
 
 
@@ -50,7 +51,7 @@ class Found(NamedTuple):
     place: str = "the image"  # in messages
     spacing_source: str | None = None
     magnification: float | None = None  # of the tags
-    geometry: tuple | None = None  # origin, spacing and direction, as ITK has them
+    geometry: tuple | None = None  # origin, spacing of both axes, and their directions (n, 2), as ITK has them
     lossy: bool = False
 
 

@@ -63,7 +63,7 @@ def _read_png(path, content, labels, turned, color):
     n_channels = {2: 3, 4: 2, 6: 4}.get(kind, 1)
     n_columns, n_rows = struct.unpack_from(">2I", content, 16)
     check_size(path.name, n_rows, n_columns, bits * n_channels, len(content))
-    if b"IEND\xaeB`\x82" not in content[-4096:]:
+    if b"IEND\xaeB`\x82" not in content:
         raise InputError(f"{path.name} is cut off; copy it again from where it came", code="truncated")
     image = Image.open(BytesIO(content), formats=("PNG",))
     _check_upright(path.name, image.getexif().get(274, 1), turned)
@@ -89,9 +89,11 @@ def _read_tiff(path, content, labels, turned, color):
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
     stream = BytesIO(content)
-    tags = ImageFileDirectory_v2(stream.read(16 if content[2:3] == b"+" or content[3:4] == b"+" else 8))
+    big = b"+" in content[2:4]
+    tags = ImageFileDirectory_v2(stream.read(16 if big else 8))
     stream.seek(tags.next)
     tags.load(stream)
+    end = stream.tell()
     _check_upright(path.name, tags.get(274, 1), turned)
     bits, kind = (int(np.ravel(tags.get(tag, 1))[0]) for tag in (258, 339))
     n_samples, white_is_zero = int(tags.get(277, 1)), tags.get(262) == 0
@@ -108,22 +110,37 @@ def _read_tiff(path, content, labels, turned, color):
             code="unreadable",
         )
     check_size(path.name, int(tags[257]), int(tags[256]), bits * n_samples, len(content))
+    _check_pages(stream, tags, path.name)
     if by_pillow:
         values = np.asarray(Image.open(BytesIO(content), formats=("TIFF",)))
         values = values.astype(np.uint8) if bits == 1 else values
+        if white_is_zero and bits == 8 and labels:
+            values = 255 - values
         white_is_zero = white_is_zero and bits == 16  # Pillow inverts 1 and 8 bits
     else:
         with TemporaryDirectory() as folder:  # libtiff prints the path of a damaged file
             copy = Path(folder, "picture.tif")
-            copy.write_bytes(content)
+            width = 8 if big else 4  # ITK crashes on some files of several pages: the copy ends after the first
+            copy.write_bytes(content[: end - width] + bytes(width) + content[end:])
             values = _read_itk(copy, "TIFFImageIO", path.name, color=color).pixels
     if white_is_zero and not labels:
         values = inverted(values)
     return Found(values, place=path.name)
 
 
+def _check_pages(stream, tags, name):
+    """Go to the end of a TIFF; refuse one of several pages, of which smaller copies of the first do not count."""
+    seen = set()
+    while tags.next and tags.next not in seen:
+        seen.add(tags.next)
+        stream.seek(tags.next)
+        tags.load(stream)
+        if 256 in tags and not int(tags.get(254, 0)) & 1:
+            raise InputError(f"{name} has several pages; a radiograph has one", code="volume")
+
+
 def _check_upright(name, orientation, turned):
-    if orientation != 1 and not turned:
+    if orientation not in (0, 1) and not turned:  # 0 is no orientation
         raise InputError(
             f"{name} has the orientation tag {orientation}, which asks viewers to turn it, so boxes and masks drawn in "
             "one would not fit; save it upright, without the tag, or pass orientation='stored'",
@@ -181,10 +198,10 @@ def _read_nifti(path, content, labels, color):
             missing -= len(piece)
     found = _read_itk(path, "NiftiImageIO", path.name, labels, color)
     if not head[123] & 7:  # the unit of lengths is unknown
-        return found._replace(spacing=None)
+        return found._replace(spacing=None, geometry=None)
     steps = [step for step, size in zip(struct.unpack_from(order + "7f", head, 80), sizes, strict=False) if size > 1]
     # ITK takes a step of 0 or NaN for 1 mm.
-    return found if all(step > 0 for step in steps) else found._replace(spacing=tuple(steps[::-1]))
+    return found if all(step > 0 for step in steps) else found._replace(spacing=tuple(steps[::-1]), geometry=None)
 
 
 def _silence_itk():
@@ -218,7 +235,9 @@ def _read_itk(path, reader_name, name, labels=False, color="raise"):
         image = reader.Execute()
     values = sitk.GetArrayFromImage(image)
     values = values.reshape(size[kept[1]], size[kept[0]], -1)
-    spacing, geometry = image.GetSpacing(), (image.GetOrigin(), image.GetSpacing(), image.GetDirection())
+    # What says where a picture of one slice lies across it means nothing.
+    spacing, direction = image.GetSpacing(), np.reshape(image.GetDirection(), (len(size), -1))[:, kept]
+    geometry = image.GetOrigin(), (spacing[kept[0]], spacing[kept[1]]), direction
     values = values if labels and values.shape[-1] > 1 else one_channel(values, name, color)
     return Found(values, (spacing[kept[1]], spacing[kept[0]]), place=name, geometry=geometry)
 

@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from deepradiomics.exceptions import InputError
+from deepradiomics.reading._dicom import BARE_DICOM
 from deepradiomics.reading._files import Found, array_of, checked_path, content_of
 from deepradiomics.reading._pictures import read_picture
 
@@ -46,7 +47,7 @@ def _found_labels(source, label_channel=None):
     if isinstance(source, str | os.PathLike):
         path = checked_path(source)
         content = content_of(path)
-        if content[128:132] == b"DICM":
+        if content[128:132] == b"DICM" or content.startswith(BARE_DICOM):
             raise InputError(
                 f"{path.name} is DICOM, which is not read as a mask; save the mask as PNG, NRRD or NIfTI",
                 code="mask_values",

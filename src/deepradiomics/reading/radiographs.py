@@ -7,13 +7,12 @@ import pandas as pd
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.radiograph import Radiograph
-from deepradiomics.reading._dicom import read_dicom
-from deepradiomics.reading._files import Found, array_of, checked_path, content_of
+from deepradiomics.reading._dicom import BARE_DICOM, read_dicom
+from deepradiomics.reading._files import MAX_MAGNIFICATION, Found, array_of, checked_path, content_of
 from deepradiomics.reading._pictures import read_picture
 from deepradiomics.reading.masks import _found_labels
 
 _MIN_SPACING, _MAX_SPACING = 0.01, 10.0  # mm; detectors lie between 0.05 and 0.2, thumbnails of them below 10
-_MAX_MAGNIFICATION = 3
 
 
 def as_radiograph(source):
@@ -172,7 +171,7 @@ def _find(source, voi, color, orientation):
 def _read_file(path, voi, color, orientation):
     """Choose the reader by what the file holds, not by its name."""
     content = content_of(path)
-    if content[128:132] == b"DICM":
+    if content[128:132] == b"DICM" or content.startswith(BARE_DICOM):
         return read_dicom(content, path.name, voi)
     if voi:
         raise InputError(f"{path.name} is not DICOM and has no display window; leave voi=False", code="voi")
@@ -196,9 +195,9 @@ def _agreed_side(found, asked):
 
 def _spacing_at_the_bone(found, asked, magnification):
     """Spacing at the bone and where it is from: given, calibrated, or that of the detector over the magnification."""
-    if magnification is not None and (asked is not None or not 1 <= magnification <= _MAX_MAGNIFICATION):
+    if magnification is not None and (asked is not None or not 1 <= magnification <= MAX_MAGNIFICATION):
         raise InputError(
-            f"magnification={magnification} and spacing={asked}: a magnification is 1 to {_MAX_MAGNIFICATION}, and "
+            f"magnification={magnification} and spacing={asked}: a magnification is 1 to {MAX_MAGNIFICATION}, and "
             "spacing= is the size at the bone already; give one of them",
             code="magnification",
         )
@@ -212,9 +211,9 @@ def _spacing_at_the_bone(found, asked, magnification):
     if spacing is None:
         return None, None
     factor, source = found.magnification, found.spacing_source or "header"
-    if factor is not None and not 1 <= factor <= _MAX_MAGNIFICATION:
+    if factor is not None and not 1 <= factor <= MAX_MAGNIFICATION:
         raise InputError(
-            f"{found.place} gives a magnification of {factor:g}, 1 to {_MAX_MAGNIFICATION} is allowed; pass spacing=",
+            f"{found.place} gives a magnification of {factor:g}, 1 to {MAX_MAGNIFICATION} is allowed; pass spacing=",
             code="magnification",
         )
     factor = factor or magnification or 1.0
@@ -243,13 +242,7 @@ def _chosen(source, image, label, label_channel):
     found = _found_labels(source, label_channel)
     values, shape = found.pixels, image.pixels.shape
     if found.geometry and image.geometry and values.shape == shape:
-        for what, own, others in zip(("origin", "spacing", "direction"), found.geometry, image.geometry, strict=True):
-            if len(own) == len(others) and not np.allclose(own, others, rtol=1e-5, atol=1e-5):
-                raise InputError(
-                    f"the mask has another {what} than its image, {np.round(own, 4).tolist()} and "
-                    f"{np.round(others, 4).tolist()}; resample it to the image, or give arrays",
-                    code="mask_geometry",
-                )
+        _check_place(found.geometry, image.geometry)
     if values.shape != shape:
         hint = "; it looks transposed" if values.shape == shape[::-1] else ""
         raise InputError(
@@ -263,3 +256,23 @@ def _chosen(source, image, label, label_channel):
     if label is not None and label not in labels:
         raise InputError(f"label {label} is not in the mask, which holds {labels}", code="mask_label")
     return values > 0 if label is None else values == label
+
+
+def _check_place(mask, image):
+    """Refuse a mask that does not lie on its image, as far as the geometry of their only slice says."""
+    # An image of two axes lies in the first two of space.
+    origins = [np.pad(origin, (0, 4 - len(origin))) for origin, _, _ in (mask, image)]
+    directions = [np.pad(direction, ((0, 4 - len(direction)), (0, 0))) for _, _, direction in (mask, image)]
+    shift = np.abs((origins[0] - origins[1]) @ directions[1])
+    alike = {
+        "spacing": np.allclose(mask[1], image[1], rtol=1e-3, atol=0),
+        "direction": np.allclose(*directions, rtol=0, atol=1e-3),
+        "origin": (shift <= 0.5 * np.array(image[1])).all(),
+    }
+    for number, what in enumerate(("origin", "spacing", "direction")):
+        if not alike[what]:
+            raise InputError(
+                f"the mask has another {what} than its image, {np.round(mask[number], 4).tolist()} and "
+                f"{np.round(image[number], 4).tolist()}; resample it to the image, or give arrays",
+                code="mask_geometry",
+            )

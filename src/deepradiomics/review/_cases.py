@@ -59,8 +59,16 @@ def read_case(row, source, mask, boxes, labels):
 
 
 def label_codes(mask, radiograph, labels):
-    """Label map of a row, its shape and its labels checked."""
+    """Label map of a row, its shape and its labels checked; a bool mask of a femur is of the radiograph's side."""
     codes = read_label_map(mask)
+    if codes.dtype == bool and tuple(labels[:2]) == ("left", "right"):
+        if radiograph.laterality is None:
+            raise InputError(
+                "the mask is bool and the side of its radiograph is unknown; give the radiograph its laterality, or a "
+                "map of 1 (left) and 2 (right)",
+                code="laterality",
+            )
+        codes = codes * np.uint8(1 if radiograph.laterality == "L" else 2)
     if codes.shape != radiograph.pixels.shape:
         raise InputError(
             f"the mask has shape {codes.shape}, its image {radiograph.pixels.shape}; give a mask of its own shape",

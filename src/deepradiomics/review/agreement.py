@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from deepradiomics.exceptions import InputError
+from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.metrics.agreement import weighted_kappa
 from deepradiomics.metrics.intervals import Interval
 from deepradiomics.metrics.overlap import dice
-from deepradiomics.reading import as_radiograph, read_label_map
+from deepradiomics.reading import as_radiograph
+from deepradiomics.review._cases import label_codes
 from deepradiomics.review.decisions import _read_decisions, apply
 
 
@@ -28,6 +29,14 @@ class ReviewAgreement:
         How many rows both, one or none accepted; rows are the first reviewer's.
     unit : str
         Of the distances: ``"mm"`` where every radiograph knows its spacing, else ``"pixels"``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.metrics import Interval
+    >>> from deepradiomics.review import ReviewAgreement
+    >>> ReviewAgreement(Interval(0.5, 0.1, 0.9), pd.DataFrame(), pd.DataFrame([[2, 1], [0, 1]]), "mm").unit
+    'mm'
     """
 
     kappa: Interval
@@ -66,6 +75,29 @@ def agreement(table, first, second, *, image="radiograph", masks="mask", boxes="
     -----
     What neither corrected counts, too, with a Dice of 1 and a distance of 0; where nobody corrected anything, the
     agreement of outlines is that of looking, not of drawing.
+
+    Examples
+    --------
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import deepradiomics as dr
+    >>> from deepradiomics.review._cases import fingerprint
+    >>> table = pd.DataFrame({"radiograph": [dr.Radiograph(np.eye(4) * value) for value in (1, 2)]})
+    >>> with TemporaryDirectory() as folder:
+    ...     paths = [Path(folder, name) for name in ("first.json", "second.json")]
+    ...     for path, words in zip(paths, (("accept", "reject"), ("accept", "accept"))):
+    ...         cases = [
+    ...             {"row": row, "image": fingerprint(picture), "size": [4, 4], "decision": words[row], "reason": "",
+    ...              "outlines": {}, "boxes": {}}
+    ...             for row, picture in enumerate(table["radiograph"])
+    ...         ]
+    ...         content = {"schema": "deepradiomics.review", "version": 1, "labels": ["left", "right"], "cases": cases}
+    ...         _ = path.write_text(json.dumps(content))
+    ...     dr.review.agreement(table, *paths).decisions.to_numpy().tolist()
+    [[1, 0], [1, 0]]
     """
     labels = _read_decisions(first)["labels"]
     one, other = (apply(table, path, image=image, masks=masks, boxes=boxes) for path in (first, second))
@@ -77,7 +109,8 @@ def agreement(table, first, second, *, image="radiograph", masks="mask", boxes="
     for row in both:
         radiograph = as_radiograph(table[image].iloc[row])
         known &= radiograph.spacing is not None
-        rows += _outlines(row, *(frame[masks].iloc[row] if masks in frame else None for frame in (one, other)), labels)
+        pair = [frame[masks].iloc[row] if masks in frame else None for frame in (one, other)]
+        rows += _outlines(row, *pair, radiograph, labels)
         rows += _boxes(row, *(frame[boxes].iloc[row] if boxes in frame else None for frame in (one, other)), radiograph)
     pairs = pd.DataFrame(rows, columns=["row", "what", "dice", "distance", "turn", "pixels"])
     if not known:
@@ -92,11 +125,14 @@ def agreement(table, first, second, *, image="radiograph", masks="mask", boxes="
     )
 
 
-def _outlines(row, a, b, labels):
+def _outlines(row, a, b, radiograph, labels):
     """Dice of each outline that both kept."""
     if a is None or b is None:
         return []
-    a, b = read_label_map(a), read_label_map(b)
+    try:
+        a, b = (label_codes(mask, radiograph, labels) for mask in (a, b))
+    except DeepRadiomicsError as error:
+        raise error.at(f"row {row}") from error
     codes = [code for code in range(1, len(labels) + 1) if (a == code).any() or (b == code).any()]
     return [{"row": row, "what": labels[code - 1], "dice": dice(a == code, b == code)} for code in codes]
 

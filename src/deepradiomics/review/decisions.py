@@ -7,9 +7,9 @@ import numpy as np
 
 from deepradiomics.annotations import _inside
 from deepradiomics.box import Box
-from deepradiomics.exceptions import InputError
-from deepradiomics.reading import as_radiograph, read_label_map
-from deepradiomics.review._cases import fingerprint
+from deepradiomics.exceptions import DeepRadiomicsError, InputError
+from deepradiomics.reading import as_radiograph
+from deepradiomics.review._cases import fingerprint, label_codes
 from deepradiomics.review.page import _cells_of
 
 _DECISIONS = ("", "accept", "reject", "flag")
@@ -93,11 +93,11 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
             continue
         if case["outlines"]:
             columns[masks][row] = _corrected(
-                columns[masks][row], case["outlines"], content["labels"], radiograph.pixels.shape, place
+                columns[masks][row], case["outlines"], content["labels"], radiograph, place
             )
         if case["boxes"]:
             columns[boxes][row] = dict(columns[boxes][row] or {}) | {
-                name: Box(**values) for name, values in case["boxes"].items()
+                name: _box(name, values, place) for name, values in case["boxes"].items()
             }
     added = {
         name: _objects(cells) for name, cells in columns.items() if name in table or any(c is not None for c in cells)
@@ -130,11 +130,15 @@ def _read_decisions(path):
     return content
 
 
-def _corrected(mask, outlines, labels, shape, place):
+def _corrected(mask, outlines, labels, radiograph, place):
     """Label map (H, W) with the corrected outlines in place of those of the same names."""
-    codes = np.zeros(shape, dtype=np.uint8) if mask is None else read_label_map(mask).astype(np.uint8)
-    if codes.shape != shape:
-        raise InputError(f"{place}: the mask has shape {codes.shape}, its image {shape}", code="mask_shape")
+    shape = radiograph.pixels.shape
+    codes = np.zeros(shape, dtype=np.uint8)
+    if mask is not None:
+        try:
+            codes = label_codes(mask, radiograph, labels).astype(np.uint8)
+        except DeepRadiomicsError as error:
+            raise error.at(place) from error
     for name, polygons in outlines.items():
         codes[codes == labels.index(name) + 1] = 0
         for polygon in polygons:
@@ -143,6 +147,17 @@ def _corrected(mask, outlines, labels, shape, place):
                 raise InputError(f"{place}: outline {name!r} has no three points of two numbers", code="annotation")
             codes[_inside(corners[:, ::-1], shape)] = labels.index(name) + 1
     return codes
+
+
+def _box(name, values, place):
+    """Box of an export; it may have been edited."""
+    try:
+        return Box(**values)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{place}: box {name!r} is no top, left, height, width and angle of a box; export them from the page again",
+            code="annotation",
+        ) from error
 
 
 def _objects(cells):

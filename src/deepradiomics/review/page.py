@@ -49,7 +49,7 @@ def review(  # noqa: PLR0913
     image : str, default="radiograph"
         Column of the radiographs: paths, arrays, `Radiograph` or None (left out).
     masks : str or sequence of label maps, default=None
-        Outlines: a column, or one map (array, path or None) a row.
+        Outlines: a column, or one map (array, path or None) a row. A bool one is of the side of its radiograph.
     regions : str, sequence of dict, FemurRegions or VertebraRegions, default=None
         Boxes: a column of dicts of name to `Box`, one dict (or None) a row, or a transformer, whose ``place`` is asked.
     labels : sequence of str, default=("left", "right")
@@ -80,8 +80,8 @@ def review(  # noqa: PLR0913
     Raises
     ------
     InputError
-        If a column is missing, an image or mask cannot be used, no row has an image, names are not unique, or the
-        output cannot be written.
+        If a column is missing, an image, a mask or a confidence cannot be used, no row has an image, names are not
+        unique, or the output cannot be written.
 
     Notes
     -----
@@ -106,13 +106,7 @@ def review(  # noqa: PLR0913
     if len(reasons) > 9:
         raise InputError(f"there are {len(reasons)} reasons; at most nine have a key", code="reasons")
     words = {key: None if name is None else table[name].to_numpy() for key, name in _words(names, site, target).items()}
-    output = Path(output)
-    single = output.suffix.lower() in (".html", ".htm")
-    if not (output.parent if single else output.absolute().parent).is_dir():
-        raise InputError(f"there is no folder for {output.name}; make it first", code="output")
-    pictures = None if single else output / "pictures"
-    if pictures is not None:
-        pictures.mkdir(parents=True, exist_ok=True)
+    page, pictures = _places(Path(output))
     outlines, boxes = _cells_of(table, masks), _boxes(table, regions)
     cases, shown = [], []
     for row in range(len(table)):
@@ -137,9 +131,30 @@ def review(  # noqa: PLR0913
     ]
     if len({one["name"] for one in content}) < len(content):
         raise InputError(f"column {names!r} has a name twice; give each radiograph its own", code="names")
-    page = output if single else output / "index.html"
-    page.write_text(_html(content, list(labels), list(reasons), title), encoding="utf-8")
+    try:
+        page.write_text(_html(content, list(labels), list(reasons), title), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{page.name} cannot be written ({type(error).__name__})", code="output") from error
     return page
+
+
+def _places(output):
+    """Path of the page, and the folder of its pictures, which is made; None where the page holds them."""
+    single = output.suffix.lower() in (".html", ".htm")
+    if not (output.parent if single else output.absolute().parent).is_dir():
+        raise InputError(f"there is no folder for {output.name}; make it first", code="output")
+    if output.is_dir() if single else output.exists() and not output.is_dir():
+        raise InputError(
+            f"{output.name} is a {'folder' if single else 'file'}; give a file .html, or a new folder", code="output"
+        )
+    if single:
+        return output, None
+    pictures = output / "pictures"
+    try:
+        pictures.mkdir(exist_ok=True, parents=True)
+    except OSError as error:
+        raise InputError(f"{output.name} cannot be written ({type(error).__name__})", code="output") from error
+    return output / "index.html", pictures
 
 
 def _words(names, site, target):
@@ -178,7 +193,16 @@ def _add_known(case, table, flags, confidence):
     if flags is not None and not pd.isna(table[flags].iloc[case.row]):
         case.flags += [flag.strip() for flag in str(table[flags].iloc[case.row]).split(",") if flag.strip()]
     if confidence is not None and not pd.isna(table[confidence].iloc[case.row]):
-        case.confidence = float(table[confidence].iloc[case.row])
+        given = table[confidence].iloc[case.row]
+        try:
+            case.confidence = float(given)
+        except (TypeError, ValueError):
+            case.confidence = None
+        if case.confidence is None or not 0 <= case.confidence <= 1:
+            raise InputError(
+                f"row {case.row}, column {confidence!r}: a confidence is a number from 0 to 1, not {given!r}",
+                code="confidence",
+            )
 
 
 def _pictures(radiograph, row, folder, max_side):
