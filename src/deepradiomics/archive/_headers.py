@@ -10,8 +10,8 @@ from deepradiomics.archive._secrets import keyed
 from deepradiomics.exceptions import DeepRadiomicsError
 from deepradiomics.reading import read_radiograph
 from deepradiomics.reading._dicom import BARE_DICOM, _dicom_spacing, _magnification
-from deepradiomics.reading._files import Found
-from deepradiomics.reading.radiographs import _MAX_MAGNIFICATION, _spacing_at_the_bone
+from deepradiomics.reading._files import MAX_MAGNIFICATION, Found
+from deepradiomics.reading.radiographs import _spacing_at_the_bone
 
 # All that is looked at in a DICOM header. The first group is put out; the others are hashed, subtracted or compared.
 _SHOWN = [
@@ -267,7 +267,7 @@ def _spacing(data):
     magnification = None
     try:
         factor = _magnification(data)
-        magnification = factor if factor is not None and 1 <= factor <= _MAX_MAGNIFICATION else None
+        magnification = factor if factor is not None and 1 <= factor <= MAX_MAGNIFICATION else None
         words, tag, factor = _dicom_spacing(data)
         found = Found(None, words, place="the file", spacing_source=tag, magnification=factor)
         spacing = _spacing_at_the_bone(found, None, None)[0]
