@@ -23,7 +23,6 @@ from deepradiomics.comparison.result import INTERNAL, Comparison
 from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
 from deepradiomics.comparison.target import read_target
 from deepradiomics.exceptions import InputError, LeakageError
-from deepradiomics.harmonization import ComBat
 from deepradiomics.metrics._inputs import check_number
 from deepradiomics.metrics.rates import youden_threshold
 from deepradiomics.metrics.roc import delong_covariance
@@ -407,7 +406,7 @@ def _check_model(parts, cohorts, target):
     X, y, groups = cohorts[0].X, cohorts[0].y, cohorts[0].groups
     for name, step in (parts.front.get_params() | parts.tail.get_params()).items():
         site = signature(step.fit).parameters.get("site") if hasattr(step, "fit") else None
-        if site is not None and (isinstance(step, ComBat) or site.default is site.empty):
+        if site is not None and (type(step).__name__ == "ComBat" or site.default is site.empty):
             raise InputError(
                 f"step {name!r} ({type(step).__name__}) needs the site of each row, which a comparison does not hand "
                 "to it, so it would change nothing; take it out, and look at sites with subgroups()",
