@@ -52,15 +52,16 @@ def find_neck(outline, head, shaft):
     usual = _END[0] * head.radius + _END[1] * offset
     # What is seen of the trochanters jumps with small changes of the outline; the offset does not.
     end = usual + _TRUST_IN_END * float(np.clip(seen - usual, -0.4 * head.radius, 0.4 * head.radius))
-    up = np.array([-axis[1], axis[0]])
-    along = np.arange(0.95, max(end / head.radius, 1.3), _STEP) * head.radius
-    above, below = outline.to_outline(head.centre + along[:, None] * axis, up)
+    # The box follows the steadied axis; what is measured of the neck is measured where it is seen.
+    up = np.array([-seen_axis[1], seen_axis[0]])
+    along = np.arange(0.8, max(end / head.radius, 1.3), _STEP) * head.radius
+    above, below = outline.to_outline(head.centre + along[:, None] * seen_axis, up)
     width = above + below
     bone = np.isfinite(width) & (width > 0)
     if bone.sum() < 3:
         raise RegionError("no neck was found beside the head; is it a femur?", code="no_neck")
     narrowest = int(np.argmin(np.where(bone, width, np.inf)))
-    centre = head.centre + along[narrowest] * axis + (above - below)[narrowest] / 2 * up
+    centre = head.centre + along[narrowest] * seen_axis + (above - below)[narrowest] / 2 * up
     return Neck(axis, seen_axis, centre, float(width[narrowest]), float(end), saddle, depth)
 
 
