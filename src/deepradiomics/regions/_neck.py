@@ -60,9 +60,11 @@ def find_neck(outline, head, shaft):
     bone = np.isfinite(width) & (width > 0)
     if bone.sum() < 3:
         raise RegionError("no neck was found beside the head; is it a femur?", code="no_neck")
-    narrowest = int(np.argmin(np.where(bone, width, np.inf)))
-    centre = head.centre + along[narrowest] * seen_axis + (above - below)[narrowest] / 2 * up
-    return Neck(axis, seen_axis, centre, float(width[narrowest]), float(end), saddle, depth)
+    # A neck is about as narrow over some millimetres: the middle of these, not the first of them.
+    smallest = float(width[bone].min())
+    narrow = bone & (width <= 1.03 * smallest)
+    centre = head.centre + along[narrow].mean() * seen_axis + (above - below)[narrow].mean() / 2 * up
+    return Neck(axis, seen_axis, centre, smallest, float(end), saddle, depth)
 
 
 def _axes(outline, head, expected):
