@@ -15,7 +15,7 @@ _LESSER_LENGTH = 0.85
 _STEP = 1 / 24
 # Circles round the head, in its radii; an arc up to 1.3 wide is a neck, half as good when 0.3 wider.
 _CIRCLES = np.linspace(1.1, 1.6, 11)
-_NARROW, _WIDER, _PRIOR = 1.3, 0.35, 0.3
+_NARROW, _WIDER, _PRIOR = 1.3, 0.35, 0.15
 # The usual end (intercept in radii, slope) on the shaft's offset, fitted to hand outlines of intact femora, and the
 # share of what is seen beyond it that is believed.
 _END, _TRUST_IN_END = (1.035, 0.343), 0.4
