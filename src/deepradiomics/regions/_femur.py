@@ -17,17 +17,17 @@ _MAX_STRETCH = 1.15
 # Median and robust standard deviation of intact femora, from the hand outlines of real radiographs on which the rules
 # were tuned ("Proximal Femur Fracture", CC BY 4.0), and the logistic curve that tells them from broken ones.
 _USUAL = {
-    "stretch": (-0.039, 0.129),
+    "stretch": (-0.040, 0.130),
     "residual": (0.032, 0.005),
     "arc": (0.750, 0.041),
     "neck_shaft_angle": (129.3, 6.4),
-    "neck_width": (1.522, 0.253),
-    "neck_end": (1.537, 0.171),
+    "neck_width": (1.453, 0.163),
+    "neck_end": (1.542, 0.177),
     "lesser_level": (3.092, 0.371),
-    "shaft_width": (1.286, 0.116),
+    "shaft_width": (1.286, 0.115),
     "bend": (0.004, 0.002),
 }
-_STEEPNESS, _EVEN_ODDNESS = 1.07, 2.215
+_STEEPNESS, _EVEN_ODDNESS = 1.13, 2.165
 
 
 @dataclass(frozen=True)
