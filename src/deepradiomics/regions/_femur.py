@@ -27,7 +27,7 @@ _USUAL = {
     "shaft_width": (1.286, 0.115),
     "bend": (0.004, 0.002),
 }
-_STEEPNESS, _EVEN_ODDNESS = 1.13, 2.165
+_STEEPNESS, _EVEN_ODDNESS = 1.13, 1.96
 
 
 @dataclass(frozen=True)
