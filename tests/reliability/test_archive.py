@@ -235,9 +235,9 @@ def test_reading_back_is_lazy_and_selects_columns(tmp_path):
 
 
 def test_duplicates_are_those_of_a_comparison_of_all_pairs(tmp_path):
-    hips = make_hips(12, random_state=0, image_shape=(128, 128))
+    hips = make_hips(12, random_state=0, image_shape=(256, 256))
     images = [radiograph.pixels for radiograph in hips.data["radiograph"]]
-    copies = {12: images[3], 13: images[5] * 2 + 3, 14: images[5].reshape(64, 2, 64, 2).mean(axis=(1, 3)), 15: None}
+    copies = {12: images[3], 13: images[5] * 2 + 3, 14: images[5].reshape(128, 2, 128, 2).mean(axis=(1, 3)), 15: None}
     cells = pd.Series([*images, *copies.values()], dtype=object)
     table = pd.DataFrame({"image_id": [f"h{k:02d}" for k in range(16)], "hip": cells})
     found = archive.find_duplicates(table, tmp_path, image="hip", chunk_size=4)
