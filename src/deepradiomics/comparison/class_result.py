@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from deepradiomics.comparison.result import INTERNAL
+from deepradiomics.comparison.result import INTERNAL, _Readable
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.bootstrap import resampled_sums
-from deepradiomics.metrics.intervals import ONE_PATIENT, Interval, join_intervals
+from deepradiomics.metrics.intervals import ONE_PATIENT, Interval
 from deepradiomics.metrics.multiclass import macro_areas
 from deepradiomics.metrics.rates import rates_from_counts
 from deepradiomics.metrics.roc import auc_interval, class_counts, pairwise_tests
@@ -21,7 +20,7 @@ _FEW = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ClassComparison:
+class ClassComparison(_Readable):
     """What :func:`compare_feature_sets` gives for more than two classes.
 
     Parameters
@@ -202,26 +201,6 @@ class ClassComparison:
                 if n < _FEW:
                     found.append(f"{cohort}: {n} patient(s) of class {label}, too few for a conclusion")
         return found
-
-    def formatted(self):
-        """Return the table for readers: each estimate with its interval, as ``0.93 [0.90, 0.96]``.
-
-        Returns
-        -------
-        DataFrame
-            Cells are `Interval`; ``table`` has the same as numbers.
-
-        Examples
-        --------
-        See ``docs/comparison.md``.
-        """
-        return join_intervals(self.table)
-
-    def __repr__(self):
-        return "\n".join([self.formatted().to_string(), *self.notes])
-
-    def _repr_html_(self):
-        return self.formatted().to_html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
 
     def _joined(self, name):
         return pd.concat({label: getattr(view, name) for label, view in self.views.items()}, names=["class"])

@@ -6,16 +6,16 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from deepradiomics.comparison.result import INTERNAL, Comparison
+from deepradiomics.comparison.result import INTERNAL, Comparison, _Readable
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.bootstrap import resampled_sums
-from deepradiomics.metrics.intervals import Interval, join_intervals
+from deepradiomics.metrics.intervals import Interval
 from deepradiomics.metrics.regression import conformal_radius, measures_of_moments, moments
 from deepradiomics.metrics.roc import delong_covariance, holm
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RegressionComparison:
+class RegressionComparison(_Readable):
     """What :func:`compare_feature_sets` gives for numbers, such as the T-score.
 
     Parameters
@@ -191,26 +191,6 @@ class RegressionComparison:
         ax.set(xlabel="mean of predicted and measured", ylabel="predicted less measured", title=f"{features}, {cohort}")
         ax.legend(fontsize="small", frameon=False)
         return ax
-
-    def formatted(self):
-        """Return the table for readers: each estimate with its interval.
-
-        Returns
-        -------
-        DataFrame
-            Cells are `Interval`; ``table`` has the same as numbers.
-
-        Examples
-        --------
-        See ``docs/comparison.md``.
-        """
-        return join_intervals(self.table)
-
-    def __repr__(self):
-        return self.formatted().to_string()
-
-    def _repr_html_(self):
-        return self.formatted().to_html()
 
     def _drawn(self, part):
         values = moments(part["y"].to_numpy(), part["score"].to_numpy()) / part["repeat"].nunique()

@@ -1,6 +1,7 @@
 """What a comparison gives: predictions, and the tables, tests and plots made from them."""
 
 from dataclasses import dataclass, field
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,36 @@ INTERNAL = "internal"
 _RATES = ("sensitivity", "specificity", "ppv", "npv")
 
 
+class _Readable:
+    """A result whose ``table`` is shown as estimates with intervals, lines ``_above`` it and ``notes`` below."""
+
+    _above = ()
+    notes = ()
+
+    def formatted(self):
+        """Return the table for readers: each estimate with its interval, as ``0.93 [0.90, 0.96]``.
+
+        Returns
+        -------
+        DataFrame
+            Cells are `Interval`; ``table`` has the same as numbers.
+
+        Examples
+        --------
+        See ``examples/demo.py``.
+        """
+        return join_intervals(self.table)
+
+    def __repr__(self):
+        return "\n".join([*self._above, self.formatted().to_string(), *self.notes])
+
+    def _repr_html_(self):
+        above, below = ("".join(f"<p>{escape(line)}</p>" for line in lines) for lines in (self._above, self.notes))
+        return above + self.formatted().to_html() + below
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(_Readable):
     """What :func:`compare_feature_sets` gives: predictions, and the tables and plots made from them.
 
     Parameters
@@ -75,25 +104,9 @@ class Comparison:
             rows.append(row | {"n_features": part["n_features"].mean()})
         return pd.DataFrame(rows).set_index(["cohort", "features"])
 
-    def formatted(self):
-        """Return the table for readers: each estimate with its interval, as ``0.93 [0.90, 0.96]``.
-
-        Returns
-        -------
-        DataFrame
-            Cells are `Interval`; ``table`` has the same as numbers.
-
-        Examples
-        --------
-        See ``examples/demo.py``.
-        """
-        return join_intervals(self.table)
-
-    def __repr__(self):
-        return f"event: {self.classes[1]}\n{self.formatted().to_string()}"
-
-    def _repr_html_(self):
-        return self.formatted().to_html()
+    @property
+    def _above(self):
+        return [f"event: {self.classes[1]}"]
 
     @property
     def tests(self):

@@ -41,6 +41,34 @@ class _Regions(TransformerMixin, BaseEstimator):
             self._fit_segmenter(X)
         return self
 
+    def place(self, X):
+        """Place the boxes of each row without cutting them out.
+
+        Parameters
+        ----------
+        X : DataFrame
+            As for transform.
+
+        Returns
+        -------
+        Series of dict of str to Box
+            The boxes of each row by names such as ``left_neck`` or ``L1``, in pixels of its image. As a column of
+            the table it can be looked at, corrected, and given back with ``boxes=``.
+
+        Raises
+        ------
+        RegionError
+            If boxes cannot be placed, under ``on_error="raise"``.
+        """
+        self._validate_params()
+        X = table(X, self._needed())
+        failures, cells = [], np.empty(len(X), dtype=object)
+        for position in range(len(X)):
+            known = self._is_rejected(X, position, failures)
+            cells[position] = {} if known else self._placed(X, position, failures)
+        self.failures_ = pd.DataFrame(failures, columns=["row", "region", "code", "reason"])
+        return pd.Series(cells, index=X.index)
+
     def get_feature_names_out(self, input_features=None):
         """Name the columns of the output.
 

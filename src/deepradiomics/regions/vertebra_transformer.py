@@ -4,7 +4,6 @@ from dataclasses import replace
 from numbers import Real
 
 import numpy as np
-import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from deepradiomics.annotations import read_voc
@@ -148,35 +147,9 @@ class VertebraRegions(_Regions):
         X = table(X, self._needed())
         return self._transformed(X, lambda position, failures: self._row(X, position, failures))
 
-    def place(self, X):
-        """Place the boxes of each row without cutting them out.
-
-        Parameters
-        ----------
-        X : DataFrame
-            As for transform.
-
-        Returns
-        -------
-        Series of dict of str to Box
-            The boxes of each row by level, such as ``L1``, in pixels of its image. As a column of the table it
-            can be looked at, corrected, and given back with ``boxes=``.
-
-        Raises
-        ------
-        RegionError
-            If boxes cannot be placed, under ``on_error="raise"``.
-        """
-        self._validate_params()
-        X = table(X, self._needed())
-        failures, cells = [], np.empty(len(X), dtype=object)
-        for position in range(len(X)):
-            known = self._is_rejected(X, position, failures)
-            cells[position] = (
-                {} if known else {level: box for level, (box, _) in self._levels(X, position, failures).items()}
-            )
-        self.failures_ = pd.DataFrame(failures, columns=["row", "region", "code", "reason"])
-        return pd.Series(cells, index=X.index)
+    def _placed(self, X, position, failures):
+        """Boxes of one row by level."""
+        return {level: box for level, (box, _) in self._levels(X, position, failures).items()}
 
     def _region_names(self):
         return [f"{self.prefix}{level}" for level in self.levels]
