@@ -552,16 +552,14 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         """Yield the frame of one image after the other and `views_of` it, or None twice."""
         check_is_fitted(self)
         mirrored = mirrored_codes(self.mirror_classes, self.classes_, needed=self.test_time_mirroring)
+        if not (self.test_time_mirroring or smaller):
+            mirrored = None
         self.network_.to(resolve_device(self.device))
         side, step = self.architecture_.image_size, 2 ** len(self.architecture_.decoder_channels)
         for number, image in enumerate(images):
             frame = read_frame(image, side, number)
-            if frame is None:
-                yield None, None
-            elif self.test_time_mirroring or smaller:
-                yield frame, views_of(self.network_, frame.pixels, mirrored, step, smaller=smaller)
-            else:
-                yield frame, views_of(self.network_, frame.pixels, None, step, smaller=False)
+            views = None if frame is None else views_of(self.network_, frame.pixels, mirrored, step, smaller=smaller)
+            yield frame, views
 
     def _averaged(self, views):
         return views[: 2 if self.test_time_mirroring else 1].mean(dim=0)
