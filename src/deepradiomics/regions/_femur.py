@@ -22,12 +22,12 @@ _USUAL = {
     "arc": (0.750, 0.041),
     "neck_shaft_angle": (129.3, 6.4),
     "neck_width": (1.453, 0.163),
-    "neck_end": (1.542, 0.177),
+    "neck_end": (1.532, 0.261),
     "lesser_level": (3.092, 0.371),
     "shaft_width": (1.286, 0.115),
     "bend": (0.004, 0.002),
 }
-_STEEPNESS, _EVEN_ODDNESS = 1.13, 1.96
+_STEEPNESS, _EVEN_ODDNESS = 1.14, 1.96
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class FoundFemur:
             "arc": head.arc,
             "neck_shaft_angle": self.neck_shaft_angle,
             "neck_width": neck.width / head.radius,
-            "neck_end": neck.end / head.radius,
+            "neck_end": neck.seen_end / head.radius,
             "lesser_level": lesser_level / head.radius if shaft.seen else np.nan,
             "shaft_width": shaft.width / head.radius if shaft.seen else np.nan,
             "bend": shaft.bend,

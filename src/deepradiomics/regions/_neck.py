@@ -26,9 +26,10 @@ class Neck:
     """The neck of a left femur.
 
     ``axis`` is the unit vector from the head's centre along the neck, ``seen_axis`` the same without what is expected
-    of a neck, by which its angle is measured, ``centre`` the middle of the narrowest
-    cross-section and ``width`` its length in pixels, ``end`` the distance from the head's centre along the axis to the
-    intertrochanteric line, ``saddle_depth`` how deep the outline dips between head and greater trochanter, in pixels.
+    of a neck, by which its angle is measured, ``centre`` the middle of the narrowest place and ``width`` its length in
+    pixels, ``end`` the distance from the head's centre along the axis to the intertrochanteric line, ``seen_end`` the
+    same before it is drawn towards the usual one, ``saddle_depth`` how deep the outline dips between head and greater
+    trochanter, in pixels.
     """
 
     axis: np.ndarray
@@ -36,6 +37,7 @@ class Neck:
     centre: np.ndarray
     width: float
     end: float
+    seen_end: float
     saddle: np.ndarray
     saddle_depth: float
 
@@ -64,7 +66,7 @@ def find_neck(outline, head, shaft):
     smallest = float(width[bone].min())
     narrow = bone & (width <= 1.03 * smallest)
     centre = head.centre + along[narrow].mean() * seen_axis + (above - below)[narrow].mean() / 2 * up
-    return Neck(axis, seen_axis, centre, smallest, float(end), saddle, depth)
+    return Neck(axis, seen_axis, centre, smallest, float(end), float(seen), saddle, depth)
 
 
 def _axes(outline, head, expected):
