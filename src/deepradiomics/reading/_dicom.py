@@ -250,8 +250,7 @@ def _dicom_spacing(dataset):
     """Return the spacing as the words in the file, the tag that it is from, and the magnification that it still has.
 
     PixelSpacing counts as the size at the bone where its calibration type says so, or where it differs from
-    ImagerPixelSpacing (PS3.3, 10.7.1); all else is the size at the detector. A PixelSpacing of 0
-    counts for nothing beside a good ImagerPixelSpacing.
+    ImagerPixelSpacing (PS3.3, 10.7.1); all else is the size at the detector.
     """
     words = {}
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
@@ -266,9 +265,7 @@ def _dicom_spacing(dataset):
     if pixel and imager:
         sizes = _numbers(pixel), _numbers(imager)
         fine = [size is not None and len(size) == 2 and (size > 0).all() for size in sizes]
-        if fine[1] and sizes[0] is not None and (sizes[0] <= 0).any():
-            pixel = None
-        elif all(fine) and np.allclose(*sizes, rtol=1e-3, atol=0):
+        if all(fine) and np.allclose(*sizes, rtol=1e-3, atol=0):
             imager = pixel  # the same size in other words
     if pixel and (kind in ("GEOMETRY", "FIDUCIAL") or (imager and pixel != imager)):
         return pixel, f"PixelSpacing, {kind or 'calibrated'}", 1.0
