@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deepradiomics.comparison import compare_models
-from deepradiomics.comparison.leakage import copies
+from deepradiomics.comparison.copies import check_copies
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.harmonization import ComBat
 
@@ -85,9 +85,9 @@ def test_an_index_that_disagrees_is_refused():
 def test_one_image_in_two_rows_of_a_patient_of_an_external_cohort():
     film = np.random.default_rng(0).normal(size=(3, 32, 32))
     tables = {"internal": pd.DataFrame({"film": [film[0]]}), "B": pd.DataFrame({"film": [film[1], film[1]]})}
-    assert len(copies(tables, None, {"B": np.array([0, 0])}).columns) == 6
+    assert len(check_copies(tables, None, {"B": np.array([0, 0])}).columns) == 6
     with pytest.raises(LeakageError, match="third of X, y, groups"):
-        copies(tables, None, {"B": np.array([0, 1])})
+        check_copies(tables, None, {"B": np.array([0, 1])})
 
 
 def test_combat_that_would_do_nothing_is_refused():
@@ -110,7 +110,7 @@ def test_one_image_in_two_cohorts_of_different_length():
     film = np.random.default_rng(0).normal(size=(3, 32, 32))
     tables = {"internal": pd.DataFrame({"film": list(film)}), "B": pd.DataFrame({"film": [film[2]]})}
     with pytest.raises(LeakageError, match="row 2 of internal"):
-        copies(tables, None, {"B": np.array([0])})
+        check_copies(tables, None, {"B": np.array([0])})
 
 
 @pytest.mark.parametrize("labels", [["1", "2"], ["2", "yes"], ["1", "no"]])

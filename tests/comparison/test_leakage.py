@@ -23,7 +23,7 @@ from deepradiomics.comparison import (
     perceptual_hash,
     pixel_hash,
 )
-from deepradiomics.comparison.leakage import copies
+from deepradiomics.comparison.copies import check_copies
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.simulation import make_hips
 
@@ -152,15 +152,15 @@ def test_images_named_by_their_files_are_looked_into(tmp_path):
     names = [str(tmp_path / f"{number}.png") for number in range(6)]
     table = pd.DataFrame({"hip": names[:3], "mask": names[3:5] + [names[3]], "id": list("abc")})
     with pytest.raises(LeakageError, match=r"row 0 of internal .* and row 2 of internal") as caught:
-        copies({"internal": table}, None)
+        check_copies({"internal": table}, None)
     assert str(tmp_path) not in str(caught.value)
-    copies({"internal": table}, np.array([0, 1, 0]))
+    check_copies({"internal": table}, np.array([0, 1, 0]))
     # Rows without a file, and files that hold no image, are none of its business.
     (tmp_path / "5.png").write_bytes(b"no image")
     odd = pd.DataFrame({"hip": [names[0], names[5], str(tmp_path / "nothing.png"), None]})
-    copies({"internal": odd}, None)
+    check_copies({"internal": odd}, None)
     with pytest.raises(LeakageError, match="external"):
-        copies({"internal": odd, "external": table[["hip"]][2:]}, None)
+        check_copies({"internal": odd, "external": table[["hip"]][2:]}, None)
 
 
 def test_the_patients_number_never_reaches_a_model():

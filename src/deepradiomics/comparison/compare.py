@@ -17,7 +17,8 @@ from deepradiomics.comparison.checkpoints import fit_or_read
 from deepradiomics.comparison.class_result import ClassComparison
 from deepradiomics.comparison.feature_sets import resolve_feature_sets
 from deepradiomics.comparison.fitting import fit_feature_sets, group_routing
-from deepradiomics.comparison.leakage import check_hidden_patients, check_id_columns, copies
+from deepradiomics.comparison.copies import check_copies
+from deepradiomics.comparison.leakage import check_hidden_patients, check_id_columns
 from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
 from deepradiomics.comparison.result import INTERNAL, Comparison
 from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
@@ -306,7 +307,7 @@ def _split(cohorts, target, cv, n_repeats, seed):
     y = target.strata(cohorts[0].y, cv, groups)
     seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
     splits = [split for own in seeds for split in cross_validation_splits(cv, y, groups, random_state=own)]
-    return splits, copies(
+    return splits, check_copies(
         {cohort.name: cohort.X for cohort in cohorts}, groups, {cohort.name: cohort.groups for cohort in cohorts[1:]}
     )
 
