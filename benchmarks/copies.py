@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import print_setting
 from PIL import Image
 from scipy import ndimage
 
+from common import print_setting
 from deepradiomics.comparison import near_duplicates
 from deepradiomics.comparison.copies import _details
 from deepradiomics.simulation import make_hips

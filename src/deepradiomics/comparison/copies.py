@@ -1,4 +1,4 @@
-"""Find images that are stored twice: identical, or resized, brightened, cropped, shifted, turned, mirrored, inverted."""
+"""Find images that are stored twice: identical, resized, brightened, cropped, shifted, turned, mirrored, inverted."""
 
 import hashlib
 import os
@@ -389,7 +389,7 @@ def _image_columns(table):
         column
         for column in table.columns
         if not pd.api.types.is_numeric_dtype(table[column])
-        and any(_is_image(cell) or _is_file(cell) for cell in table[column])
+        and any(_is_image(cell) or is_file(cell) for cell in table[column])
     ]
 
 
@@ -397,7 +397,7 @@ def _is_image(cell):
     return (isinstance(cell, np.ndarray) and cell.ndim == 2) or hasattr(cell, "pixels")
 
 
-def _is_file(cell):
+def is_file(cell):
     return isinstance(cell, str | Path) and os.path.isfile(cell)
 
 
@@ -406,7 +406,7 @@ def _opened(cell):
     if _is_image(cell):
         return cell
     try:
-        return as_radiograph(cell) if _is_file(cell) else None
+        return as_radiograph(cell) if is_file(cell) else None
     except DeepRadiomicsError:
         return None
 
@@ -427,5 +427,3 @@ def _list_copies(prints, groups, least):
             if (a.number, a.group(groups)) != (b.number, b.group(groups)):
                 found.append((a.cohort, a.row, b.cohort, b.row, column, alike))
     return pd.DataFrame(found, columns=["cohort_a", "row_a", "cohort_b", "row_b", "column", "likeness"])
-
-

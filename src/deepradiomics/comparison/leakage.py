@@ -1,18 +1,33 @@
-"""Find what would let a model know the answer: images stored twice, and columns that are the label in disguise."""
+"""Find what would let a model know the answer: hidden patients, columns that are the label, steps that saw the rows."""
 
-from math import comb
+from functools import partial
+from itertools import combinations
 from numbers import Real
+from types import CellType, FunctionType
 
 import numpy as np
 import pandas as pd
+from scipy.stats import hypergeom, spearmanr
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 
+from deepradiomics.comparison.copies import is_file
 from deepradiomics.exceptions import LeakageError
-from deepradiomics.splits import names_patients
+from deepradiomics.splits import names_patients, normalized_ids, splits_by_group
 
-# Columns that separate the classes by chance in fewer than one of a million tables are refused.
+# Rows that are equal by chance in fewer than one of a million tables are one patient.
 _CHANCE = 1e-6
-# A column of words with more levels than this is an identifier or free text, which purity says nothing about.
+# A column of words with more levels than this is an identifier or free text, which purity says nothing about; row
+# numbers are looked for in so many rows or more.
 _MOST_LEVELS = 20
+# Area from which on a column nearly separates, and how often chance may reach it in tables with so many columns.
+_NEAR, _CHANCE_OF_AREA = 0.95, 0.02
+# Rank correlation with the place of the row from which on a column is its number with noise.
+_NOISY_ROW_NUMBER = 0.9
+# How deep functions and frozen estimators are looked into.
+_DEEPEST = 3
 
 
 def check_id_columns(X, groups, columns):
@@ -93,23 +108,36 @@ def check_hidden_patients(X, columns):
                     f"do; {advice}",
                     code="hidden_patients",
                 )
-    numbers = X[columns].select_dtypes("number")
+    pair = _equal_rows(X[columns], np.arange(len(X)))
+    if pair is not None:
+        raise LeakageError(
+            f"rows {pair[0]} and {pair[1]} are equal in all numbers that the model reads, and may be one patient; "
+            f"{advice}",
+            code="duplicate_rows",
+        )
+
+
+def _equal_rows(X, groups):
+    """First two rows of different groups with equal numbers that chance would not make equal; else None."""
+    numbers = X.select_dtypes("number")
+    if not numbers.shape[1]:
+        return None
     # Expected pairs of equal rows, were the columns independent of one another.
     # Those that rank rows alike count once.
     own = numbers.loc[:, ~numbers.rank(method="dense").T.duplicated().to_numpy()]
     shares = [(own.iloc[:, place].value_counts(normalize=True) ** 2).sum() for place in range(own.shape[1])]
-    by_chance = len(X) ** 2 / 2 * np.prod(shares)
-    again = numbers.duplicated(keep=False).to_numpy() & numbers.notna().all(axis=1).to_numpy()
+    if len(X) ** 2 / 2 * np.prod(shares) >= _CHANCE:
+        return None
     # A row of zeros is an empty region, not a patient.
-    again &= numbers.nunique(axis=1).gt(1).to_numpy()
-    if numbers.shape[1] and by_chance < _CHANCE and again.any():
-        place = np.flatnonzero(again)[0]
-        other = np.flatnonzero((numbers == numbers.iloc[place]).all(axis=1))[:2]
-        raise LeakageError(
-            f"rows {other[0]} and {other[1]} are equal in all {numbers.shape[1]} numbers that the model reads, and may "
-            f"be one patient; {advice}",
-            code="duplicate_rows",
-        )
+    may = numbers.notna().all(axis=1) & numbers.nunique(axis=1).gt(1)
+    same = np.flatnonzero(numbers.duplicated(keep=False).to_numpy() & may.to_numpy())
+    again = numbers.iloc[same].set_axis(range(numbers.shape[1]), axis=1)
+    for places in again.groupby(list(again), sort=False).indices.values():
+        rows = same[places]
+        other = rows[groups[rows] != groups[rows[0]]]
+        if len(other):
+            return int(rows[0]), int(other[0])
+    return None
 
 
 def _names_groups(column, groups):
@@ -122,7 +150,7 @@ def _names_groups(column, groups):
 
 def _names_rows(column):
     words = not pd.api.types.is_numeric_dtype(column) and _is_plain(column)
-    return words and len(column) > _MOST_LEVELS and column.is_unique and not any(map(_is_file, column))
+    return words and len(column) > _MOST_LEVELS and column.is_unique and not any(map(is_file, column))
 
 
 def _is_plain(column):
@@ -130,7 +158,7 @@ def _is_plain(column):
     return all(isinstance(cell, str | bool | float | int | np.generic) for cell in column)
 
 
-def check_separating_columns(X, y, columns=None):
+def check_separating_columns(X, y, columns=None, groups=None):
     """Refuse a column that alone separates the classes: it is the label, or was computed from it.
 
     Parameters
@@ -141,16 +169,27 @@ def check_separating_columns(X, y, columns=None):
         Labels of two classes.
     columns : list of str, default=None
         Columns to check; None checks all. Numbers and words are checked, images are not.
+    groups : array-like of shape (n_samples,), default=None
+        Patient of each row; rows of one patient count as one draw of chance.
+
+    Returns
+    -------
+    DataFrame
+        Columns that nearly separate the classes, with ``column``, ``area`` (0.95 to 1) and ``split``: look at how these
+        were made. A strong true predictor may be among them.
 
     Raises
     ------
     LeakageError
-        Names the column.
+        Names the column that separates without an error.
 
     Notes
     -----
-    A numeric column separates if all values of one class lie above all of the other; a column of words if no word
-    occurs in both classes. Small tables, in which this happens by chance more often than once in a million, pass.
+    Each column is judged by the largest area that it reaches by its order, by a band of its values, by sorting its
+    levels (20 at most) into two heaps, by even and odd, and by whether it is missing. A column counts if chance, a
+    permutation of the labels, would reach that area in fewer than 2 of 100 tables with so many columns: by
+    ``n_splits * P(hypergeometric)``, with as many splits as this kind of split allows. So small tables, in which
+    columns separate by chance, pass.
 
     Examples
     --------
@@ -163,32 +202,286 @@ def check_separating_columns(X, y, columns=None):
     deepradiomics.exceptions.LeakageError: column 't_score' alone separates the classes ...
     """
     y = np.asarray(y)
-    first = y == np.unique(y)[0]
-    # A random order puts one class wholly above the other in 2 of (n choose m) cases.
-    if 2 / comb(len(y), int(first.sum())) * X.shape[1] > _CHANCE:
-        return
-    for name in X.columns if columns is None else columns:
-        if _separates(X[name], first):
+    event = y != np.unique(y)[0]
+    patients = np.arange(len(y)) if groups is None else np.asarray(groups)
+    n_patients = [len(np.unique(patients[rows])) for rows in (event, ~event)]
+    names, found = list(X.columns if columns is None else columns), []
+    for name in names:
+        best = (0.0, "")
+        for area, split, true, false, n_splits in _splits(X[name], event):
+            if area >= _NEAR:
+                # The same rates among the patients, were the labels dealt anew.
+                hits, misses = round(true * n_patients[0]), round(false * n_patients[1])
+                chance = n_splits * hypergeom.sf(hits - 1, sum(n_patients), n_patients[0], hits + misses)
+                best = max(best, (area if chance * len(names) < _CHANCE_OF_AREA else 0.0, split))
+        area, split = best
+        if area > 1 - 1e-12:
             raise LeakageError(
-                f"column {name!r} alone separates the classes without an error; it is the label in another form or was "
-                "made from it, so take it out of the model's columns",
+                f"column {name!r} alone separates the classes without an error (by {split}); it is the label in "
+                "another form or was made from it, so take it out of the model's columns",
                 code="separating_column",
             )
+        if area:
+            found.append((name, area, split))
+    return pd.DataFrame(found, columns=["column", "area", "split"])
 
 
-def _separates(column, first):
-    # Numbers that came as objects, after a merge or out of a spreadsheet, and dates are numbers too.
-    if column.dtype == object and all(isinstance(cell, Real) or cell is None for cell in column):
-        column = pd.to_numeric(column)
-    elif pd.api.types.is_datetime64_any_dtype(column):
-        column = column.astype("int64").where(column.notna())
-    known = column.notna().to_numpy()
-    if not known[first].any() or not known[~first].any():
+def _splits(column, event):
+    """Yield (area, kind, sensitivity, 1 - specificity, number of such splits) of the best split of each kind."""
+    values, is_number = _as_plain(column)
+    known = ~pd.isna(values)
+    if not known.all():
+        yield _binary(~known, event, "what is missing", 2)
+    if not known[event].any() or not known[~event].any() or known.mean() <= 0.5:
+        return
+    codes = np.full(len(values), -1)
+    levels, codes[known] = np.unique(values[known], return_inverse=True)
+    # Share of the events and of the others in each level. A split gathers levels; its area is half of 1 + their gains.
+    true, false = (np.bincount(codes[known & part], minlength=len(levels)) / part.sum() for part in (event, ~event))
+    if len(levels) <= _MOST_LEVELS:
+        yield _binary(np.isin(codes, np.flatnonzero(true > false)), event, "its levels", 2 ** len(levels))
+    if not is_number:
+        return
+    sums = np.concatenate([[0], (true - false).cumsum()])
+    above = np.abs(sums).argmax()
+    _, kind, *rates, _ = _binary(known & (codes < above), event, "its order", 2)
+    area = (true @ (false.cumsum() - false / 2)) / (true.sum() * false.sum())
+    yield max(area, 1 - area), kind, *rates, 2 if area in (0, 1) else 2 * len(levels)
+    for signed in (sums, -sums):
+        end = (signed - np.minimum.accumulate(signed)).argmax()
+        inside = (codes >= signed[: end + 1].argmin()) & (codes < end)
+        yield _binary(inside, event, "a band of its values", 2 * len(levels))
+    if len(levels) > 2 and (levels == np.rint(levels)).all():
+        yield _binary(known & (values % 2 == 1), event, "even and odd", 2)
+
+
+def _binary(side, event, kind, n_splits):
+    true, false = side[event].mean(), side[~event].mean()
+    if true < false:
+        true, false = 1 - true, 1 - false
+    return (1 + true - false) / 2, kind, true, false, n_splits
+
+
+def _as_plain(column):
+    """Values of a column, NaN where missing, and whether they are numbers; a column of images is all missing."""
+    dtype = column.dtype
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return np.where(column.isna(), np.nan, column.astype("int64")), True
+    # Numbers come as objects after a merge or out of a spreadsheet.
+    known = [] if pd.api.types.is_numeric_dtype(dtype) else column[column.notna().to_numpy()]
+    if all(isinstance(cell, Real) for cell in known):
+        values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+        return np.where(np.isfinite(values), values, np.nan), True
+    if all(isinstance(cell, str | bool | np.bool_) for cell in known):
+        return column.map(str, na_action="ignore").to_numpy(dtype=object), False
+    return np.full(len(column), np.nan), True
+
+
+def row_numbers(X, columns):
+    """Refuse a column that numbers the rows, and name those that nearly do.
+
+    Parameters
+    ----------
+    X : DataFrame
+        The table that goes into a model.
+    columns : list of str
+        Columns that the model reads.
+
+    Returns
+    -------
+    list of str
+        A sentence a column that rises or falls with the place of the row, but for noise.
+
+    Raises
+    ------
+    LeakageError
+        If 20 rows or more hold equally spaced numbers in their order, or each whole number of a range once.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.comparison.leakage import row_numbers
+    >>> row_numbers(pd.DataFrame({"age": [50, 60] * 20}), ["age"])
+    []
+    """
+    noisy = []
+    for name in columns if len(X) >= _MOST_LEVELS else []:
+        column = X[name]
+        if not pd.api.types.is_numeric_dtype(column) or column.isna().any() or column.nunique() < len(X) / 2:
+            continue
+        values = column.to_numpy(dtype=float)
+        steps, gaps = np.diff(values), np.diff(np.sort(values))
+        counted = np.array_equal(values, np.rint(values)) and (gaps == 1).all()
+        if counted or np.allclose(steps, steps[0], rtol=1e-6, atol=0):
+            raise LeakageError(
+                f"column {name!r} numbers the rows; take it out of the model's columns, since tables are often "
+                "sorted by the result",
+                code="row_number",
+            )
+        # A table that was sorted by a measurement has no noise in it.
+        is_sorted = (steps >= 0).all() or (steps <= 0).all()
+        if not is_sorted and abs(spearmanr(values, np.arange(len(X))).statistic) >= _NOISY_ROW_NUMBER:
+            noisy.append(f"column {name!r} follows the number of the row")
+    return noisy
+
+
+def check_shared_patients(cohorts, columns):
+    """Refuse a patient in two cohorts: by the ids, or by equal measurements under other ids.
+
+    Parameters
+    ----------
+    cohorts : dict of str to tuple (X, groups)
+        Table, and what was given as groups or None, by name of the cohort. Ids are groups unless these merely number
+        the rows, else the column that is called as patients are.
+    columns : list of str
+        Columns that the models read.
+
+    Raises
+    ------
+    LeakageError
+        Names the cohorts and the rows, never the ids.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.comparison.leakage import check_shared_patients
+    >>> one, other = pd.DataFrame({"age": [50, 60]}), pd.DataFrame({"age": [70, 80]})
+    >>> check_shared_patients({"A": (one, [1, 2]), "B": (other, ["3", "02"])}, ["age"])
+    Traceback (most recent call last):
+    ...
+    deepradiomics.exceptions.LeakageError: row 1 of A and row 1 of B are of one patient by their ids ...
+    """
+    ids = {name: _ids(*cohort) for name, cohort in cohorts.items()}
+    for name, other in combinations(cohorts, 2):
+        if ids[name] is not None and ids[other] is not None:
+            shared, first, second = np.intersect1d(ids[name], ids[other], return_indices=True)
+            if len(shared):
+                raise LeakageError(
+                    f"row {first[0]} of {name} and row {second[0]} of {other} are of one patient by their ids "
+                    f"({len(shared)} such patients); leave them out of one, or make the ids unique where they are of "
+                    "other persons",
+                    code="patient_overlap",
+                )
+        X, Z = cohorts[name][0], cohorts[other][0]
+        both = [column for column in columns if column in getattr(Z, "columns", ())]
+        if both:
+            rows = pd.concat([X[both], Z[both]], ignore_index=True)
+            pair = _equal_rows(rows, np.repeat([0, 1], [len(X), len(Z)]))
+            if pair is not None:
+                raise LeakageError(
+                    f"row {pair[0]} of {name} and row {pair[1] - len(X)} of {other} are equal in all numbers that the "
+                    "model reads, and may be one patient under two ids; leave one out",
+                    code="duplicate_rows",
+                )
+
+
+def _ids(X, groups):
+    """Ids of the rows, each written in one way; None where there are none."""
+    if groups is not None:
+        different = pd.factorize(np.asarray(groups, dtype=object))[1]
+        # Numbers from 0 in the order of appearance, as of duplicate_groups or range, are no ids.
+        if not np.array_equal(different, np.arange(len(different))):
+            return normalized_ids(groups)
+    named = [name for name in getattr(X, "columns", ()) if names_patients(name)]
+    return normalized_ids(X[named[0]]) if named else None
+
+
+def suspicious_steps(model, y, groups):
+    """Refuse steps that hold the labels, and describe those that may have seen the rows.
+
+    Parameters
+    ----------
+    model : estimator
+        The model.
+    y : array of shape (n_samples,)
+        Codes of the classes, or numbers.
+    groups : int array of shape (n_samples,) or None
+        Patient of each row.
+
+    Returns
+    -------
+    list of str
+        A sentence a step: frozen after a fit on a table, holding an array with a row a case, choosing by folds that
+        tear patients apart.
+
+    Raises
+    ------
+    LeakageError
+        If a step holds an array that tells the rows apart as y does.
+
+    Notes
+    -----
+    Looked into are parameters, fitted attributes, closures, defaults and `functools.partial`; not files, globals and
+    what a function computes.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LassoCV
+    >>> from deepradiomics.comparison.leakage import suspicious_steps
+    >>> suspicious_steps(LassoCV(cv=3), np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]))
+    ["step 'LassoCV' chooses by cv=3, which tears patients apart; give it StratifiedGroupKFold(3) or GroupKFold(3)"]
+    """
+    found, n_rows = [], len(y)
+    several = groups is not None and len(np.unique(groups)) < n_rows
+    for name, step in ({type(model).__name__: model} | model.get_params()).items():
+        if isinstance(step, Pipeline | ColumnTransformer | str) or not hasattr(step, "__dict__"):
+            continue
+        held = [values for values in _held(step) if len(values) == n_rows]
+        if any(_are_labels(values, y) for values in held):
+            raise LeakageError(
+                f"step {name!r} holds the labels of the rows; take it out of the model", code="held_labels"
+            )
+        inner = getattr(step, "estimator", None) if isinstance(step, FrozenEstimator) else None
+        seen = [getattr(inner, key, None) for key in ("n_samples_seen_", "n_samples_fit_", "n_samples_")]
+        if held or any(np.ndim(size) == 0 and size == n_rows for size in seen):
+            found.append(f"step {name!r} holds {n_rows} rows, as many as X has, and may have been fitted on them")
+        elif hasattr(inner, "feature_names_in_") or hasattr(inner, "coef_"):
+            found.append(f"step {name!r} is frozen after a fit on a table; make sure that it was of other patients")
+        cv = getattr(step, "cv", "none")
+        # Steps that take groups hand them to their folds.
+        plain = cv is None or (isinstance(cv, int) and cv > 1) or hasattr(cv, "split")
+        if several and plain and type(step).__module__.startswith("sklearn.") and not splits_by_group(cv):
+            n_folds = cv if isinstance(cv, int) else 5
+            found.append(
+                f"step {name!r} chooses by cv={cv!r}, which tears patients apart; give it "
+                f"StratifiedGroupKFold({n_folds}) or GroupKFold({n_folds})"
+            )
+    return found
+
+
+def _held(holder, depth=0):
+    """Yield the arrays that an estimator or a function holds."""
+    if isinstance(holder, np.ndarray | pd.Series | pd.DataFrame):
+        if np.ndim(holder):
+            yield np.asarray(holder)
+        return
+    parts = list(getattr(holder, "__dict__", {}).values())
+    if isinstance(holder, list | tuple | dict):
+        parts = list(holder.values() if isinstance(holder, dict) else holder)
+        # A list of single values is an array by another name; an id to label dictionary, too.
+        if len(parts) >= _MOST_LEVELS and all(isinstance(value, str | Real) for value in parts):
+            yield np.array(parts, dtype=object)
+            return
+    if isinstance(holder, partial):
+        parts += [holder.func, *holder.args, *holder.keywords.values()]
+    if isinstance(holder, FunctionType):
+        parts += [cell.cell_contents for cell in holder.__closure__ or () if cell != CellType()]
+        parts += [*(holder.__defaults__ or ()), *(holder.__kwdefaults__ or {}).values()]
+    for part in parts if depth < _DEEPEST else ():
+        inside = isinstance(part, BaseEstimator) and isinstance(holder, FrozenEstimator | Pipeline | list | tuple)
+        if inside or isinstance(
+            part, np.ndarray | pd.Series | pd.DataFrame | list | tuple | dict | partial | FunctionType
+        ):
+            yield from _held(part, depth + 1)
+
+
+def _are_labels(values, y):
+    """Tell whether an array of the length of y tells rows apart as y does, or holds its numbers."""
+    if values.ndim > 1:
+        return any(_are_labels(column, y) for column in values.T) if values.ndim == 2 else False
+    if len(np.unique(y)) > _MOST_LEVELS:
+        return values.dtype.kind in "biuf" and np.allclose(values, y)
+    try:
+        return np.array_equal(pd.factorize(values)[0], pd.factorize(y)[0])
+    except TypeError:
         return False
-    one, other = column[known & first], column[known & ~first]
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return bool(known.mean() > 0.5 and (one.max() < other.min() or one.min() > other.max()))
-    if not all(isinstance(cell, str | bool | np.bool_) for cell in column[known]):
-        return False
-    words = set(one), set(other)
-    return known.all() and len(words[0] | words[1]) <= _MOST_LEVELS and not words[0] & words[1]
