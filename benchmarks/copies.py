@@ -98,9 +98,9 @@ def main():
         shape = ndimage.gaussian_filter(rng.normal(size=(96, 96)), 4) * 20
         images = [shape + ndimage.gaussian_filter(rng.normal(size=(96, 96)), 2) * 5 for _ in range(n_images)]
         images[-1] = images[0][2:, :-2][:, ::-1]
-        start = time.perf_counter()
+        start = time.process_time()
         pairs = near_duplicates(table_of(images), None)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         print(f"{n_images} images: {seconds:.1f} s, {1e3 * seconds / n_images:.1f} ms an image, {len(pairs)} pair(s)")
 
 

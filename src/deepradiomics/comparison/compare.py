@@ -443,8 +443,7 @@ def _check_model(parts, cohorts, target):
             )
     check_id_columns(X, groups, names if is_sure else [])
     leaks += target.check_columns(X, y, names, groups) + row_numbers(X, names if is_sure else [])
-    if groups is None:
-        check_hidden_patients(X, names)
+    leaks += check_hidden_patients(X, names, groups)
     return names, leaks
 
 

@@ -72,21 +72,28 @@ def check_id_columns(X, groups, columns):
             )
 
 
-def check_hidden_patients(X, columns):
+def check_hidden_patients(X, columns, groups=None):
     """Refuse rows that are independent by the call and of one patient by the table.
 
     Parameters
     ----------
     X : DataFrame
-        The table, for which no patients were given.
+        The table.
     columns : list of str
         Columns that the model reads.
+    groups : int array of shape (n_samples,), default=None
+        Patient of each row. Where patients are given, equal rows of two of them are named and not refused.
+
+    Returns
+    -------
+    list of str
+        A sentence, if rows of two patients are equal.
 
     Raises
     ------
     LeakageError
-        If a column or the index is called as patients are and holds one twice, or two rows have equal measurements
-        that chance would not make equal in a million tables.
+        If there are no groups, and a column or the index is called as patients are and holds one twice, or two rows
+        have equal measurements that chance would not make equal in a million tables.
 
     Examples
     --------
@@ -98,7 +105,8 @@ def check_hidden_patients(X, columns):
     deepradiomics.exceptions.LeakageError: 'mrn' holds the same value in rows 0 and 1, ...
     """
     advice = "give groups=, the patient of each row, or groups=range(len(X)) where each row is a patient of its own"
-    for name, values in [(X.index.name, X.index.to_series()), *((name, X[name]) for name in X.columns)]:
+    named = [(X.index.name, X.index.to_series()), *((name, X[name]) for name in X.columns)] if groups is None else []
+    for name, values in named:
         if names_patients(name) and values.notna().all():
             again = values.duplicated(keep=False).to_numpy()
             if again.any():
@@ -108,13 +116,13 @@ def check_hidden_patients(X, columns):
                     f"do; {advice}",
                     code="hidden_patients",
                 )
-    pair = _equal_rows(X[columns], np.arange(len(X)))
-    if pair is not None:
-        raise LeakageError(
-            f"rows {pair[0]} and {pair[1]} are equal in all numbers that the model reads, and may be one patient; "
-            f"{advice}",
-            code="duplicate_rows",
-        )
+    pair = _equal_rows(X[columns], np.arange(len(X)) if groups is None else groups)
+    if pair is None:
+        return []
+    said = f"rows {pair[0]} and {pair[1]} are equal in all numbers that the model reads, and may be one patient"
+    if groups is None:
+        raise LeakageError(f"{said}; {advice}", code="duplicate_rows")
+    return [f"{said} under two ids"]
 
 
 def _equal_rows(X, groups):
@@ -242,12 +250,13 @@ def _splits(column, event):
         yield _binary(np.isin(codes, np.flatnonzero(true > false)), event, "its levels", 2 ** len(levels))
     if not is_number:
         return
-    sums = np.concatenate([[0], (true - false).cumsum()])
-    above = np.abs(sums).argmax()
-    _, kind, *rates, _ = _binary(known & (codes < above), event, "its order", 2)
     area = (true @ (false.cumsum() - false / 2)) / (true.sum() * false.sum())
-    yield max(area, 1 - area), kind, *rates, 2 if area in (0, 1) else 2 * len(levels)
-    for signed in (sums, -sums):
+    sums = np.concatenate([[0], (true - false).cumsum()])
+    if max(area, 1 - area) >= _NEAR:
+        _, kind, *rates, _ = _binary(known & (codes < np.abs(sums).argmax()), event, "its order", 2)
+        yield max(area, 1 - area), kind, *rates, 2 if abs(area - 0.5) > 0.5 - 1e-12 else 2 * len(levels)
+    # No band gains more than the sums differ.
+    for signed in (sums, -sums) if np.ptp(sums) >= 2 * _NEAR - 1 else ():
         end = (signed - np.minimum.accumulate(signed)).argmax()
         inside = (codes >= signed[: end + 1].argmin()) & (codes < end)
         yield _binary(inside, event, "a band of its values", 2 * len(levels))
@@ -267,8 +276,11 @@ def _as_plain(column):
     dtype = column.dtype
     if pd.api.types.is_datetime64_any_dtype(dtype):
         return np.where(column.isna(), np.nan, column.astype("int64")), True
+    if isinstance(dtype, np.dtype) and dtype.kind in "iuf":
+        values = column.to_numpy(dtype=float)
+        return np.where(np.isfinite(values), values, np.nan), True
     # Numbers come as objects after a merge or out of a spreadsheet.
-    known = [] if pd.api.types.is_numeric_dtype(dtype) else column[column.notna().to_numpy()]
+    known = column[column.notna().to_numpy()]
     if all(isinstance(cell, Real) for cell in known):
         values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
         return np.where(np.isfinite(values), values, np.nan), True
@@ -437,9 +449,9 @@ def suspicious_steps(model, y, groups):
             found.append(f"step {name!r} holds {n_rows} rows, as many as X has, and may have been fitted on them")
         elif hasattr(inner, "feature_names_in_") or hasattr(inner, "coef_"):
             found.append(f"step {name!r} is frozen after a fit on a table; make sure that it was of other patients")
-        cv = getattr(step, "cv", "none")
+        cv = getattr(step, "cv", ...)
         # Steps that take groups hand them to their folds.
-        plain = cv is None or (isinstance(cv, int) and cv > 1) or hasattr(cv, "split")
+        plain = cv is None or (isinstance(cv, int) and cv > 1) or (hasattr(cv, "split") and not isinstance(cv, str))
         if several and plain and type(step).__module__.startswith("sklearn.") and not splits_by_group(cv):
             n_folds = cv if isinstance(cv, int) else 5
             found.append(
