@@ -120,8 +120,8 @@ def likeness(image, other):
 
     Notes
     -----
-    ``docs/leakage.md`` has the figures: copies that were cropped or turned by 1 %, compressed or inverted have 0.8 and
-    more, other patients mostly less than 0.75, two exposures of one patient 0.7 to 0.95.
+    Copies that were cropped by 1 % or turned by a degree, compressed or inverted mostly have 0.8 and more, other patients
+    less; the page on leakage has the figures.
 
     References
     ----------
