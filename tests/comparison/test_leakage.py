@@ -28,7 +28,7 @@ from deepradiomics.comparison import (
     pixel_hash,
 )
 from deepradiomics.comparison.copies import check_copies
-from deepradiomics.comparison.leakage import suspicious_steps
+from deepradiomics.comparison.steps import suspicious_steps
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.simulation import make_hips
 

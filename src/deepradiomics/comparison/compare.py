@@ -23,11 +23,11 @@ from deepradiomics.comparison.leakage import (
     check_id_columns,
     check_shared_patients,
     row_numbers,
-    suspicious_steps,
 )
 from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
 from deepradiomics.comparison.result import INTERNAL, Comparison
 from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
+from deepradiomics.comparison.steps import suspicious_steps
 from deepradiomics.comparison.target import read_target
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_number

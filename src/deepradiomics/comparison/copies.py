@@ -120,7 +120,7 @@ def likeness(image, other):
 
     Notes
     -----
-    Copies that were cropped by 1 % or turned by a degree, compressed or inverted mostly have 0.8 and more, other patients
+    Copies that were cropped by 1 %, turned by a degree, compressed or inverted mostly have 0.8 and more, other patients
     less; the page on leakage has the figures.
 
     References
