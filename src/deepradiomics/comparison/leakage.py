@@ -195,7 +195,7 @@ def check_separating_columns(X, y, columns=None, groups=None):
     --------
     >>> import pandas as pd
     >>> from deepradiomics.comparison import check_separating_columns
-    >>> table = pd.DataFrame({"age": [50, 70, 60, 80] * 10, "t_score": [-1.0, -1.2, -2.9, -3.1] * 10})
+    >>> table = pd.DataFrame({"age": [50, 70, 60, 80, 65] * 8, "t_score": [-1.0, -1.2, -2.9, -3.1] * 10})
     >>> check_separating_columns(table, [0, 0, 1, 1] * 10)
     Traceback (most recent call last):
     ...
