@@ -15,18 +15,25 @@ from tqdm import tqdm
 
 from deepradiomics.comparison.checkpoints import fit_or_read
 from deepradiomics.comparison.class_result import ClassComparison
+from deepradiomics.comparison.copies import check_copies
 from deepradiomics.comparison.feature_sets import resolve_feature_sets
 from deepradiomics.comparison.fitting import fit_feature_sets, group_routing
-from deepradiomics.comparison.leakage import check_hidden_patients, check_id_columns, copies
+from deepradiomics.comparison.leakage import (
+    check_hidden_patients,
+    check_id_columns,
+    check_shared_patients,
+    row_numbers,
+)
 from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
 from deepradiomics.comparison.result import INTERNAL, Comparison
 from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
+from deepradiomics.comparison.steps import suspicious_steps
 from deepradiomics.comparison.target import read_target
-from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_number
 from deepradiomics.metrics.rates import youden_threshold
 from deepradiomics.metrics.roc import delong_covariance
-from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits, normalized_ids, patient_groups
+from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits, patient_groups
 
 
 # More arguments than elsewhere: those of the design, and what a long run needs.
@@ -158,12 +165,14 @@ def compare_feature_sets(  # noqa: PLR0913
     """
     parts = cut_model(model)
     models = [(parts, resolve_feature_sets(feature_sets, parts.blocks))]
-    cohorts, target, seeds = _check(models, X, y, groups, external, random_state, event)
+    cohorts, target, seeds, leaks = _check(models, X, y, groups, external, random_state, event)
     splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
     models, tables, failures = _compute_once(models, cohorts)
     fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
     settings = {"model": repr(model), "random_state": random_state, "near_duplicates": near_duplicates}
-    return _measure(models, cohorts, target, splits, n_repeats, fits, settings | {"failures": failures})
+    return _measure(
+        models, cohorts, target, splits, n_repeats, fits, settings | {"failures": failures, "possible_leaks": leaks}
+    )
 
 
 # As above, and no shorter for being about models.
@@ -247,12 +256,14 @@ def compare_models(  # noqa: PLR0913
         )
     parts = {name: _whole(model) for name, model in models.items()}
     named = [(part, {name: part.blocks}) for name, part in parts.items()]
-    cohorts, target, seeds = _check(named, X, y, groups, external, random_state, event)
+    cohorts, target, seeds, leaks = _check(named, X, y, groups, external, random_state, event)
     splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
     named, tables, failures = _compute_once(named, cohorts)
     fits = _fit(named, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
     settings = {"model": repr(models), "random_state": random_state, "near_duplicates": near_duplicates}
-    return _measure(named, cohorts, target, splits, n_repeats, fits, settings | {"failures": failures})
+    return _measure(
+        named, cohorts, target, splits, n_repeats, fits, settings | {"failures": failures, "possible_leaks": leaks}
+    )
 
 
 @dataclass(frozen=True)
@@ -266,7 +277,7 @@ class _Cohort:
 
 
 def _check(models, X, y, groups, external, random_state, event):
-    """Step 1: refuse what cannot be compared. Return the cohorts, the internal one first, the target and two seeds."""
+    """Step 1: refuse what cannot be compared. Return cohorts, target, seeds, and what may leak."""
     if np.ndim(X) < 2 or not hasattr(X, "shape"):
         raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
     if np.shape(y) != (len(X),):
@@ -281,10 +292,13 @@ def _check(models, X, y, groups, external, random_state, event):
             code="random_state",
         ) from None
     internal = _Cohort(INTERNAL, X, y, patient_groups(X, groups))
-    cohorts = [internal, *_external_cohorts(external, X, target)]
-    for parts, _ in models:
-        _check_model(parts, cohorts, target)
-    return cohorts, target, seeds
+    cohorts = [internal, *_external_cohorts(external, target)]
+    found = [_check_model(parts, cohorts, target) for parts, _ in models]
+    given = {name: (cohort[0], cohort[2] if len(cohort) == 3 else None) for name, cohort in (external or {}).items()}
+    read = [name for name in getattr(X, "columns", ()) if any(name in names for names, _ in found)]
+    check_shared_patients({INTERNAL: (X, groups), **given}, read)
+    # What two models share is named once.
+    return cohorts, target, seeds, list(dict.fromkeys(leak for _, leaks in found for leak in leaks))
 
 
 def _check_index(name, X, y):
@@ -306,7 +320,7 @@ def _split(cohorts, target, cv, n_repeats, seed):
     y = target.strata(cohorts[0].y, cv, groups)
     seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
     splits = [split for own in seeds for split in cross_validation_splits(cv, y, groups, random_state=own)]
-    return splits, copies(
+    return splits, check_copies(
         {cohort.name: cohort.X for cohort in cohorts}, groups, {cohort.name: cohort.groups for cohort in cohorts[1:]}
     )
 
@@ -415,10 +429,9 @@ def _check_model(parts, cohorts, target):
     for part in (parts.front, parts.tail):
         with group_routing(part, groups):
             pass
+    leaks = suspicious_steps(Pipeline(parts.front.steps + parts.tail.steps), y, groups)
     if not isinstance(X, pd.DataFrame):
-        if np.ndim(X) == 2:
-            target.check_columns(pd.DataFrame(X), y)
-        return
+        return [], leaks + (target.check_columns(pd.DataFrame(X), y, groups=groups) if np.ndim(X) == 2 else [])
     read, is_sure = columns_read(parts.front, X)
     names = [name for name in X.columns if name in read]
     for cohort in cohorts[1:] if is_sure else []:
@@ -429,9 +442,9 @@ def _check_model(parts, cohorts, target):
                 code="external_columns",
             )
     check_id_columns(X, groups, names if is_sure else [])
-    target.check_columns(X, y, names)
-    if groups is None:
-        check_hidden_patients(X, names)
+    leaks += target.check_columns(X, y, names, groups) + row_numbers(X, names if is_sure else [])
+    leaks += check_hidden_patients(X, names, groups)
+    return names, leaks
 
 
 def _whole(model):
@@ -454,7 +467,7 @@ def _all_but_patients(X):
     return [place for place, name in enumerate(getattr(X, "columns", range(X.shape[1]))) if name != PATIENT_COLUMN]
 
 
-def _external_cohorts(external, X, target):
+def _external_cohorts(external, target):
     cohorts = []
     if external is not None and not isinstance(external, Mapping):
         raise InputError(
@@ -482,22 +495,8 @@ def _external_cohorts(external, X, target):
         _check_index(f"cohort {name!r}", table, labels)
         if name == INTERNAL:
             raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name", code="name")
-        _check_other_patients(name, X, table)
         cohorts.append(_Cohort(name, table, target.codes(labels, name), patient_groups(table, patients)))
     return cohorts
-
-
-def _check_other_patients(name, X, table):
-    if not all(PATIENT_COLUMN in getattr(part, "columns", ()) for part in (X, table)):
-        return
-    # The same number may be a word in one table and a number in the other.
-    shared = np.flatnonzero(np.isin(normalized_ids(table[PATIENT_COLUMN]), normalized_ids(X[PATIENT_COLUMN])))
-    if len(shared):
-        raise LeakageError(
-            f"cohort {name!r}: rows {shared[:5].tolist()} ({len(shared)} in all) are of patients that X holds too; "
-            f"leave them out, or make the ids in column {PATIENT_COLUMN!r} unique where they are of other persons",
-            code="patient_overlap",
-        )
 
 
 def _frame(cohort, result, number, rows, *, repeat, fold):

@@ -23,6 +23,7 @@ from deepradiomics.metrics.intervals import Interval, join_intervals
 _PACKAGES = ("deepradiomics", "scikit-learn", "numpy", "scipy", "pandas", "xgboost", "torch")
 _TEMPLATE = "report.html.jinja"
 _SETTINGS = ("feature_sets", "folds", "n_repeats", "groups", "near_duplicates", "failures", "random_state", "model")
+_SETTINGS += ("possible_leaks",)
 
 
 def write_report(comparison, path, *, title, subgroups=None, excluded=None, figures=None, images=None):
