@@ -14,9 +14,12 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from deepradiomics.metrics import dice
+
 # The pictures are squeezed to a square; the originals that are known are 1.16 times as wide as high in the median.
 ASPECT = 1.16
 UNKNOWN = 255
+MISSED = 0.3  # a femur whose Dice is lower is missed
 # Label in the files to label of the weights: 1 left, 2 right femur. The files have the patient's right one first, and
 # other labels, 3 and 4, where it is fractured or dislocated.
 LABELS = np.array([0, 2, 1, 2, 1], dtype=np.uint8)
@@ -73,6 +76,18 @@ def films(folder):
             image, mask = folder / f"full_size/images/{name}.jpg", folder / f"full_size/masks/{name}.png"
             found.append(Film(name, row["kind"], "test", image, mask, full_size=True))
     return found
+
+
+def dice_by_kind(segmenter, chosen):
+    """Dice of each outlined femur of some films, of the intact and of the fractured or dislocated ones."""
+    found = {"intact": [], "fractured": []}
+    for film in chosen:
+        pixels, labels = film.read()
+        (outline,) = segmenter.predict([pixels])
+        for code in set(np.unique(labels)) - {0, UNKNOWN}:
+            kind = "fractured" if code in film.broken() else "intact"
+            found[kind].append(dice((outline == code) & (labels != UNKNOWN), labels == code))
+    return {kind: np.array(values) for kind, values in found.items()}
 
 
 def with_unknown(labels, sideways=False):

