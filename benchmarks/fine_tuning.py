@@ -18,16 +18,17 @@ from deepradiomics.simulation import make_hips
 from real_hips import MISSED, UNKNOWN, dice_by_kind, films
 
 
-def draw(numbers, dices, path):
-    """Draw the median and the tenth percentile of Dice against the number of own outlines."""
+def draw(rows, path):
+    """Draw the median and the tenth percentile of Dice against the number of own outlines, in rows of these three."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axis = figure.subplots()
-    places = np.arange(len(numbers))
-    axis.plot(places, [np.median(values) for values in dices], "o-", color="#0072b2", label="median")
-    axis.plot(places, [np.quantile(values, 0.1) for values in dices], "s--", color="#d55e00", label="tenth percentile")
+    numbers, medians, tenths = zip(*rows, strict=True)
+    places = np.arange(len(rows))
+    axis.plot(places, medians, "o-", color="#0072b2", label="median")
+    axis.plot(places, tenths, "s--", color="#d55e00", label="tenth percentile")
     axis.set_xticks(places, numbers)
     axis.set_xlabel("own outlined films")
     axis.set_ylabel("Dice of intact femora")
@@ -61,7 +62,7 @@ def main():
     own = [film for film in every if film.part == "train"]
     order = np.random.default_rng(0).permutation(len(own))
     print("| own films | n | Dice: median | tenth percentile | missed (below 0.3) |\n|---|---|---|---|---|")
-    dices = []
+    rows = []
     for number in (0, *arguments.numbers):
         segmenter = UNetSegmenter.from_weights(arguments.start)
         if number:
@@ -75,14 +76,11 @@ def main():
         with tempfile.TemporaryDirectory() as folder:  # as it is used: in 16 bits
             segmenter.save_weights(f"{folder}/tuned.safetensors")
             found = dice_by_kind(UNetSegmenter.from_weights(f"{folder}/tuned.safetensors"), chosen)["intact"]
-        dices.append(found)
-        print(
-            f"| {number} | {len(found)} | {np.median(found):.3f} | {np.quantile(found, 0.1):.3f} | "
-            f"{(found < MISSED).sum()} |",
-            flush=True,
-        )
-    if arguments.figure:
-        draw([0, *arguments.numbers], dices, arguments.figure)
+        rows.append((number, np.median(found), np.quantile(found, 0.1)))
+        median, tenth = rows[-1][1:]
+        print(f"| {number} | {len(found)} | {median:.3f} | {tenth:.3f} | {(found < MISSED).sum()} |", flush=True)
+        if arguments.figure:
+            draw(rows, arguments.figure)
 
 
 if __name__ == "__main__":

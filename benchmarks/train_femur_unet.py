@@ -3,7 +3,8 @@
 ``python benchmarks/train_femur_unet.py ../shared/data --output femur.safetensors`` reads the part of the real hips that
 is for training (`real_hips.films`), half of the knees, crops of vertebrae and spines as pictures without a proximal
 femur, and `simulated_hips`. The encoder starts from the ImageNet weights of the extra ``imagenet``; ``--start`` goes
-on from a file of weights instead. About an hour on two cores. The weights are written after each stage.
+on from a file of weights instead. About an hour on two cores. The weights are written after each stage;
+only with the stages of this file they are calibrated at the end, else call it again with ``--calibrate``.
 ``--only real`` and ``--only simulated`` leave the other out; ``--judge FILE FILE`` trains nothing and prints a row of
 figures for each file, of the part ``--part``.
 """
@@ -166,7 +167,7 @@ def main():
     parser.add_argument("--judge", type=Path, nargs="+", help="only print figures of these files of weights")
     parser.add_argument("--part", default="choice", choices=("choice", "test"), help="part that --judge looks at")
     parser.add_argument("--calibrate", action="store_true", help="only calibrate the weights of the file --output")
-    parser.add_argument("--smoke", action="store_true", help="two simulated images, an epoch: trains nothing of use")
+    parser.add_argument("--smoke", action="store_true", help="two simulated images, a few steps: trains nothing of use")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     stages = np.reshape(arguments.stages, (-1, 3)) if arguments.stages else STAGES
