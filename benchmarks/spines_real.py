@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 
 from deepradiomics import UNetSegmenter
 from deepradiomics.exceptions import RegionError
-from deepradiomics.regions import vertebra_geometry
+from deepradiomics.regions import unsure_levels, vertebra_geometry
 from deepradiomics.simulation import make_spines
 
 LEVELS, NEAR_MM, L3_MM = ("L1", "L2", "L3", "L4"), 6.0, 28.0
@@ -75,8 +75,10 @@ def judge(segmenter, films):
     rows = []
     for name, pixels, levels in films:
         pixel = L3_MM / np.mean(np.diff(np.sort(levels["L3"][:, 0]).reshape(2, 2).mean(axis=1)))
+        labels = segmenter.predict([pixels])[0]
+        unsure = unsure_levels(labels)
         try:
-            found = vertebra_geometry(segmenter.predict([pixels])[0])
+            found = vertebra_geometry(labels)
         except RegionError:
             found = {}
         for level, corners in levels.items():
@@ -88,7 +90,7 @@ def judge(segmenter, films):
                 body = found[row["named"]]
                 distance = np.linalg.norm(body.corners[:, None] - corners[None], axis=2)
                 row["off_mm"] = distance[linear_sum_assignment(distance)].max() * pixel
-                row["unsure"] = "level_unsure" in body.flags
+                row["unsure"] = row["named"] in unsure
             rows.append(row)
     return pd.DataFrame(rows)
 

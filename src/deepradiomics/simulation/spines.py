@@ -316,7 +316,7 @@ def _lateral(spine, quality, patient, pose, site, rng):
 
 def _front(spine, quality, patient, pose, site, rng):
     """Take the AP radiograph: picture and mask."""
-    bone, mask = bones_front(pose, spine[-1].y, spine[-7].y, rng), np.zeros(pose.shape, dtype=np.uint8)
+    bone, mask = bones_front(pose, spine[-1].y, spine[-7].y, rng, len(spine) - 6), np.zeros(pose.shape, dtype=np.uint8)
     scale, owl = patient["height"] / 162, rng.choice([-1, 1])
     for vertebra, frame in zip(spine, pose.frames, strict=True):
         cause = vertebra.fracture and vertebra.fracture["cause"]
@@ -340,7 +340,8 @@ def _front(spine, quality, patient, pose, site, rng):
         if not sacral:
             window, x, y = pose.window(frame, (62, 62, 30, 52))
             bone[window] += arch_front(front, x, y, scale, owl if cause == "pathologic" else 0)
-    return expose(bone, tissue_front(pose, patient["weight"], rng), site, pose.spacing, rng), mask
+    soft = tissue_front(pose, patient["weight"], rng, lungs=len(spine) > len(_CHAIN))
+    return expose(bone, soft, site, pose.spacing, rng), mask
 
 
 def _label(mask, level, outline):

@@ -6,7 +6,7 @@ from scipy import ndimage
 from deepradiomics.simulation.anatomy import _bell, _capsule, _flat_bone, _joined, _sigmoid
 
 
-def bones_front(pose, sacrum, thorax, rng):
+def bones_front(pose, sacrum, thorax, rng, n_ribs=2):
     """Project ribs, iliac wings and sacrum from the front.
 
     Parameters
@@ -17,6 +17,8 @@ def bones_front(pose, sacrum, thorax, rng):
         Height of the middle of S1 and of T12 in mm.
     rng : numpy.random.Generator
         Draws the ribs.
+    n_ribs : int, default=2
+        Pairs of ribs, from the twelfth upwards.
 
     Returns
     -------
@@ -53,8 +55,8 @@ def bones_front(pose, sacrum, thorax, rng):
     )
     for depth in (22, 44):
         bone -= 3.0 * _bell(np.hypot((u - 24 + 0.1 * depth) / 6.0, (y - sacrum - depth) / 4.5), 0, 0.9)
-    # From the twelfth rib upwards; those above the eleventh go round the body.
-    for rib, (length, drop) in enumerate(((rng.uniform(45, 95), 0.40), (130, 0.20), *4 * [(150, 0.15)])):
+    ribs = ((rng.uniform(45, 95), 0.40), (130, 0.20), *(n_ribs - 2) * [(150, 0.15)])
+    for rib, (length, drop) in enumerate(ribs):
         spread = rng.uniform(-6, 6)
         for side in (-1, 1):
             start = side * x - 24
@@ -108,15 +110,15 @@ def bones_lateral(pose, rng):
             16,
         )
         bone += _flat_bone(wing, 1.7, 0.05, 10)
-        for rib in range(6):
-            start = np.array([tx - 28 - 3 * rib, ty - 2 - 32 * rib]) + rng.normal(0, 3, 2)
+        for rib in range(len(pose.frames) - 6):
+            start = np.array([tx - 28 - (3 * rib if len(pose.frames) > 8 else 0), ty - 2 - 32 * rib]) + rng.normal(0, 3, 2)
             reach = rng.uniform(45, 70) + 40 * min(rib, 2)
             rod = _capsule(x, y, start, start + (reach, 0.75 * reach), 4.6, 3.4)
             bone += _flat_bone(rod, 1.1, 0.10, 3.5)
     return _whole(bone, pose.shape)
 
 
-def tissue_front(pose, weight, rng):
+def tissue_front(pose, weight, rng, *, lungs=False):
     """Soft tissue along the beam from the front: belly, psoas muscles, bowel gas.
 
     Parameters
@@ -127,6 +129,8 @@ def tissue_front(pose, weight, rng):
         In kg.
     rng : numpy.random.Generator
         Draws unevenness and gas.
+    lungs : bool, default=False
+        Whether the picture reaches up to the lungs.
 
     Returns
     -------
@@ -147,7 +151,7 @@ def tissue_front(pose, weight, rng):
     tissue = (172 + 1.6 * (weight - 62)) * np.sqrt(np.clip(1 - (x / 185) ** 2, 0.05, 1)) + 0.08 * y
     edge = 26 + 0.22 * np.clip(y + 50, 0, 190)
     tissue = tissue + 13 * _sigmoid((edge - np.abs(x)) / 2.0) * _sigmoid((y + 60) / 12)
-    for side in (-1, 1):  # lungs above the domes of the diaphragm
+    for side in (-1, 1) if lungs else ():  # lungs above the domes of the diaphragm
         dome = rng.uniform(-165, -105) + 0.006 * (side * x - 70) ** 2
         lung = _sigmoid((dome - y) / 3.0) * _sigmoid((side * x - 22) / 6.0)
         tissue = tissue * (1 - rng.uniform(0.3, 0.55) * lung)
