@@ -111,7 +111,7 @@ def bones_lateral(pose, rng):
         )
         bone += _flat_bone(wing, 1.7, 0.05, 10)
         for rib in range(len(pose.frames) - 6):
-            start = np.array([tx - 28 - (3 * rib if len(pose.frames) > 8 else 0), ty - 2 - 32 * rib]) + rng.normal(0, 3, 2)
+            start = np.array([tx - 28 - 3 * max(rib - 1, 0), ty - 2 - 32 * rib]) + rng.normal(0, 3, 2)
             reach = rng.uniform(45, 70) + 40 * min(rib, 2)
             rod = _capsule(x, y, start, start + (reach, 0.75 * reach), 4.6, 3.4)
             bone += _flat_bone(rod, 1.1, 0.10, 3.5)
