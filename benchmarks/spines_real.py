@@ -1,9 +1,9 @@
 """Judge the shipped lumbar weights on real radiographs of the spine, which nothing is trained on.
 
 ``python benchmarks/spines_real.py ../shared/data/spine`` prints for L1 to L4 how many bodies lie right, all four
-corners within 6 mm, L3's height taken as 28 mm, how many are named right or off by one, and how often that is said. AP films of
-the whole spine are cut above T11, as a lumbar film is; ``--whole`` leaves them whole. Half of the films, by a hash of
-their name, is for choices, half for the figures that are reported: ``--part report``.
+corners within 6 mm, L3's height taken as 28 mm, how many are named right or off by one, and how often that is said. AP
+films of the whole spine are cut above T11, as a lumbar film is; ``--whole`` leaves them whole. Half of the films, by a
+hash of their name, is for choices, half for the figures that are reported: ``--part report``.
 """
 
 import argparse
@@ -104,12 +104,13 @@ def print_figures(view, part, table):
     one_off = (table["named"].map(order) - table["level"].map(order)).abs() == 1
     silent = wrong & ~table["unsure"]
     silent_films = silent.groupby(table["film"]).any()
+    off_mm = table.loc[found, "off_mm"].median()
     print(
         f"{view:8} {part:7} {table['film'].nunique():3} films  found {found.mean():.0%}  "
-        f"corners within {NEAR_MM:.0f} mm {(table['off_mm'] <= NEAR_MM).mean():.0%} (median {table.loc[found, 'off_mm'].median():.1f} mm)  "
-        f"named right {(found & ~wrong).mean():.0%}  off by one {one_off.mean():.0%}  said unsure "
-        f"{(found & table['unsure']).mean():.0%}  named wrong and not said {silent.mean():.0%}, in "
-        f"{silent_films.mean():.0%} of films"
+        f"corners within {NEAR_MM:.0f} mm {(table['off_mm'] <= NEAR_MM).mean():.0%} (median {off_mm:.1f} mm)  "
+        f"named right {(found & ~wrong).mean():.0%}  off by one {one_off.mean():.0%}  "
+        f"said unsure {(found & table['unsure']).mean():.0%}  "
+        f"named wrong and not said {silent.mean():.0%}, in {silent_films.mean():.0%} of films"
     )
 
 

@@ -110,7 +110,7 @@ def train(arguments):
     segmenter = UNetSegmenter(
         CLASSES,
         encoder=arguments.encoder,
-        encoder_weights=arguments.imagenet,
+        encoder_weights=None if arguments.smoke else arguments.imagenet,
         decoder_channels=(64, 48, 32, 24, 16),
         mirror_classes=(),
         augmentation=AUGMENTATION,
