@@ -15,27 +15,71 @@ from scipy import ndimage
 
 from deepradiomics import UNetSegmenter
 from deepradiomics.simulation import make_spines
-from simulated_hips import collimated, develop, foreign, mark_borders
+from deepradiomics.simulation.hips import _covariates
+from deepradiomics.simulation.projection import site_named
+from deepradiomics.simulation.spines import _CHAIN, _body_size, _draw_fractures, _front, _lateral, _Pose, _spine
+from simulated_hips import collimated, develop, foreign, mark_borders, smooth
+from train_femur_unet import AUGMENTATION
 
 CLASSES = ("L1", "L2", "L3", "L4", "L5", "T12", "S1")
+# Films reach higher than those of make_spines. Numbers as there; these bodies have no label, like T11.
+CHAIN = {
+    "T7": (20.0, 26.5, 31.0, -4.5, 0.0, 4.0),
+    "T8": (21.0, 27.5, 32.5, -4.5, 0.5, 4.0),
+    "T9": (22.0, 28.0, 34.0, -4.0, 1.0, 4.5),
+    "T10": (23.5, 28.5, 36.0, -4.0, 1.5, 5.0),
+} | _CHAIN
 # (side of the frame, epochs, learning rate)
-STAGES = ((160, 6, 2e-3), (256, 3, 1e-3))
+STAGES = ((160, 8, 2e-3), (224, 4, 1e-3))
 
 
 def simulate(view, seed):
     """Simulate one radiograph: float32 grey values in 0..1 and uint8 labels, both (H, W)."""
     rng = np.random.default_rng(seed)
-    spine = make_spines(
-        1, site=str(rng.choice(list("ABC"))), random_state=int(rng.integers(2**31)), image_shape=(384, 288)
-    )
-    radiograph, labels = spine.data[view][0], spine[f"masks_{view}"][0]
+    site = site_named(str(rng.choice(list("ABC"))))
+    patient = _body_size(_covariates(rng), rng) | {"weight": rng.uniform(40, 100)}
+    broken = _draw_fractures(patient | {"t_score": rng.uniform(-4, 1)}, rng)
+    spine = _spine(patient["height"] / 162, broken, rng, CHAIN)
+    # From a lumbar film to one of the trunk.
+    rows, height = 288, np.exp(rng.uniform(np.log(240), np.log(440)))
+    columns = int(rows * rng.uniform(0.55, 1.0))
+    pose = _Pose((rows, columns), height / rows, spine, view, rng)
+    pose.origin = np.array([columns * rng.uniform(0.35, 0.65), rows * rng.uniform(0.38, 0.58)])
+    pose.x = ((np.arange(columns, dtype=np.float32) + 0.5 - pose.origin[0]) * pose.spacing)[None, :]
+    pose.y = ((np.arange(rows, dtype=np.float32) + 0.5 - pose.origin[1]) * pose.spacing)[:, None]
+    if view == "ap" and rng.random() < 0.6:  # scoliosis
+        pose.slope, pose.bend = rng.normal(0, 0.08), (rng.normal(0, 15), rng.uniform(55, 110), rng.uniform(0, 6.3))
+    pose.frames = [pose._frame(vertebra) for vertebra in spine]
+    bone = {"shell": rng.uniform(0.2, 1.1), "trabeculae": rng.uniform(0.25, 1.5)}
+    radiograph, labels = {"ap": _front, "lateral": _lateral}[view](spine, bone, patient, pose, site, rng)
     # Grey values of the simulation are a line of the attenuation, so they can be developed again.
-    integral = (radiograph.pixels - radiograph.pixels.min()) / max(np.ptp(radiograph.pixels), 1)
+    integral = covered(radiograph / 520, pose.spacing, rng)
     integral, labels = moved(integral, labels, rng)
     inside = collimated(labels.shape, rng)
-    grey = develop(integral, inside, radiograph.spacing[0], rng)
-    grey = foreign(grey, radiograph.spacing[0], rng)
+    grey = develop(integral, inside, pose.spacing, rng)
+    grey = foreign(grey, pose.spacing, rng)
     return mark_borders(grey, inside, rng), np.where(inside > 0.5, labels, 0).astype(np.uint8)
+
+
+def covered(integral, spacing, rng):
+    """Lay soft tissue over a picture that the simulation does not know: gradients, organs, gas, air beside the body."""
+    integral = ndimage.gaussian_filter(integral, rng.uniform(0, 1.2) / spacing)
+    integral = integral + rng.uniform(0.05, 0.5) * smooth(integral.shape, 4, rng)
+    integral = integral + rng.uniform(0.02, 0.12) * smooth(integral.shape, 15, rng)
+    rows, columns = (np.arange(n)[:, None] * spacing for n in integral.shape)
+    for _ in range(rng.integers(0, 25)):
+        middle = rng.uniform(0, 1, 2) * (rows[-1, 0], columns[-1, 0])
+        turn, radii = rng.uniform(0, np.pi), np.exp(rng.uniform(np.log(5), np.log(90), 2))
+        dx, dy = columns.T - middle[1], rows - middle[0]
+        u, v = (np.cos(turn) * dx + np.sin(turn) * dy) / radii[0], (np.cos(turn) * dy - np.sin(turn) * dx) / radii[1]
+        blob = np.clip(rng.uniform(0.7, 6) * (1 - np.hypot(u, v)), 0, 1)
+        strength = rng.uniform(-0.5, 0.1) if radii.max() < 30 else rng.uniform(-0.4, 0.4)
+        integral = integral + strength * blob
+    if rng.random() < 0.4:
+        side = columns.T if rng.random() < 0.5 else columns.T[:, ::-1]
+        edge = rng.uniform(0, 0.3) * columns[-1, 0] + 15 * smooth(integral.shape, 3, rng)
+        integral = integral - rng.uniform(0.8, 2.5) * np.clip((edge - side) / rng.uniform(5, 40), 0, 1)
+    return integral
 
 
 def moved(integral, labels, rng):
@@ -47,7 +91,7 @@ def moved(integral, labels, rng):
     integral = ndimage.affine_transform(integral, turn, offset, order=1, mode="nearest")
     labels = ndimage.affine_transform(labels, turn, offset, order=0)
     rows, columns = np.nonzero((labels >= 1) & (labels <= 4))
-    if not len(rows):
+    if not len(rows) or rng.random() < 0.5:
         return integral, labels
     top, left = int(rng.uniform(0, 0.9) * rows.min()), int(rng.uniform(0, 0.9) * columns.min())
     height, width = labels.shape
@@ -66,19 +110,20 @@ def train(arguments):
     segmenter = UNetSegmenter(
         CLASSES,
         encoder=arguments.encoder,
-        decoder_channels=(64, 48, 32, 16),
+        encoder_weights=None if arguments.smoke else arguments.imagenet,
+        decoder_channels=(64, 48, 32, 24, 16),
         mirror_classes=(),
-        augmentation={"rotation": 6, "scale": 0.1, "shift": 0.05, "gamma": 0.3, "exposure": 0.15},
+        augmentation=AUGMENTATION,
         batch_size=8,
         warm_start=True,
-        mixed_precision=True,
         random_state=arguments.seed,
     )
     start = time.perf_counter()
     images, masks = many(arguments.view, arguments.images, arguments.seed + 1, arguments.jobs)
     print(f"{len(images)} images in {time.perf_counter() - start:.0f} s", flush=True)
-    for side, epochs, rate in [(64, 1, 1e-3)] if arguments.smoke else STAGES:
-        segmenter.set_params(image_size=side, epochs=epochs, learning_rate=rate).fit(images, masks)
+    stages = np.reshape(arguments.stages, (-1, 3)) if arguments.stages else STAGES
+    for side, epochs, rate in [(64, 1, 1e-3)] if arguments.smoke else stages:
+        segmenter.set_params(image_size=int(side), epochs=int(epochs), learning_rate=float(rate)).fit(images, masks)
         print(f"{segmenter.history_.to_string(index=False)}\n{time.perf_counter() - start:.0f} s", flush=True)
         segmenter.save_weights(arguments.output)
 
@@ -100,7 +145,9 @@ def main():
     parser.add_argument("view", nargs="?", default="lateral", choices=["ap", "lateral"])
     parser.add_argument("--output", type=Path, default=Path("lumbar.safetensors"))
     parser.add_argument("--images", type=int, default=1200)
-    parser.add_argument("--encoder", default="tu-resnet18")
+    parser.add_argument("--encoder", default="tu-tf_efficientnet_lite0")
+    parser.add_argument("--imagenet", default="imagenet", help="weights of the encoder: a name, or a safetensors file")
+    parser.add_argument("--stages", type=float, nargs="+", help="side, epochs and rate of each stage")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--smoke", action="store_true", help="a run of seconds that trains nothing of use")

@@ -7,13 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.draw import polygon2mask
+from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 
 from deepradiomics import VertebraRegions, place_vertebra_boxes
 from deepradiomics.box import fraction_inside, mirror_box
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
-from deepradiomics.regions import genant_grade, vertebra_geometry
+from deepradiomics.regions import genant_grade, unsure_levels, vertebra_geometry
 from deepradiomics.simulation import make_spines
+from deepradiomics.simulation.spines import LEVELS
 
 SPINES = make_spines(20, random_state=0)
 
@@ -236,3 +238,66 @@ def test_a_vertebra_out_of_reach_decides_nothing():
     assert np.array_equal(whole.pixels, spoiled.pixels)
     with pytest.raises(RegionError, match="S1"):
         VertebraRegions(image="lateral", mask="mask", levels=("L1-L3", "L5")).fit_transform(table)
+
+
+def without(mask, *names):
+    """The map with some bodies erased."""
+    codes = [LEVELS.index(name) + 1 for name in names]
+    return np.where(np.isin(mask, codes), 0, mask)
+
+
+@pytest.mark.parametrize("view", ["ap", "lateral"])
+def test_levels_are_sure_from_the_sacrum_or_the_last_rib(view):
+    for mask in SPINES[f"masks_{view}"]:
+        mask = np.pad(mask, 1)
+        assert unsure_levels(mask) == {}
+        assert unsure_levels(without(mask, "T12")) == unsure_levels(without(mask, "S1")) == {}
+        assert list(unsure_levels(without(mask, "T12", "S1"))) == ["L1", "L2", "L3", "L4", "L5"]
+        # A gap: only what hangs together with an end that is seen is sure.
+        assert list(unsure_levels(without(mask, "T12", "L3"))) == ["L1", "L2"]
+        assert unsure_levels(without(mask, "L3")) == {}
+
+
+def test_a_body_split_in_two_or_named_out_of_order_makes_levels_unsure():
+    mask = np.pad(without(SPINES.masks_ap[0], "T12"), 1)
+    body = np.argwhere(mask == 4)
+    split = mask.copy()
+    lower = body[body[:, 0] > body[:, 0].mean()]
+    split[tuple(lower.T)] = 3  # the lower half of L4 is called L3, and L3 itself L2, L2 L1
+    split[mask == 3], split[mask == 2], split[mask == 1] = 2, 1, 0
+    assert {"L1", "L2"} <= set(unsure_levels(split))
+    swapped = np.array([0, 1, 3, 2, 4, 5, 6, 7])[mask]
+    assert {"L1", "L2", "L3"} <= set(unsure_levels(swapped))
+
+
+def test_an_end_cut_by_the_border_does_not_count():
+    mask = without(SPINES.masks_lateral[0], "T12")
+    cut = mask[: int(np.argwhere(mask == 7)[:, 0].mean())]
+    assert set(unsure_levels(cut)) >= {"L1", "L2", "L3", "L4"}
+    with pytest.raises(InputError, match="names for 1 to 2"):
+        unsure_levels(cut, levels=("L1", "L2"))
+
+
+class Outlines(BaseEstimator):
+    """A segmenter that returns one label map."""
+
+    def __init__(self, mask):
+        self.mask = mask
+
+    def fit(self, X, y=None):
+        return self
+
+    def predict(self, images):
+        return [self.mask for _ in images]
+
+
+def test_a_segmenter_whose_levels_are_unsure_says_so_and_a_reader_is_believed():
+    mask = without(SPINES.masks_ap[0], "T12", "S1")
+    X = pd.DataFrame({"radiograph": [SPINES.data["ap"][0]], "mask": [mask]})
+    regions = VertebraRegions(FrozenEstimator(Outlines(mask)), levels=("L1", "L1-L4"), prefix="ap_").fit(X)
+    assert regions.transform(X)["ap_L1"][0] is not None
+    assert regions.failures_["region"].tolist() == ["ap_L1", "ap_L1-L4"]
+    assert set(regions.failures_["code"]) == {"level_unsure"}
+    drawn = VertebraRegions(mask="mask", levels=("L1",))
+    assert drawn.transform(X)["L1"][0] is not None
+    assert drawn.failures_.empty

@@ -7,7 +7,7 @@ from deepradiomics.regions.femur_boxes import FemurBoxes, place_femur_boxes
 from deepradiomics.regions.femur_transformer import FemurRegions
 from deepradiomics.regions.genant import Genant, genant_grade
 from deepradiomics.regions.vertebra_transformer import VertebraRegions
-from deepradiomics.regions.vertebrae import VertebraGeometry, place_vertebra_boxes, vertebra_geometry
+from deepradiomics.regions.vertebrae import VertebraGeometry, place_vertebra_boxes, unsure_levels, vertebra_geometry
 
 __all__ = [
     "FemurBoxes",
@@ -22,5 +22,6 @@ __all__ = [
     "place_femur_boxes",
     "place_vertebra_boxes",
     "plot_regions",
+    "unsure_levels",
     "vertebra_geometry",
 ]

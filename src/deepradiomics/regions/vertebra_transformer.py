@@ -16,6 +16,7 @@ from deepradiomics.regions.vertebrae import (
     box_round_levels,
     levels_between,
     place_vertebra_boxes,
+    unsure_levels,
     with_neighbours,
 )
 
@@ -57,7 +58,9 @@ class VertebraRegions(_Regions):
     segmenter_ : estimator
         The segmenter in use; only with a segmenter.
     failures_ : DataFrame
-        ``row`` (position), ``region``, ``code`` and ``reason`` of what failed in the last call of transform.
+        ``row`` (position), ``region``, ``code`` and ``reason`` of what failed in the last call of transform. A
+        vertebra that a segmenter outlined and whose level may be wrong (:func:`unsure_levels`) has a line with code
+        ``level_unsure``; it is cut out all the same.
     feature_names_in_ : array of str
         Columns seen by fit.
     n_features_in_ : int
@@ -174,13 +177,13 @@ class VertebraRegions(_Regions):
         """Box, and radiograph whose mask is what may be measured, of each wanted level in one row."""
         try:
             radiograph = as_radiograph(X[self.image].iloc[position])
-            pairs = {} if radiograph is None else self._boxes_and_masks(X, position, radiograph)
+            pairs = {} if radiograph is None else self._boxes_and_masks(X, position, radiograph, failures)
         except DeepRadiomicsError as error:
             self._failed(failures, position, "its image, mask or boxes", error)
             return {}
         return {level: (box, replace(radiograph, mask=mask)) for level, (box, mask) in pairs.items()}
 
-    def _boxes_and_masks(self, X, position, radiograph):
+    def _boxes_and_masks(self, X, position, radiograph, failures):
         """Box, and mask of what may be measured, of each wanted level in one row."""
         if self.segmenter is None and self.mask is None:
             boxes = _named_boxes(X[self.boxes].iloc[position], radiograph)
@@ -197,6 +200,7 @@ class VertebraRegions(_Regions):
                 code="mask_shape",
             )
         names = list(self.label_names)
+        unsure = {} if self.segmenter is None else unsure_levels(labels, levels=names)
         # A vertebra that is neither wanted nor beside a wanted one decides nothing, whatever it looks like.
         needed = [names.index(name) + 1 for name in with_neighbours(self.levels) if name in names]
         labels = np.where(np.isin(labels, needed), labels, 0)
@@ -205,6 +209,11 @@ class VertebraRegions(_Regions):
         for level in self.levels:
             box = box_round_levels(level, boxes)
             if box is not None:
+                doubt = next((unsure[name] for name in levels_between(level) if name in unsure), None)
+                if doubt is not None:
+                    reason = f"its level may be wrong: {doubt}; count from the sacrum or the last rib"
+                    region = f"{self.prefix}{level}"
+                    failures.append({"row": position, "region": region, "code": "level_unsure", "reason": reason})
                 bodies = np.isin(labels, [names.index(name) + 1 for name in levels_between(level)])
                 found[level] = (_clipped(box, labels.shape), bodies)
         return found

@@ -117,6 +117,72 @@ def vertebra_geometry(mask, spacing=None, *, levels=LEVELS):
     return {name: found[name] for name in names}
 
 
+def unsure_levels(mask, *, levels=LEVELS):
+    """Tell which vertebrae of an automatic label map may have a wrong name, and why.
+
+    Names are counted from the sacrum or from the vertebra of the last rib. Where neither is outlined, or the row of
+    bodies from there on has a gap, a doubled body or another order, the name of a body may be off by one.
+
+    Parameters
+    ----------
+    mask : int array of shape (H, W)
+        0 is background, k the body named ``levels[k - 1]``.
+    levels : sequence of str, default=("L1", "L2", "L3", "L4", "L5", "T12", "S1")
+        Names of the labels.
+
+    Returns
+    -------
+    dict of str to str
+        Reason for each body present whose level is unsure, from top to bottom. Other names than those of T12 to S1
+        are left out.
+
+    Raises
+    ------
+    InputError
+        If the mask is no two-dimensional array of whole numbers, or a label has no name.
+
+    Notes
+    -----
+    S1 or T12 counts if it does not touch the border of the picture. Two bodies are neighbours if their centers lie 0.65
+    to 1.5 times as far apart as those of the others in the median. A map in which all bodies are shifted together, S1
+    or T12 included, is not found out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.regions import unsure_levels
+    >>> mask = np.zeros((200, 60), dtype=np.uint8)
+    >>> for place, label in enumerate((2, 3, 4)):  # L2, L3, L4
+    ...     mask[20 + 40 * place : 50 + 40 * place, 10:50] = label
+    >>> unsure_levels(mask)["L3"]
+    'neither S1 nor T12 is outlined whole'
+    >>> mask[140:170, 10:50], mask[175:195, 10:50] = 5, 7  # L5 and S1
+    >>> unsure_levels(mask)
+    {}
+    """
+    mask, _ = _checked(mask, None, levels)
+    labels = {name: list(levels).index(name) + 1 for name in CHAIN if name in levels}
+    present = [name for name, label in labels.items() if (mask == label).any()]
+    centres = {name: np.mean(np.nonzero(mask == labels[name]), axis=1) for name in present}
+    in_picture = [centres[name] for name in sorted(present, key=lambda name: centres[name][0])]
+    usual = np.median([np.hypot(*(b - a)) for a, b in pairwise(in_picture)]) if len(present) > 1 else 0.0
+    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    anchors = [name for name in ("S1", "T12") if name in present and labels[name] not in border]
+    sure = set(anchors)
+    for path in (CHAIN, CHAIN[::-1]):
+        for before, name in pairwise(path):
+            if before in sure and name in present:
+                step = (centres[name] - centres[before]) * (1 if path is CHAIN else -1)
+                if step[0] > 0 and 0.65 * usual < np.hypot(*step) < 1.5 * usual:
+                    sure.add(name)
+    reason = (
+        f"the row of bodies from {' or '.join(anchors)} to it has a gap, a doubled body or another order"
+        if anchors
+        else "neither S1 nor T12 is outlined whole"
+    )
+    return {name: reason for name in present if name not in sure}
+
+
 def place_vertebra_boxes(mask, spacing=None, *, levels=LEVELS, margin_mm=2.0, tilted=False):
     """Place a box on each vertebral body: the smallest rectangle round it, up to the middle of the discs.
 

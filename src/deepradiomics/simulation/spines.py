@@ -183,13 +183,13 @@ def _draw_fractures(patient, rng):
     return fractures
 
 
-def _spine(scale, broken, rng):
-    """Stack the vertebrae from T11 down: a list of _Placed, the middle of L2 and L3 at the origin."""
-    lordosis, worn = max(rng.normal(0.95, 0.15), 0.4), np.clip(rng.normal(0.92, 0.12, len(_CHAIN)), 0.55, 1.15)
+def _spine(scale, broken, rng, chain=_CHAIN):
+    """Stack the vertebrae of a chain down to S1: a list of _Placed, the middle of L2 and L3 at the origin."""
+    lordosis, worn = max(rng.normal(0.95, 0.15), 0.4), np.clip(rng.normal(0.92, 0.12, len(chain)), 0.55, 1.15)
     size = scale * np.array([1.0, rng.normal(1, 0.03), rng.normal(1, 0.03)])
     x = y = tilt = 0.0
     spine = []
-    for (level, numbers), wear in zip(_CHAIN.items(), worn, strict=True):
+    for (level, numbers), wear in zip(chain.items(), worn, strict=True):
         dimensions = np.array(numbers[:3]) * size * rng.normal(1, 0.012, 3)
         lateral, front, fracture = _vertebra(level, dimensions, numbers[3], broken.get(level), rng)
         wedge = np.arctan2(lateral.right - lateral.left, 2 * lateral.half_width)
@@ -208,10 +208,10 @@ def _spine(scale, broken, rng):
 
 def _upright(spine, rng):
     """Turn the spine until L3 is nearly level and move the middle of L2 and L3 to the origin."""
-    turn = np.deg2rad(rng.normal(-2.0, 3.0)) - spine[4].tilt
+    turn = np.deg2rad(rng.normal(-2.0, 3.0)) - spine[-4].tilt
     points = np.array([(vertebra.x, vertebra.y) for vertebra in spine])
     points = points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    points -= (points[3] + points[4]) / 2
+    points -= (points[-5] + points[-4]) / 2
     return [
         replace(vertebra, tilt=vertebra.tilt + turn, x=float(x), y=float(y))
         for vertebra, (x, y) in zip(spine, points, strict=True)
@@ -302,6 +302,8 @@ def _lateral(spine, quality, patient, pose, site, rng):
         cause = vertebra.fracture and vertebra.fracture["cause"]
         body = Body(vertebra.lateral, vertebra.front.half_width, **quality, cause=cause, pixel=pose.spacing)
         window, x, y = pose.window(frame, (30, 32, 32, 32))
+        if not x.size:
+            continue
         projected, outline = body_bone(body, x, y, rng)
         bone[window] += projected
         _label(mask[window], vertebra.level, outline)
@@ -314,7 +316,7 @@ def _lateral(spine, quality, patient, pose, site, rng):
 
 def _front(spine, quality, patient, pose, site, rng):
     """Take the AP radiograph: picture and mask."""
-    bone, mask = bones_front(pose, spine[-1].y, spine[1].y, rng), np.zeros(pose.shape, dtype=np.uint8)
+    bone, mask = bones_front(pose, spine[-1].y, spine[-7].y, rng, len(spine) - 6), np.zeros(pose.shape, dtype=np.uint8)
     scale, owl = patient["height"] / 162, rng.choice([-1, 1])
     for vertebra, frame in zip(spine, pose.frames, strict=True):
         cause = vertebra.fracture and vertebra.fracture["cause"]
@@ -330,13 +332,16 @@ def _front(spine, quality, patient, pose, site, rng):
             pixel=pose.spacing,
         )
         window, x, y = pose.window(frame, (34, 34, 28, 28))
+        if not x.size:
+            continue
         projected, outline = body_bone(body, x, y / np.cos(vertebra.tilt), rng)
         bone[window] += projected
         _label(mask[window], vertebra.level, outline)
         if not sacral:
             window, x, y = pose.window(frame, (62, 62, 30, 52))
             bone[window] += arch_front(front, x, y, scale, owl if cause == "pathologic" else 0)
-    return expose(bone, tissue_front(pose, patient["weight"], rng), site, pose.spacing, rng), mask
+    soft = tissue_front(pose, patient["weight"], rng, lungs=len(spine) > len(_CHAIN))
+    return expose(bone, soft, site, pose.spacing, rng), mask
 
 
 def _label(mask, level, outline):

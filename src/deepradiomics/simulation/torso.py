@@ -6,7 +6,7 @@ from scipy import ndimage
 from deepradiomics.simulation.anatomy import _bell, _capsule, _flat_bone, _joined, _sigmoid
 
 
-def bones_front(pose, sacrum, thorax, rng):
+def bones_front(pose, sacrum, thorax, rng, n_ribs=2):
     """Project ribs, iliac wings and sacrum from the front.
 
     Parameters
@@ -17,6 +17,8 @@ def bones_front(pose, sacrum, thorax, rng):
         Height of the middle of S1 and of T12 in mm.
     rng : numpy.random.Generator
         Draws the ribs.
+    n_ribs : int, default=2
+        Pairs of ribs, from the twelfth upwards.
 
     Returns
     -------
@@ -53,7 +55,8 @@ def bones_front(pose, sacrum, thorax, rng):
     )
     for depth in (22, 44):
         bone -= 3.0 * _bell(np.hypot((u - 24 + 0.1 * depth) / 6.0, (y - sacrum - depth) / 4.5), 0, 0.9)
-    for rib, (length, drop) in enumerate(((rng.uniform(45, 95), 0.40), (130, 0.20))):
+    ribs = ((rng.uniform(45, 95), 0.40), (130, 0.20), *(n_ribs - 2) * [(150, 0.15)])
+    for rib, (length, drop) in enumerate(ribs):
         spread = rng.uniform(-6, 6)
         for side in (-1, 1):
             start = side * x - 24
@@ -86,13 +89,13 @@ def bones_lateral(pose, rng):
     >>> from types import SimpleNamespace
     >>> from deepradiomics.simulation.torso import bones_lateral
     >>> y, x = np.ogrid[-120:170.0, -120:100.0]
-    >>> frames = [(9.0, -120.0, -0.3), (0.0, -90.0, -0.2), (0.0, 110.0, 0.7)]
+    >>> frames = [(9.0, -120.0, -0.3), (0.0, -90.0, -0.2), *6 * [(0.0, 110.0, 0.7)]]
     >>> pose = SimpleNamespace(shape=(290, 220), x=x, y=y, frames=frames)
     >>> float(bones_lateral(pose, np.random.default_rng(0)).min())
     0.0
     """
     x, y = pose.x[:, ::2], pose.y[::2]
-    (sx, sy, tilt), (tx, ty, _) = pose.frames[-1], pose.frames[1]
+    (sx, sy, tilt), (tx, ty, _) = pose.frames[-1], pose.frames[-7]
     down, across = np.array([-np.sin(tilt), np.cos(tilt)]), np.array([np.cos(tilt), np.sin(tilt)])
     first = (sx, sy) + 14 * down - 4 * across
     second, third = first + 34 * down - 4 * across, first + 62 * down + 4 * across
@@ -107,15 +110,15 @@ def bones_lateral(pose, rng):
             16,
         )
         bone += _flat_bone(wing, 1.7, 0.05, 10)
-        for rib in range(2):
-            start = np.array([tx - 28, ty - 2 - 32 * rib]) + rng.normal(0, 3, 2)
-            reach = rng.uniform(45, 70) + 40 * rib
+        for rib in range(len(pose.frames) - 6):
+            start = np.array([tx - 28 - 3 * max(rib - 1, 0), ty - 2 - 32 * rib]) + rng.normal(0, 3, 2)
+            reach = rng.uniform(45, 70) + 40 * min(rib, 2)
             rod = _capsule(x, y, start, start + (reach, 0.75 * reach), 4.6, 3.4)
             bone += _flat_bone(rod, 1.1, 0.10, 3.5)
     return _whole(bone, pose.shape)
 
 
-def tissue_front(pose, weight, rng):
+def tissue_front(pose, weight, rng, *, lungs=False):
     """Soft tissue along the beam from the front: belly, psoas muscles, bowel gas.
 
     Parameters
@@ -126,6 +129,8 @@ def tissue_front(pose, weight, rng):
         In kg.
     rng : numpy.random.Generator
         Draws unevenness and gas.
+    lungs : bool, default=False
+        Whether the picture reaches up to the lungs.
 
     Returns
     -------
@@ -146,6 +151,10 @@ def tissue_front(pose, weight, rng):
     tissue = (172 + 1.6 * (weight - 62)) * np.sqrt(np.clip(1 - (x / 185) ** 2, 0.05, 1)) + 0.08 * y
     edge = 26 + 0.22 * np.clip(y + 50, 0, 190)
     tissue = tissue + 13 * _sigmoid((edge - np.abs(x)) / 2.0) * _sigmoid((y + 60) / 12)
+    for side in (-1, 1) if lungs else ():  # lungs above the domes of the diaphragm
+        dome = rng.uniform(-165, -105) + 0.006 * (side * x - 70) ** 2
+        lung = _sigmoid((dome - y) / 3.0) * _sigmoid((side * x - 22) / 6.0)
+        tissue = tissue * (1 - rng.uniform(0.3, 0.55) * lung)
     return _whole(tissue + _uneven(tissue.shape, rng) - 26 * _gas(x, y, rng, (-95, 95)), pose.shape)
 
 
@@ -173,13 +182,13 @@ def tissue_lateral(pose, weight, rng):
     >>> from types import SimpleNamespace
     >>> from deepradiomics.simulation.torso import tissue_lateral
     >>> y, x = np.ogrid[-120:170.0, -120:100.0]
-    >>> frames = [(9.0, -120.0, -0.3), (0.0, -90.0, -0.2), (0.0, 110.0, 0.7)]
+    >>> frames = [(9.0, -120.0, -0.3), (0.0, -90.0, -0.2), *6 * [(0.0, 110.0, 0.7)]]
     >>> pose = SimpleNamespace(shape=(290, 220), x=x, y=y, frames=frames)
     >>> tissue = tissue_lateral(pose, 62.0, np.random.default_rng(0))
     >>> bool(tissue[5, 150] < tissue[150, 150])
     True
     """
-    x, y, (tx, ty, _) = pose.x[:, ::2], pose.y[::2], pose.frames[1]
+    x, y, (tx, ty, _) = pose.x[:, ::2], pose.y[::2], pose.frames[-7]
     trunk = np.sqrt(np.clip(1 - ((x - 25) / 165) ** 2, 0.04, 1))
     tissue = (235 + 1.5 * (weight - 62)) * trunk * (1 + 0.0012 * np.clip(y, -40, 200))
     for _ in range(2):
