@@ -350,3 +350,12 @@ def test_a_group_of_the_path_that_is_not_there_is_no_patient(folder):
     Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(folder / "a.png")
     table = by_name(archive.scan(folder, key=KEY, patient_in_path=r"^(p\d+/)?"))
     assert table.loc["a.png", "patient"] is None
+
+
+def test_mirrored_files_and_contradictions_of_the_polarity_are_said(folder):
+    change(folder / "00000_radiograph.dcm", PatientOrientation=["R", "F"])
+    change(folder / "00001_radiograph.dcm", PresentationLUTShape="INVERSE")
+    for pixels in (False, True):
+        table = archive.scan(folder, key=KEY, pixels=pixels)
+        assert table["left_out"].tolist() == ["mirrored or turned, as its orientation says", None]
+        assert table["doubts"].tolist() == [None, "photometric"]

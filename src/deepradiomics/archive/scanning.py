@@ -112,8 +112,8 @@ def scan(folder, *, key, progress=None, pixels=True, unpack=None, patient_in_pat
         ``magnification``, ``kvp``, ``mas``, ``exposure_index``, ``manufacturer``, ``model``, ``site`` (hash of
         institution and station), ``days`` since the patient's first image, ``burned_in``, ``same_uid_as`` and
         ``same_pixels_as`` (the first image that this is a copy of), ``path_identifies`` (whether the path from the
-        folder on holds a word of the patient), ``doubts`` (``"age"``, ``"laterality"``: the file contradicts itself),
-        and ``left_out``: why the file is no image to use, empty if it is one.
+        folder on holds a word of the patient), ``doubts`` (``"age"``, ``"laterality"``, ``"photometric"``: the file
+        contradicts itself), and ``left_out``: why the file is no image to use, empty if it is one.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def scan(folder, *, key, progress=None, pixels=True, unpack=None, patient_in_pat
         _check_pattern(patient_in_path)
     unpack = None if unpack is None else _made(unpack)
     work = partial(_described, folder=folder, key=key, pixels=pixels, unpack=unpack, pattern=patient_in_path)
-    setting = f"2 {pixels} {unpack is not None} {patient_in_path}"
+    setting = f"3 {pixels} {unpack is not None} {patient_in_path}"
     with closing(_open(progress)) as store:
         store.execute("CREATE TEMP TABLE seen (number INTEGER PRIMARY KEY, file TEXT, path TEXT)")
         store.execute("BEGIN")
