@@ -263,7 +263,7 @@ def test_cells_beyond_the_header_shift_no_column(folder, tmp_path):
 def test_messages_about_columns_hold_no_cell_and_the_number_stays_out(folder, tmp_path):
     sheet, table = tmp_path / "sheet.csv", archive.scan(folder, key=KEY)
     sheet.write_text("p0;Anna Smith;-1.0\np1;Eva;-2.0\n")
-    with pytest.raises(InputError, match="3 columns; it lacks") as caught:
+    with pytest.raises(InputError, match="3 columns and lacks") as caught:
         archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t"])
     assert "Anna" not in str(caught.value)
     frame = pd.DataFrame({"nr": ["p0", "p1"], "row": [7, 8]})
@@ -359,3 +359,42 @@ def test_mirrored_files_and_contradictions_of_the_polarity_are_said(folder):
         table = archive.scan(folder, key=KEY, pixels=pixels)
         assert table["left_out"].tolist() == ["mirrored or turned, as its orientation says", None]
         assert table["doubts"].tolist() == [None, "photometric"]
+
+
+def excel(path, *sheets):
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl, which reads and writes Excel, is not installed")
+    book = openpyxl.Workbook()
+    for number, rows in enumerate(sheets):
+        place = book.active if number == 0 else book.create_sheet()
+        for row in rows:
+            place.append(row)
+    book.save(path)
+    return path
+
+
+def test_a_sheet_of_excel_gives_numbers_words_and_dates(folder, tmp_path):
+    table = archive.scan(folder, key=KEY)
+    rows = [["nr", "t_score", "smoker", "ward", "typed"], ["p0", -2.5, "yes", 3, "1,5"], ["p1", None, "no", 4, None]]
+    sheet = excel(tmp_path / "sheet.xlsx", rows, [])
+    joined = archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=rows[0][1:])
+    found = joined.table[rows[0][1:]]
+    assert found["t_score"].tolist()[0] == -2.5
+    assert [found[name].dtype.kind for name in ("t_score", "ward", "typed")] == ["f", "i", "f"]
+    assert found["typed"][0] == 1.5
+    assert found["smoker"].tolist() == ["yes", "no"]
+    assert joined.without_row.empty
+    assert joined.without_image.empty
+
+
+def test_excel_that_is_no_table_is_named(folder, tmp_path):
+    table = archive.scan(folder, key=KEY)
+    rows = [["nr", "sex"], ["p0", "F"]]
+    with pytest.raises(InputError, match="2 sheets with rows"):
+        sheet = excel(tmp_path / "two.xlsx", rows, rows)
+        archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["sex"])
+    (tmp_path / "bad.xlsx").write_bytes(b"PK nonsense")
+    with pytest.raises(InputError, match=r"bad\.xlsx cannot be read as Excel"):
+        archive.join_clinical(table, tmp_path / "bad.xlsx", key=KEY, patient="nr", columns=["sex"])
+    with pytest.raises(InputError, match=r"has the columns \['sex'\] already"):
+        sheet = excel(tmp_path / "one.xlsx", rows)
+        archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["sex"])

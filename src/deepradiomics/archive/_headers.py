@@ -10,7 +10,7 @@ from deepradiomics.archive._secrets import keyed
 from deepradiomics.exceptions import DeepRadiomicsError
 from deepradiomics.reading import read_radiograph
 from deepradiomics.reading._dicom import BARE_DICOM, _dicom_spacing, _magnification, not_upright
-from deepradiomics.reading._files import MAX_MAGNIFICATION, Found
+from deepradiomics.reading._files import DAMAGE, MAX_MAGNIFICATION, Found
 from deepradiomics.reading.radiographs import _spacing_at_the_bone
 
 # All that is looked at in a DICOM header. The first group is put out; the others are hashed, subtracted or compared.
@@ -168,7 +168,7 @@ def _dicom(path, shown, key, row):
             row["left_out"] = reason
     except DeepRadiomicsError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever pydicom raises on a broken header is the reason of this row
+    except DAMAGE as error:
         row["left_out"] = f"damaged header ({type(error).__name__})"
     return []
 
