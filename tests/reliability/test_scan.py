@@ -341,6 +341,9 @@ def test_headers_with_several_rows_are_damaged(folder):
     whole = path.read_bytes()
     path.write_bytes(whole.replace(element(0x28, 0x10, b"US", b"\x40\0"), element(0x28, 0x10, b"US", b"\x40\0\x40\0")))
     assert archive.scan(folder, key=KEY)["left_out"][0] == "damaged header (TypeError)"
+    odd = struct.pack("<HH2sH", 0x28, 0x10, b"US", 3) + b"\x40\0\0"
+    path.write_bytes(whole.replace(element(0x28, 0x10, b"US", b"\x40\0"), odd))
+    assert archive.scan(folder, key=KEY)["left_out"][0] == "damaged header (BytesLengthException)"
     frames = element(0x28, 8, b"IS", b"1\\1") + element(0x28, 0x10, b"US", b"\x40\0")
     path.write_bytes(whole.replace(element(0x28, 0x10, b"US", b"\x40\0"), frames))
     assert archive.scan(folder, key=KEY)["left_out"][0] == "damaged header (TypeError)"

@@ -155,6 +155,7 @@ def _picture(path, row):
 def _dicom(path, shown, key, row):
     """Describe a DICOM file; of a DICOMDIR, return a row for each file that it names and that is not there."""
     from pydicom import dcmread
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     row["format"] = "DICOM"
     try:
@@ -168,7 +169,7 @@ def _dicom(path, shown, key, row):
             row["left_out"] = reason
     except DeepRadiomicsError:
         raise
-    except DAMAGE as error:
+    except (*DAMAGE, BytesLengthException, InvalidDicomError) as error:
         row["left_out"] = f"damaged header ({type(error).__name__})"
     return []
 

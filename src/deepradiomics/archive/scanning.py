@@ -338,11 +338,13 @@ def _table(store, folder, unpack):
 
 def _placed(rows, path, unpack):
     """Pair the rows of a file with the paths to show: its own, that of a copy, or what a DICOMDIR names."""
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
     named = []
     if any("_record" in row and "_copy" not in row for row in rows):
         try:
             named = named_files(path)
-        except DAMAGE:  # since it was listed
+        except (*DAMAGE, BytesLengthException, InvalidDicomError):  # since it was listed
             named = []
     for row in rows:
         number = row.get("_record", len(named))
