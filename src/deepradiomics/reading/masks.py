@@ -8,7 +8,7 @@ from deepradiomics.exceptions import InputError
 from deepradiomics.reading._dicom import BARE_DICOM
 from deepradiomics.reading._files import Found, array_of, checked_path, content_of
 from deepradiomics.reading._pictures import read_picture
-from deepradiomics.reading.segmentations import segments_of
+from deepradiomics.reading.segmentations import _segments_of
 
 
 def read_label_map(source, *, label_channel=None):
@@ -50,7 +50,7 @@ def _found_labels(source, label_channel=None):
         path = checked_path(source)
         content = content_of(path)
         if content[128:132] == b"DICM" or content.startswith(BARE_DICOM):
-            found = Found(segments_of(content, path.name)[0], place=path.name)
+            found = Found(_segments_of(content, path.name)[0], place=path.name)
         else:
             found = read_picture(path, content, labels=True)
         if found.lossy and len(np.unique(found.pixels)) > 2:

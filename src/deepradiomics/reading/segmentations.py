@@ -78,7 +78,7 @@ def read_segmentation(path):
     >>> label_map, names = read_segmentation("hip_seg.dcm")  # doctest: +SKIP
     """
     path = checked_path(path)
-    values, names = segments_of(content_of(path), path.name)
+    values, names = _segments_of(content_of(path), path.name)
     if values.ndim == 3:
         raise InputError(
             f"{path.name} has segments that overlap; read_label_map(path, label_channel=0) reads the first alone",
@@ -87,7 +87,7 @@ def read_segmentation(path):
     return Segmentation(values, names)
 
 
-def segments_of(content, name):
+def _segments_of(content, name):
     """Label map (H, W), or layers (H, W, n) of segments that overlap, and the names of the labels."""
     from pydicom import dcmread
     from pydicom.errors import BytesLengthException, InvalidDicomError
