@@ -178,7 +178,8 @@ def _compared(classifier, twice=False):
 
     from deepradiomics import compare_feature_sets
 
-    X = pd.DataFrame({"age": np.arange(24.0), "b[0]": np.arange(24.0)[::-1]})
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"age": rng.normal(size=24), "b[0]": rng.normal(size=24)})
     X = pd.concat([X, X[["age"]]], axis=1) if twice else X
     blocks = ColumnTransformer([("clinical", "passthrough", ["age"]), ("texture", "passthrough", ["b[0]"])])
     model = make_pipeline(blocks.set_output(transform="pandas"), classifier)
