@@ -99,3 +99,88 @@ def test_the_encoder_refuses_a_word_among_numbers(tmp_path):
     fitted = clinical_encoder().fit(PATIENTS)
     again = load(save(fitted, tmp_path / "m.zip"))
     np.testing.assert_array_equal(again.transform(PATIENTS), fitted.transform(PATIENTS))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.Series(["F", pd.NA, "M", None], dtype=object),
+        pd.Series(["F", pd.NA, "M", pd.NA], dtype="string"),
+        pd.Series(["F", np.nan, "M", None], dtype=object),
+        pd.Categorical(["F", None, "M", None]),
+    ],
+)
+def test_a_missing_word_is_missing_however_it_is_spelled(cells, tmp_path):
+    table = pd.DataFrame({"sex": cells})
+    encoder = clinical_encoder().set_output(transform="pandas").fit(table)
+    wanted = pd.DataFrame({"sex_F": [1.0, 0, 0, 0], "sex_M": [0, 0, 1.0, 0], "sex_nan": [0, 1.0, 0, 1]})
+    pd.testing.assert_frame_equal(encoder.transform(table), wanted)
+    pd.testing.assert_frame_equal(load(save(encoder, tmp_path / "m.zip")).transform(table), wanted)
+    known = clinical_encoder().fit(pd.DataFrame({"sex": ["F", "M"]}))
+    assert known.transform(table).tolist() == [[1, 0], [0, 0], [0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (pd.Series(["yes", 1, "no", 0], dtype=object), "column 'q' holds int and str"),
+        (pd.date_range("2020-01-01", periods=4), "column 'q' holds dates"),
+        ([pd.Timestamp("2020-01-01").date()] * 4, "column 'q' holds dates"),
+        (["2020-01-01", "2020-02-01", None, "2020-02-01"], "column 'q' holds dates as text"),
+        (["1.2.2020", "31.12.1999", "today", None], None),
+        (["01/02/2020", "31/12/99"] * 2, "column 'q' holds dates as text"),
+        ([[1], [2], [3], [4]], "column 'q' holds list"),
+    ],
+)
+def test_a_column_of_dates_or_of_two_kinds_is_named(cells, message):
+    table = pd.DataFrame({"q": cells})
+    if message is None:
+        clinical_encoder().fit(table)
+    else:
+        with pytest.raises(InputError, match=message):
+            clinical_encoder().fit(table)
+
+
+def test_a_number_among_words_is_named_when_it_comes_later():
+    fitted = clinical_encoder().fit(pd.DataFrame({"q": ["yes", "no"]}))
+    with pytest.raises(InputError, match="column 'q' holds int and str"):
+        fitted.transform(pd.DataFrame({"q": pd.Series(["yes", 1], dtype=object)}))
+
+
+def test_categories_can_stand_before_xgboost():
+    from sklearn.pipeline import make_pipeline
+    from xgboost import XGBClassifier
+
+    table = pd.DataFrame({"age": ["<60", "[60,70)", ">70"] * 4})
+    encoder = clinical_encoder().set_output(transform="pandas")
+    model = make_pipeline(encoder, XGBClassifier(n_estimators=20, min_child_weight=0)).fit(table, [0, 1, 1] * 4)
+    assert list(encoder.fit(table).get_feature_names_out()) == ["age_lt60", "age_>70", "age_(60,70)"]
+    assert model.predict(table).tolist() == [0, 1, 1] * 4
+    with pytest.raises(InputError, match=r"XGBoost refuses, first 'texture__b\[0\]'"):
+        _compared(XGBClassifier(n_estimators=2))
+
+
+def test_two_columns_of_one_name_are_named():
+    from sklearn.linear_model import LogisticRegression
+
+    from deepradiomics import FemurRegions, TextureExtractor
+
+    with pytest.raises(InputError, match="2 columns are named 'age'"):
+        _compared(LogisticRegression(), twice=True)
+    twins = pd.DataFrame([[None, None]] * 2, columns=["radiograph", "radiograph"])
+    for estimator in (FemurRegions(mask="radiograph"), TextureExtractor()):
+        with pytest.raises(InputError, match="2 columns are named 'radiograph'"):
+            estimator.fit_transform(twins)
+
+
+def _compared(classifier, twice=False):
+    from sklearn.pipeline import make_pipeline
+
+    from deepradiomics import compare_feature_sets
+
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"age": rng.normal(size=24), "b[0]": rng.normal(size=24)})
+    X = pd.concat([X, X[["age"]]], axis=1) if twice else X
+    blocks = ColumnTransformer([("clinical", "passthrough", ["age"]), ("texture", "passthrough", ["b[0]"])])
+    model = make_pipeline(blocks.set_output(transform="pandas"), classifier)
+    return compare_feature_sets(model, X, np.arange(24) % 2, cv=2)

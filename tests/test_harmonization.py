@@ -1,6 +1,7 @@
 """ComBat against neuroCombat, scikit-learn's checks, and what it must and must not do."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
@@ -139,9 +140,33 @@ def test_forgotten_covariates_are_missed():
     ("options", "message"),
     [
         ({"site": ["A", None, "B", "B"]}, "row 1 has no site"),
-        ({"covariates": [["F"], ["M"], ["F"], ["F"]]}, "hold words"),
+        ({"covariates": [["F"], ["M"], ["F"], ["F"]]}, "holds words"),
     ],
 )
 def test_words_and_gaps_are_named(options, message):
     with pytest.raises(InputError, match=message):
         ComBat().fit(np.arange(8.0).reshape(4, 2), **options)
+
+
+@pytest.mark.parametrize(
+    "covariates",
+    [
+        pd.DataFrame({"age": np.arange(20.0), "sex": ["F", "M"] * 10}),
+        pd.DataFrame({"day": pd.date_range("2020-01-01", periods=20)}),
+        pd.DataFrame({"age": pd.array([pd.NA, *range(19)], dtype="Int64")}),
+        pd.DataFrame({"age": pd.Series(["60", None] * 10, dtype=object)}),
+    ],
+)
+def test_covariates_that_are_no_numbers_are_named(covariates):
+    X, site = np.random.default_rng(0).normal(size=(20, 3)), np.repeat(["A", "B"], 10)
+    with pytest.raises(InputError, match=f"covariate {covariates.columns[-1]!r} holds words, dates or empty cells"):
+        ComBat().fit(X, site=site, covariates=covariates)
+
+
+@pytest.mark.parametrize("gap", [None, np.nan, pd.NA, "", " "])
+def test_a_row_without_a_site_is_named(gap):
+    X = np.random.default_rng(0).normal(size=(4, 3))
+    with pytest.raises(InputError, match="row 2 has no site"):
+        ComBat().fit(X, site=pd.Series(["A", "B", gap, "B"], dtype=object))
+    with pytest.raises(InputError, match="site holds int and str"):
+        ComBat().fit(X, site=pd.Series(["A", 1, "A", "B"], dtype=object))

@@ -1,14 +1,18 @@
 """Clinical covariates as numbers: one transformer for age, sex, weight and the like."""
 
+from datetime import date
+from numbers import Number
+
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from deepradiomics.exceptions import InputError
 
+_DATE = r"\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4})([ T][\d:.]+)?\s*"
 # Codes of sex, menopause or smoking are a handful; more different numbers are a measurement.
 _MOST_CODES = 10
 
@@ -28,10 +32,12 @@ def clinical_encoder():
     Notes
     -----
     Everything is learned from the rows given to ``fit``: medians, means, deviations and categories. A missing category
-    is a category of its own where ``fit`` saw one missing. A category that ``fit`` did not see, missing or not, gives 0
-    in every column of its covariate: it counts as none of the known ones. A numeric column that is empty in the rows
-    given to ``fit`` becomes 0. Numbers stored as text are categories; ``fit`` raises an `InputError` where there are
-    more than ten of them, and where most of the cells of a column are numbers and some are words.
+    (None, NaN, pandas.NA) is a category of its own where ``fit`` saw one missing. A category that ``fit`` did not see,
+    missing or not, gives 0 in every column of its covariate: it counts as none of the known ones. A numeric column that
+    is empty in the rows given to ``fit`` becomes 0. Numbers stored as text are categories; ``fit`` raises an
+    `InputError` where there are more than ten of them, where a column holds dates, and where most of its cells are
+    numbers and some are words; ``fit`` and ``transform`` do where a column holds text beside other things. In the names
+    of categories ``[``, ``]`` and ``<``, which XGBoost refuses, become ``(``, ``)`` and ``lt``.
 
     Examples
     --------
@@ -46,7 +52,10 @@ def clinical_encoder():
     2  0.00   -0.46    1.0    0.0
     """
     numeric = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-    categorical = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=float)
+    encoder = OneHotEncoder(
+        handle_unknown="ignore", sparse_output=False, dtype=float, feature_name_combiner=category_name
+    )
+    categorical = make_pipeline(FunctionTransformer(one_kind, feature_names_out="one-to-one"), encoder)
     return ColumnTransformer(
         [
             ("numeric", numeric, make_column_selector(dtype_include=["number", "bool"])),
@@ -54,6 +63,72 @@ def clinical_encoder():
         ],
         verbose_feature_names_out=False,
     )
+
+
+def one_kind(table):
+    """Give missing cells of columns of words one spelling, and refuse a column of several kinds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns of categories: text, numbers or booleans.
+
+    Returns
+    -------
+    object array of shape (n_samples, n_columns)
+        The same cells; NaN where one is missing (None, NaN, ``pandas.NA``).
+
+    Raises
+    ------
+    InputError
+        If a column holds dates, text beside other things, or cells that are neither text nor numbers.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.clinical import one_kind
+    >>> one_kind(pd.DataFrame({"sex": pd.array(["F", pd.NA], dtype="string")})).tolist()
+    [['F'], [nan]]
+    """
+    cells = {name: table[name].astype(object).where(table[name].notna(), np.nan) for name in table}
+    for name, column in cells.items():
+        kinds = {str if isinstance(cell, str) else type(cell) for cell in column.dropna()}
+        if any(issubclass(kind, date | np.datetime64) for kind in kinds):
+            raise InputError(
+                f"column {name!r} holds dates; give a number, such as the age in years or days since another date",
+                code="dates",
+            )
+        if len(kinds) > 1 if str in kinds else not all(issubclass(kind, Number | np.bool_) for kind in kinds):
+            raise InputError(
+                f"column {name!r} holds {' and '.join(sorted(kind.__name__ for kind in kinds))}; write all cells as "
+                "text, table[column].astype('string'), or all as numbers",
+                code="mixed_column",
+            )
+    return np.column_stack([column.to_numpy() for column in cells.values()])
+
+
+def category_name(column, category):
+    """Name the column of a category, without the characters that XGBoost refuses.
+
+    Parameters
+    ----------
+    column : str
+        The covariate.
+    category : str, number or None
+        One of its values.
+
+    Returns
+    -------
+    str
+        ``column_category``; ``[``, ``]`` and ``<`` become ``(``, ``)`` and ``lt``.
+
+    Examples
+    --------
+    >>> from deepradiomics.clinical import category_name
+    >>> category_name("age", "<60")
+    'age_lt60'
+    """
+    return f"{column}_{str(category).replace('[', '(').replace(']', ')').replace('<', 'lt')}"
 
 
 def words_in(table):
@@ -72,8 +147,9 @@ def words_in(table):
     Raises
     ------
     InputError
-        If one is a column of numbers with words in it, a number is infinite, or a column holds more different numbers
-        as text than there are codes of anything.
+        If one is a column of numbers with words in it, a number is infinite, or a column of words has a number
+        for a name, holds dates, several kinds of cells, or more different numbers as text than there are codes of
+        anything.
 
     Examples
     --------
@@ -85,6 +161,14 @@ def words_in(table):
     check_numbers(table, list(table.columns))
     words = make_column_selector(dtype_exclude=["number", "bool"])(table)
     for name in words:
+        if not isinstance(name, str):
+            raise InputError(f"column {name!r} has no text for a name; rename it", code="column_name")
+        one_kind(table[[name]])
+        text = table[name].dropna().astype(str)
+        if not text.empty and text.str.fullmatch(_DATE).all():
+            raise InputError(
+                f"column {name!r} holds dates as text; give a number, such as the age in years", code="dates"
+            )
         n_different = table[name].nunique()
         coded = n_different <= _MOST_CODES or isinstance(table[name].dtype, pd.CategoricalDtype)
         if not coded and pd.to_numeric(table[name], errors="coerce").notna().equals(table[name].notna()):

@@ -7,6 +7,39 @@ from sklearn.base import BaseEstimator
 # No estimator itself, it holds those that were fitted in each fold.
 from sklearn.calibration import _CalibratedClassifier
 
+from deepradiomics.exceptions import InputError
+
+
+def check_names_differ(table):
+    """Refuse a table with two columns of one name, of which nobody knows which is meant.
+
+    Parameters
+    ----------
+    table : DataFrame, or anything else
+        Only a DataFrame is looked at.
+
+    Raises
+    ------
+    InputError
+        Names the column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.estimators import check_names_differ
+    >>> check_names_differ(pd.DataFrame([[1, 2]], columns=["age", "age"]))
+    Traceback (most recent call last):
+    ...
+    deepradiomics.exceptions.InputError: 2 columns are named 'age'; give each a name of its own, or drop one
+    """
+    twins = table.columns[table.columns.duplicated()] if isinstance(table, pd.DataFrame) else []
+    if len(twins):
+        raise InputError(
+            f"{(table.columns == twins[0]).sum()} columns are named {twins[0]!r}; give each a name of its own, or drop "
+            "one",
+            code="column_twice",
+        )
+
 
 def estimators_in(model):
     """List the estimators in a model.

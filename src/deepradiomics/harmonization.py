@@ -258,17 +258,29 @@ def _checked_site(site, n_rows):
     site = np.zeros(n_rows, dtype=int) if site is None else np.asarray(site)
     if site.shape != (n_rows,):
         raise InputError(f"site of shape {site.shape} for {n_rows} rows; give one site a row", code="length")
-    missing = pd.isna(site)
+    missing = pd.isna(site) | np.array([not str(cell).strip() for cell in site], dtype=bool)
     if missing.any():
         raise InputError(f"row {missing.argmax()} has no site ({missing.sum()} such rows); name it", code="missing")
+    kinds = sorted({type(cell).__name__ for cell in site}) if site.dtype == object else []
+    if len(kinds) > 1:
+        raise InputError(f"site holds {' and '.join(kinds)}; write all sites as text", code="mixed_column")
     return site
 
 
+def _are_numbers(column):
+    cells = pd.to_numeric(column, errors="coerce") if column.dtype == object else column
+    return cells.dtype.kind in "biuf" and cells.notna().all()
+
+
 def _checked_covariates(covariates, n_rows):
-    try:
-        covariates = np.empty((n_rows, 0)) if covariates is None else np.asarray(covariates, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError("covariates hold words; give numbers, such as 0 and 1 for sex", code="covariates") from None
+    if covariates is not None:
+        words = [name for name, column in pd.DataFrame(covariates).items() if not _are_numbers(column)]
+        if words:
+            raise InputError(
+                f"covariate {words[0]!r} holds words, dates or empty cells; give numbers, such as 0 and 1 for sex",
+                code="covariates",
+            )
+    covariates = np.empty((n_rows, 0)) if covariates is None else np.asarray(covariates, dtype=float)
     if covariates.ndim != 2 or len(covariates) != n_rows or not np.isfinite(covariates).all():
         raise InputError(
             f"covariates of shape {covariates.shape} for {n_rows} rows; give finite numbers, one row a row",

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage.draw import polygon2mask
 
-from deepradiomics.annotations import read_coco_masks
+from deepradiomics.annotations import read_coco, read_coco_masks, write_coco
+from deepradiomics.box import Box
 from deepradiomics.exceptions import InputError
 
 CATEGORIES = [{"id": 3, "name": "left"}, {"id": 5, "name": "right"}, {"id": 9, "name": "marker"}]
@@ -68,7 +69,7 @@ def test_classes_and_images_are_told_apart(tmp_path):
 @pytest.mark.parametrize(
     ("segmentation", "message"),
     [
-        ({"counts": [1, 2], "size": [8, 10]}, "export polygons, not runs"),
+        ({"counts": [1, 2], "size": [8, 10]}, "has runs for 3 pixels"),
         ([[1, 1, 5, 5]], "without three corners"),
         ([[1, 1, 5, 1, 50, 5]], "corner outside"),
         ([[1, 1, 5, "x", 5, 5]], "where a number is needed"),
@@ -98,3 +99,78 @@ def test_absence_and_mismatch_are_said(tmp_path):
     path = written(tmp_path, [annotation(square, image="1")], height=8, width=10)
     with pytest.raises(InputError, match="first image_id '1', a str"):
         read_coco_masks(path, image_name="a.png", classes=["left"])
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
+def test_outlines_are_read_back_to_the_pixel(tmp_path_factory, n_rows, n_columns, seed, share):
+    """Any map: holes, islands, pixels that touch at a corner, labels at the border."""
+    rng = np.random.default_rng(seed)
+    labels = np.where(rng.random((n_rows, n_columns)) < share, rng.integers(1, 4, (n_rows, n_columns)), 0)
+    path = tmp_path_factory.mktemp("coco") / "a.json"
+    write_coco(path, ["a", "b"], [labels.shape] * 2, label_maps=[labels, None], classes=["x", "y", "z"])
+    assert np.array_equal(read_coco_masks(path, image_name="a", classes=["x", "y", "z"]), labels)
+    assert not read_coco_masks(path, image_name="b", classes=["x"]).any()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
+def test_pycocotools_reads_the_same_pixels_and_its_runs_are_read(tmp_path):
+    tools = pytest.importorskip("pycocotools.mask", reason="pycocotools, another reader of COCO, is not installed")
+    rows, columns = np.ogrid[:90, :120]
+    ring = np.hypot(rows - 40, columns - 50)
+    labels = ((ring < 30) & (ring > 10)).astype(int) + 2 * ((rows > 75) & (columns < 60))
+    path = write_coco(tmp_path / "a.json", ["a"], [labels.shape], label_maps=[labels], classes=["ring", "bar"])
+    written_by_us = json.loads(path.read_text())["annotations"]
+    assert [type(entry["segmentation"]) for entry in written_by_us] == [dict, list]  # the ring has a hole
+    for entry, label in zip(written_by_us, (1, 2), strict=True):
+        outline = entry["segmentation"]
+        packed = tools.frPyObjects(outline, 90, 120)
+        mask = tools.decode(packed if isinstance(outline, dict) else tools.merge(packed)).astype(bool)
+        assert np.array_equal(mask, labels == label) if label == 1 else (mask != (labels == 2)).sum() <= 76 + 120
+        letters = tools.encode(np.asfortranarray(labels == label, dtype=np.uint8))["counts"].decode()
+        entry["segmentation"] = {"size": [90, 120], "counts": letters}
+    content = json.loads(path.read_text()) | {"annotations": written_by_us}
+    path.write_text(json.dumps(content))
+    assert np.array_equal(read_coco_masks(path, image_name="a", classes=["ring", "bar"]), labels)
+
+
+@pytest.mark.parametrize("counts", [[2, -1, 79], [79], "not runs", "~" * 50, [2.5, 77.5], None])
+def test_runs_that_do_not_fill_the_image(tmp_path, counts):
+    entry = {"image_id": 1, "category_id": 3, "segmentation": {"counts": counts, "size": [8, 10]}}
+    path = written(tmp_path, [entry], height=8, width=10)
+    with pytest.raises(InputError, match=r"annotation 0 of masks\.json has runs"):
+        read_coco_masks(path, image_name="a.png", classes=["left"])
+
+
+@pytest.mark.parametrize("angle", [0, 12.5, -30])
+def test_boxes_with_their_tilt_are_read_back(tmp_path, angle):
+    boxes = {"neck": Box(20, 30, 10, 14, angle), "shaft": Box(1.25, 2, 5, 6)}
+    path = write_coco(tmp_path / "a.json", ["a"], [(60, 70)], boxes=[boxes])
+    found = dict(read_coco(path, image_name="a"))
+    assert found.keys() == boxes.keys()
+    for name, box in boxes.items():
+        np.testing.assert_allclose(found[name].corners, box.corners, atol=1e-9)
+    assert json.loads(path.read_text())["annotations"][0]["attributes"]["rotation"] == -angle % 360
+
+
+def test_a_tilted_box_must_lie_in_its_image(tmp_path):
+    entry = {"image_id": 1, "category_id": 3, "bbox": [0, 4, 9, 2], "attributes": {"rotation": 45}}
+    assert read_coco(written(tmp_path, [entry | {"attributes": {}}], height=40, width=40), image_name="a.png")
+    entry["bbox"] = [0, 0, 9, 2]
+    with pytest.raises(InputError, match="reaches from row -"):
+        read_coco(written(tmp_path, [entry], height=40, width=40), image_name="a.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label_maps": [np.ones((4, 4), int)]}, "0 classes"),
+        ({"label_maps": [np.ones((4, 5), int)], "classes": ["a"]}, r"shape \(4, 5\)"),
+        ({"label_maps": [np.ones((4, 4))], "classes": ["a"]}, "float64"),
+        ({"boxes": [{"a": Box(0, 0, 5, 5)}]}, "box 'a' of a.png reaches"),
+        ({"boxes": [{}, {}]}, "2 sets of boxes"),
+    ],
+)
+def test_what_cannot_be_written(tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        write_coco(tmp_path / "a.json", ["a.png"], [(4, 4)], **options)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from deepradiomics.cli import main
-from deepradiomics.cli._regions import _labelled, _labels
+from deepradiomics.cli._regions import _labelled, _numbers, _region_table
 
 sitk = pytest.importorskip("SimpleITK")
 PARAMETERS = """
@@ -143,6 +143,17 @@ def test_a_row_that_fails_is_named_when_resumed(study, capsys):
 def test_the_label_of_the_file_holds_for_rows_without_one(tmp_path):
     (tmp_path / "Params.yaml").write_text("setting: {label: 2}\n")
     table = pd.DataFrame({"Image": ["a", "b", "c"], "Label": [3, None, 1]})
-    assert _labels(_labelled(table, tmp_path / "Params.yaml")) == [3, 2, 1]
-    assert _labels(_labelled(table.drop(columns="Label"), tmp_path / "Params.yaml")) == [2, 2, 2]
-    assert _labels(_labelled(table, None)) == [3, None, 1]
+    assert _numbers(_labelled(table, tmp_path / "Params.yaml"), "Label") == [3, 2, 1]
+    assert _numbers(_labelled(table.drop(columns="Label"), tmp_path / "Params.yaml"), "Label") == [2, 2, 2]
+    assert _numbers(_labelled(table, None), "Label") == [3, None, 1]
+
+
+def test_the_column_label_channel_chooses_the_layer(tmp_path):
+    layers = np.zeros((2, 12, 12), dtype=np.uint8)
+    layers[0, 2:5], layers[1, 6:11] = 1, 1
+    vectors = sitk.GetImageFromArray(np.moveaxis(layers, 0, 2), isVector=True)
+    sitk.WriteImage(vectors, str(tmp_path / "m.seg.nrrd"))
+    sitk.WriteImage(sitk.GetImageFromArray(np.arange(144.0).reshape(12, 12)), str(tmp_path / "a.nrrd"))
+    table = pd.DataFrame({"Image": ["a.nrrd"] * 2, "Mask": ["m.seg.nrrd"] * 2, "Label_channel": [0, "1"]})
+    regions = _region_table(table, tmp_path)["region"]
+    assert all(np.array_equal(region.mask, layer) for region, layer in zip(regions, layers, strict=True))

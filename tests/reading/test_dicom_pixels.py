@@ -86,7 +86,7 @@ def test_big_endian(tmp_path):
 
 @pytest.mark.parametrize("high_bit", [11, 13, 15])
 @pytest.mark.parametrize("signed", [0, 1])
-def test_stored_bits_anywhere_in_the_word_with_dirt_around_them(tmp_path, high_bit, signed):
+def test_stored_bits_anywhere_in_the_word_with_overlays_around_them(tmp_path, high_bit, signed):
     dense = picture(12, 1) - 2048 * signed
     shift = high_bit - 11
     dirt = picture(16, 2) & ~(0xFFF << shift)
@@ -94,6 +94,12 @@ def test_stored_bits_anywhere_in_the_word_with_dirt_around_them(tmp_path, high_b
     path = written(tmp_path / "a.dcm", words.view(np.int16) if signed else words, 12, PixelRepresentation=signed)
     dataset = dcmread(path)
     dataset.HighBit = high_bit
+    dataset.save_as(path)
+    with pytest.raises(InputError, match="more than the 12 bits"):
+        read_radiograph(path)
+    spare = [place for place in range(16) if not shift <= place <= high_bit]
+    for number, place in enumerate(spare):
+        dataset.add_new((0x6000 + 2 * number, 0x0102), "US", place)
     dataset.save_as(path)
     assert np.array_equal(read_radiograph(path).pixels, dense)
 

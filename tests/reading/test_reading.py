@@ -75,11 +75,6 @@ def test_monochrome1_and_its_twin_are_equal_to_a_bit(tmp_path_factory, bits, sig
     assert np.array_equal(read_radiograph(two).pixels, dense)
 
 
-def test_dirty_high_bits_do_not_matter(tmp_path):
-    dirty = GREY | 0xF000
-    assert np.array_equal(read_radiograph(write_dicom(tmp_path / "a.dcm", dirty)).pixels, GREY)
-
-
 def test_rescale_is_applied_and_the_display_window_is_not(tmp_path):
     path = write_dicom(
         tmp_path / "a.dcm", GREY, RescaleSlope=2, RescaleIntercept=-100, WindowCenter=1000, WindowWidth=200

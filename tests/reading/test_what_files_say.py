@@ -302,3 +302,116 @@ def test_dicom_without_its_preamble_is_read(tmp_path, implicit, start):
     found = read_radiograph(tmp_path / "bare")
     assert np.array_equal(found.pixels, GRAY)
     assert (found.spacing, found.view) == ((0.2, 0.2), "AP")
+
+
+@pytest.mark.parametrize(
+    ("tags", "wrong"),
+    [
+        ({"PatientOrientation": ["L", "F"]}, None),
+        ({"PatientOrientation": ["LH", "FL"], "FieldOfViewHorizontalFlip": "YES"}, None),
+        ({"PatientOrientation": ["P", "F"]}, None),
+        ({"PatientOrientation": ["L", "A"]}, None),
+        ({"PatientOrientation": ""}, None),
+        ({"PatientOrientation": ["R", "F"]}, "PatientOrientation R, F"),
+        ({"PatientOrientation": ["R", "H"]}, "PatientOrientation R, H"),
+        ({"PatientOrientation": ["F", "L"]}, "PatientOrientation F, L"),
+        ({"PatientOrientation": ["A", "H"]}, "PatientOrientation A, H"),
+        ({"FieldOfViewHorizontalFlip": "YES"}, "was flipped"),
+        ({"FieldOfViewHorizontalFlip": "NO"}, None),
+    ],
+)
+def test_a_mirrored_or_turned_radiograph_is_refused_unless_taken_as_stored(tmp_path, tags, wrong):
+    path = dicom(tmp_path / "a.dcm", GRAY, **tags)
+    if wrong is not None:
+        with pytest.raises(InputError, match=wrong) as caught:
+            read_radiograph(path)
+        assert caught.value.code == "orientation"
+    assert np.array_equal(read_radiograph(path, orientation="stored").pixels, GRAY)
+
+
+@pytest.mark.parametrize(
+    ("interpretation", "shape", "inverted"),
+    [
+        ("MONOCHROME2", "INVERSE", True),
+        ("MONOCHROME2", "IDENTITY", False),
+        ("MONOCHROME1", "INVERSE", True),
+        ("MONOCHROME1", "IDENTITY", True),
+    ],
+)
+def test_inverse_and_monochrome1_invert_once(tmp_path, interpretation, shape, inverted):
+    path = dicom(tmp_path / "a.dcm", GRAY, PhotometricInterpretation=interpretation, PresentationLUTShape=shape)
+    assert np.array_equal(read_radiograph(path).pixels, 65535.0 - GRAY if inverted else GRAY)
+
+
+def test_values_that_do_not_fit_in_the_stored_bits_are_refused(tmp_path):
+    tags = {"BitsStored": 12, "HighBit": 11}
+    values = np.full((4, 6), 4095)
+    assert read_radiograph(dicom(tmp_path / "a.dcm", values, **tags)).pixels.max() == 4095
+    values[2, 3] = 4096
+    with pytest.raises(InputError, match=r"1 pixels with more than the 12 bits"):
+        read_radiograph(dicom(tmp_path / "a.dcm", values, **tags))
+    negative = np.full((4, 6), -5)  # its sign is copied into the unused bits
+    found = read_radiograph(
+        dicom(tmp_path / "a.dcm", negative.astype("<i2").view("<u2"), PixelRepresentation=1, **tags)
+    )
+    assert (found.pixels == -5).all()
+
+
+@pytest.mark.parametrize(("top", "fits"), [(4095, True), (60000, False)])
+def test_jpeg_2000_that_is_deeper_than_the_stored_bits_is_not_wrapped(tmp_path, top, fits):
+    from io import BytesIO
+
+    from PIL import Image
+    from pydicom.uid import JPEG2000Lossless
+
+    stream, values = BytesIO(), np.linspace(0, top, 64 * 48).astype(np.uint16).reshape(64, 48)
+    Image.fromarray(values).save(stream, format="JPEG2000", no_jp2=True, irreversible=False)  # 16 bits deep
+    tags = {"BitsStored": 12, "HighBit": 11}
+    hostile.dicom(tmp_path / "a.dcm", JPEG2000Lossless, stream.getvalue(), 64, 48, **tags)
+    if fits:
+        assert np.array_equal(read_radiograph(tmp_path / "a.dcm").pixels, values)
+    else:
+        with pytest.raises(InputError, match="more than the 12 bits"):
+            read_radiograph(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_gray_picture_that_is_stored_as_rgb_is_read(tmp_path, planar, packed):
+    from pydicom.pixels.encoders import RLELosslessEncoder
+    from pydicom.uid import RLELossless
+
+    gray = (GRAY >> 8).astype(np.uint8)
+    colors = np.dstack([gray] * 3)
+    colors[7, 9] = 100, 200, 50
+    wanted = gray.astype(float)
+    wanted[7, 9] = 0.299 * 100 + 0.587 * 200 + 0.114 * 50
+    tags = {"SamplesPerPixel": 3, "PlanarConfiguration": planar, "PhotometricInterpretation": "RGB"}
+    for values in (np.dstack([gray] * 3), colors):
+        pixels = np.moveaxis(values, 2, 0).tobytes() if planar else values.tobytes()
+        if packed:
+            sizes = {"rows": 48, "columns": 40, "samples_per_pixel": 3, "number_of_frames": 1}
+            bits = {"bits_allocated": 8, "bits_stored": 8, "pixel_representation": 0, "planar_configuration": 0}
+            frame = RLELosslessEncoder.encode(values, photometric_interpretation="RGB", **sizes, **bits)
+            hostile.dicom(tmp_path / "a.dcm", RLELossless, frame, 48, 40, 8, **tags)
+        else:
+            hostile.dicom(tmp_path / "a.dcm", ExplicitVRLittleEndian, pixels, 48, 40, 8, **tags)
+        if values is colors:
+            with pytest.raises(InputError, match="color='luminance'"):
+                read_radiograph(tmp_path / "a.dcm")
+            assert read_radiograph(tmp_path / "a.dcm", color="luminance").pixels == pytest.approx(wanted, abs=1e-4)
+        else:
+            assert np.array_equal(read_radiograph(tmp_path / "a.dcm").pixels, gray)
+
+
+def test_a_jpeg_with_a_thin_colored_mark_leaves_the_luminance(tmp_path):
+    from PIL import Image
+
+    gray = np.tile(np.linspace(20, 220, 64), (64, 1)).astype(np.uint8)
+    colors = np.dstack([gray] * 3)
+    colors[30] = 255, 255, 0
+    Image.fromarray(colors).save(tmp_path / "a.jpg", quality=95)
+    with pytest.raises(InputError, match="color='luminance'"):
+        read_radiograph(tmp_path / "a.jpg")
+    found = read_radiograph(tmp_path / "a.jpg", color="luminance").pixels
+    assert np.abs(found[:20] - gray[:20]).max() < 3

@@ -136,6 +136,8 @@ def test_vertebra_boxes_that_cannot_be(tmp_path):
         VertebraRegions().transform(X)
     with pytest.raises(InputError, match="two boxes are named 'L1'"):
         VertebraRegions().transform(X.assign(boxes=[[("L1", Box(0, 0, 5, 5))] * 2]))
+    with pytest.raises(InputError, match="named 'l1', the vertebra 'L1'"):
+        VertebraRegions().transform(X.assign(boxes=[[("l1", Box(0, 0, 5, 5))]]))
 
 
 def test_plot_draws_what_it_is_given(table):

@@ -263,7 +263,7 @@ def test_cells_beyond_the_header_shift_no_column(folder, tmp_path):
 def test_messages_about_columns_hold_no_cell_and_the_number_stays_out(folder, tmp_path):
     sheet, table = tmp_path / "sheet.csv", archive.scan(folder, key=KEY)
     sheet.write_text("p0;Anna Smith;-1.0\np1;Eva;-2.0\n")
-    with pytest.raises(InputError, match="3 columns; it lacks") as caught:
+    with pytest.raises(InputError, match="3 columns and lacks") as caught:
         archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t"])
     assert "Anna" not in str(caught.value)
     frame = pd.DataFrame({"nr": ["p0", "p1"], "row": [7, 8]})
@@ -341,6 +341,9 @@ def test_headers_with_several_rows_are_damaged(folder):
     whole = path.read_bytes()
     path.write_bytes(whole.replace(element(0x28, 0x10, b"US", b"\x40\0"), element(0x28, 0x10, b"US", b"\x40\0\x40\0")))
     assert archive.scan(folder, key=KEY)["left_out"][0] == "damaged header (TypeError)"
+    odd = struct.pack("<HH2sH", 0x28, 0x10, b"US", 3) + b"\x40\0\0"
+    path.write_bytes(whole.replace(element(0x28, 0x10, b"US", b"\x40\0"), odd))
+    assert archive.scan(folder, key=KEY)["left_out"][0] == "damaged header (BytesLengthException)"
     frames = element(0x28, 8, b"IS", b"1\\1") + element(0x28, 0x10, b"US", b"\x40\0")
     path.write_bytes(whole.replace(element(0x28, 0x10, b"US", b"\x40\0"), frames))
     assert archive.scan(folder, key=KEY)["left_out"][0] == "damaged header (TypeError)"
@@ -350,3 +353,51 @@ def test_a_group_of_the_path_that_is_not_there_is_no_patient(folder):
     Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(folder / "a.png")
     table = by_name(archive.scan(folder, key=KEY, patient_in_path=r"^(p\d+/)?"))
     assert table.loc["a.png", "patient"] is None
+
+
+def test_mirrored_files_and_contradictions_of_the_polarity_are_said(folder):
+    change(folder / "00000_radiograph.dcm", PatientOrientation=["R", "F"])
+    change(folder / "00001_radiograph.dcm", PresentationLUTShape="INVERSE")
+    for pixels in (False, True):
+        table = archive.scan(folder, key=KEY, pixels=pixels)
+        assert table["left_out"].tolist() == ["mirrored or turned, as its orientation says", None]
+        assert table["doubts"].tolist() == [None, "photometric"]
+
+
+def excel(path, *sheets):
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl, which reads and writes Excel, is not installed")
+    book = openpyxl.Workbook()
+    for number, rows in enumerate(sheets):
+        place = book.active if number == 0 else book.create_sheet()
+        for row in rows:
+            place.append(row)
+    book.save(path)
+    return path
+
+
+def test_a_sheet_of_excel_gives_numbers_words_and_dates(folder, tmp_path):
+    table = archive.scan(folder, key=KEY)
+    rows = [["nr", "t_score", "smoker", "ward", "typed"], ["p0", -2.5, "yes", 3, "1,5"], ["p1", None, "no", 4, None]]
+    sheet = excel(tmp_path / "sheet.xlsx", rows, [])
+    joined = archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=rows[0][1:])
+    found = joined.table[rows[0][1:]]
+    assert found["t_score"].tolist()[0] == -2.5
+    assert [found[name].dtype.kind for name in ("t_score", "ward", "typed")] == ["f", "i", "f"]
+    assert found["typed"][0] == 1.5
+    assert found["smoker"].tolist() == ["yes", "no"]
+    assert joined.without_row.empty
+    assert joined.without_image.empty
+
+
+def test_excel_that_is_no_table_is_named(folder, tmp_path):
+    table = archive.scan(folder, key=KEY)
+    rows = [["nr", "sex"], ["p0", "F"]]
+    with pytest.raises(InputError, match="2 sheets with rows"):
+        sheet = excel(tmp_path / "two.xlsx", rows, rows)
+        archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["sex"])
+    (tmp_path / "bad.xlsx").write_bytes(b"PK nonsense")
+    with pytest.raises(InputError, match=r"bad\.xlsx cannot be read as Excel"):
+        archive.join_clinical(table, tmp_path / "bad.xlsx", key=KEY, patient="nr", columns=["sex"])
+    with pytest.raises(InputError, match=r"has the columns \['sex'\] already"):
+        sheet = excel(tmp_path / "one.xlsx", rows)
+        archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["sex"])

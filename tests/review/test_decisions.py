@@ -107,13 +107,13 @@ def test_agreement_by_hand(tmp_path):
 
 
 def test_polygons_are_few_and_true(hips):
-    from deepradiomics.annotations import _inside
+    from deepradiomics.annotations._checks import inside
     from deepradiomics.metrics.overlap import dice
 
     mask = hips["mask"][0] == 1
     (polygon,) = polygons_of(mask)
     assert 15 < len(polygon) < 160
-    assert dice(_inside(np.array(polygon)[:, ::-1], mask.shape), mask) > 0.99
+    assert dice(inside(np.array(polygon)[:, ::-1], mask.shape), mask) > 0.99
 
 
 def test_a_measure_beyond_the_cohort_raises_doubt():

@@ -217,9 +217,9 @@ def test_box_corners_and_filling_are_those_of_the_library(opened, page_file):
         f"(() => {{ const w = {{left: 0, top: 0, width: 100, height: 100, data: new Uint8Array(1e4)}};"
         f"Review.geometry.fill(w, {polygon.tolist()}, 1); return [...w.data]; }})()"
     )
-    from deepradiomics.annotations import _inside
+    from deepradiomics.annotations._checks import inside
 
-    assert (np.reshape(filled, (100, 100)) == _inside(polygon[:, ::-1], (100, 100))).all()
+    assert (np.reshape(filled, (100, 100)) == inside(polygon[:, ::-1], (100, 100))).all()
 
 
 def test_names_of_the_table_are_text_and_nothing_else(opened, table, tmp_path):

@@ -227,3 +227,13 @@ def test_a_number_of_the_newer_yaml(tmp_path):
 def test_nothing_to_measure_is_named(nothing):
     with pytest.raises(InputError, match="no image type or no feature class"):
         TextureExtractor(**nothing).fit([np.arange(100.0).reshape(10, 10)])
+
+
+def test_each_feature_that_pyradiomics_has_deprecated_names_what_says_the_same(tmp_path):
+    radiomics = pytest.importorskip("radiomics")
+    names = {name: kind.getFeatureNames() for name, kind in radiomics.getFeatureClasses().items()}
+    deprecated = [(name, feature) for name, features in names.items() for feature, old in features.items() if old]
+    assert ("firstorder", "StandardDeviation") in deprecated
+    for name, feature in deprecated:
+        with pytest.raises(InputError, match=f"feature {feature} of {name} is deprecated in pyradiomics; it is "):
+            TextureExtractor.from_params(write(tmp_path, f"featureClass: {{{name}: [{feature}]}}"))

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from deepradiomics.archive._secrets import keyed
 from deepradiomics.exceptions import DeepRadiomicsError
 from deepradiomics.reading import read_radiograph
-from deepradiomics.reading._dicom import BARE_DICOM, _dicom_spacing, _magnification
-from deepradiomics.reading._files import MAX_MAGNIFICATION, Found
+from deepradiomics.reading._dicom import BARE_DICOM, _dicom_spacing, _magnification, not_upright
+from deepradiomics.reading._files import DAMAGE, MAX_MAGNIFICATION, Found
 from deepradiomics.reading.radiographs import _spacing_at_the_bone
 
 # All that is looked at in a DICOM header. The first group is put out; the others are hashed, subtracted or compared.
@@ -27,6 +27,9 @@ _SHOWN = [
     "ViewCodeSequence",
     "ImageLaterality",
     "Laterality",
+    "PatientOrientation",
+    "FieldOfViewHorizontalFlip",
+    "PresentationLUTShape",
     "PhotometricInterpretation",
     "Rows",
     "Columns",
@@ -89,6 +92,7 @@ _REASONS = {
     "laterality": "names both sides of the body",
     "magnification": "magnification makes no sense",
     "no_file": "cannot be opened",
+    "orientation": "mirrored or turned, as its orientation says",
     "no_pixels": "DICOM without an image",
     "size": "too large, or larger than its file can hold",
     "spacing": "pixel spacing makes no sense",
@@ -151,6 +155,7 @@ def _picture(path, row):
 def _dicom(path, shown, key, row):
     """Describe a DICOM file; of a DICOMDIR, return a row for each file that it names and that is not there."""
     from pydicom import dcmread
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     row["format"] = "DICOM"
     try:
@@ -164,7 +169,7 @@ def _dicom(path, shown, key, row):
             row["left_out"] = reason
     except DeepRadiomicsError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever pydicom raises on a broken header is the reason of this row
+    except (*DAMAGE, BytesLengthException, InvalidDicomError) as error:
         row["left_out"] = f"damaged header ({type(error).__name__})"
     return []
 
@@ -176,7 +181,9 @@ def _unusable(data):
         return _REASONS["no_pixels"]
     if modality not in _RADIOGRAPHS:
         return f"modality {modality if re.fullmatch('[A-Z0-9]{2,5}', modality) else 'unknown'}"
-    return _REASONS["volume"] if int(data.get("NumberOfFrames", 1) or 1) > 1 else None
+    if int(data.get("NumberOfFrames", 1) or 1) > 1:
+        return _REASONS["volume"]
+    return _REASONS["orientation"] if not_upright(data) else None
 
 
 def named_files(path):
@@ -224,6 +231,8 @@ def _identify(data, shown, key, row):
     sides = {_text(data, word).upper() for word in ("ImageLaterality", "Laterality")} & {"L", "R", "B", "U"}
     row["laterality"] = sides.pop() if len(sides) == 1 else None
     doubts += ["laterality"] if sides and row["laterality"] is None else []
+    shown_inverted = _text(data, "PresentationLUTShape"), _text(data, "PhotometricInterpretation")
+    doubts += ["photometric"] if shown_inverted in (("INVERSE", "MONOCHROME2"), ("IDENTITY", "MONOCHROME1")) else []
     row["doubts"] = ", ".join(doubts) or None
     whose = {word for keyword in _PATIENT for word in _words(_text(data, keyword))}
     row["path_identifies"] = _names(shown, whose)

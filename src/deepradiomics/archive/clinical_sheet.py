@@ -89,10 +89,15 @@ def join_clinical(table, sheet, *, key, patient, columns, encoding="utf-8-sig"):
     frame = sheet if isinstance(sheet, pd.DataFrame) else _read_sheet(Path(sheet), encoding, patient)
     missing = [name for name in (patient, *columns) if name not in frame]
     twice = [name for name in columns if name in table]
-    if missing or twice:
+    if missing:
         raise InputError(
-            f"the sheet has {len(frame.columns)} columns; it lacks {missing}, and the table of images has {twice} "
-            "already; is its first line the header?",
+            f"the sheet has {len(frame.columns)} columns and lacks {missing}; is its first line the header?",
+            code="columns",
+        )
+    if twice or frame.columns.duplicated().any():
+        raise InputError(
+            f"the table of images has the columns {twice} already, or the sheet has one of them twice; rename them in "
+            "the sheet, or leave them out",
             code="columns",
         )
     if patient in columns:
@@ -146,9 +151,16 @@ def _read_sheet(path, encoding, patient):
     if path.suffix.lower() in (".xlsx", ".xlsm"):
         require("openpyxl", "excel")
         try:
-            return pd.read_excel(path, dtype=object)
+            sheets = pd.read_excel(path, dtype=object, sheet_name=None)
         except Exception as error:  # noqa: BLE001 - openpyxl raises what it likes on a damaged file
             raise InputError(f"{path.name} cannot be read as Excel ({type(error).__name__})", code="table") from None
+        frames = [frame for frame in sheets.values() if not frame.empty]
+        if len(frames) != 1:
+            raise InputError(f"{path.name} has {len(frames)} sheets with rows; keep one of them", code="table")
+        # Numbers written as text get the kind of numbers, too; what Excel holds as numbers and dates has it.
+        kinds = {name: frames[0][name].infer_objects() for name in frames[0] if name != patient}
+        texts = [name for name, column in kinds.items() if pd.api.types.infer_dtype(column, skipna=True) == "string"]
+        return frames[0].assign(**kinds | {name: _numbers_of(kinds[name], ",") for name in texts})
     try:
         text = path.read_text(encoding=encoding)
     except (OSError, UnicodeError, LookupError) as error:

@@ -1,6 +1,7 @@
 """From a folder as a hospital exports it to one table of its images, without names."""
 
 import json
+import lzma
 import os
 import re
 import sqlite3
@@ -17,6 +18,7 @@ from deepradiomics.archive._crew import Crew
 from deepradiomics.archive._headers import describe, named_files
 from deepradiomics.archive._secrets import key_of, keyed, shift_of
 from deepradiomics.exceptions import InputError
+from deepradiomics.reading._files import DAMAGE
 
 _TEXTS = [
     "image_id",
@@ -77,6 +79,7 @@ _COLUMNS = [
 _CHUNK, _PIECE = 64, 10_000
 # A member of a zip file may be so large, and so many times larger than it is packed.
 _MEMBER_BYTES, _MEMBER_RATIO = 2**28, 200
+_ZIP_DAMAGE = (zipfile.BadZipFile, lzma.LZMAError, *DAMAGE)
 
 
 def scan(folder, *, key, progress=None, pixels=True, unpack=None, patient_in_path=None, n_jobs=None):
@@ -112,8 +115,8 @@ def scan(folder, *, key, progress=None, pixels=True, unpack=None, patient_in_pat
         ``magnification``, ``kvp``, ``mas``, ``exposure_index``, ``manufacturer``, ``model``, ``site`` (hash of
         institution and station), ``days`` since the patient's first image, ``burned_in``, ``same_uid_as`` and
         ``same_pixels_as`` (the first image that this is a copy of), ``path_identifies`` (whether the path from the
-        folder on holds a word of the patient), ``doubts`` (``"age"``, ``"laterality"``: the file contradicts itself),
-        and ``left_out``: why the file is no image to use, empty if it is one.
+        folder on holds a word of the patient), ``doubts`` (``"age"``, ``"laterality"``, ``"photometric"``: the file
+        contradicts itself), and ``left_out``: why the file is no image to use, empty if it is one.
 
     Raises
     ------
@@ -150,7 +153,7 @@ def scan(folder, *, key, progress=None, pixels=True, unpack=None, patient_in_pat
         _check_pattern(patient_in_path)
     unpack = None if unpack is None else _made(unpack)
     work = partial(_described, folder=folder, key=key, pixels=pixels, unpack=unpack, pattern=patient_in_path)
-    setting = f"2 {pixels} {unpack is not None} {patient_in_path}"
+    setting = f"3 {pixels} {unpack is not None} {patient_in_path}"
     with closing(_open(progress)) as store:
         store.execute("CREATE TEMP TABLE seen (number INTEGER PRIMARY KEY, file TEXT, path TEXT)")
         store.execute("BEGIN")
@@ -266,7 +269,7 @@ def _is_zip(path):
         return path.is_file() and zipfile.is_zipfile(path)
     except OSError:
         return False
-    except Exception:  # noqa: BLE001 - it is a zip file, and damaged
+    except _ZIP_DAMAGE:  # it is a zip file, and damaged
         return True
 
 
@@ -293,7 +296,7 @@ def _unpacked(path, shown, key, pixels, unpack, pattern):
                 copy = unpack / f"{own['image_id']}{suffix or '.img'}"
                 copy.write_bytes(archive.read(member))
                 rows += [row | {"_copy": copy.name} for row in describe(copy, name, key, pixels, pattern)]
-    except Exception as error:  # noqa: BLE001 - zipfile and what it unpacks with raise what they like on a damaged file
+    except _ZIP_DAMAGE as error:
         rows.append(whole | {"left_out": f"zip file that cannot be unpacked ({type(error).__name__})"})
     return rows or [whole | {"left_out": "zip file without files"}]
 
@@ -335,11 +338,13 @@ def _table(store, folder, unpack):
 
 def _placed(rows, path, unpack):
     """Pair the rows of a file with the paths to show: its own, that of a copy, or what a DICOMDIR names."""
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
     named = []
     if any("_record" in row and "_copy" not in row for row in rows):
         try:
             named = named_files(path)
-        except Exception:  # noqa: BLE001 - it may have been damaged since it was listed
+        except (*DAMAGE, BytesLengthException, InvalidDicomError):  # since it was listed
             named = []
     for row in rows:
         number = row.get("_record", len(named))

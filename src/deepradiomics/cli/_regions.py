@@ -45,7 +45,8 @@ def _table(path):
         if table[name].isna().any():
             row = int(table[name].isna().to_numpy().argmax())
             raise InputError(f"row {row}, column {name!r} is empty; give a path, or leave the row out", code="no_file")
-    _labels(table)
+    for name in ("Label", "Label_channel"):
+        _numbers(table, name)
     return table
 
 
@@ -61,18 +62,18 @@ def _labelled(table, param):
     return table.assign(Label=table["Label"].astype(object).fillna(label))
 
 
-def _labels(table):
-    """Label of each row: a whole number, or None for all of the mask."""
+def _numbers(table, name):
+    """Whole number of each row in a column such as Label, or None where it has none."""
     import pandas as pd
 
-    if "Label" not in table:
+    if name not in table:
         return [None] * len(table)
-    numbers = pd.to_numeric(table["Label"], errors="coerce").astype(float)
-    wrong = (table["Label"].notna() & (numbers % 1 != 0)).to_numpy()
+    numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
+    wrong = (table[name].notna() & (numbers % 1 != 0)).to_numpy()
     if wrong.any():
         raise InputError(
-            f"row {int(wrong.argmax())}, column 'Label' is not a whole number; give the number of the region in its "
-            "mask, or leave the cell empty to take all of it",
+            f"row {int(wrong.argmax())}, column {name!r} is not a whole number; give the number of the region or layer "
+            "in its mask, or leave the cell empty to take all of it",
             code="label",
         )
     return [None if number != number else int(number) for number in numbers]
@@ -125,7 +126,7 @@ def _resumed(table, extractor, options):
 
     from deepradiomics import archive
 
-    columns = [name for name in ("Image", "Mask", "Label") if name in table]
+    columns = [name for name in ("Image", "Mask", "Label", "Label_channel") if name in table]
     rows = [f"row{row:08d}" for row in range(len(table))]
     reader = FunctionTransformer(_region_table, kw_args={"folder": str(options.table.parent)})
     parts = options.output.with_name(f"{options.output.name}.parts")
@@ -158,9 +159,10 @@ def _regions(table, folder, on_error):
     from deepradiomics.reading import read_radiograph
 
     regions, unread = [], []
-    for row, (image, mask, label) in enumerate(zip(table["Image"], table["Mask"], _labels(table), strict=True)):
+    numbers = _numbers(table, "Label"), _numbers(table, "Label_channel")
+    for row, (image, mask, label, layer) in enumerate(zip(table["Image"], table["Mask"], *numbers, strict=True)):
         try:
-            region = read_radiograph(folder / image, mask=folder / mask, label=label)
+            region = read_radiograph(folder / image, mask=folder / mask, label=label, label_channel=layer)
         except DeepRadiomicsError as error:
             if on_error == "raise":
                 raise error.at(f"row {row}") from error

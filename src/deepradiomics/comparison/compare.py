@@ -29,6 +29,7 @@ from deepradiomics.comparison.result import INTERNAL, Comparison
 from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
 from deepradiomics.comparison.steps import suspicious_steps
 from deepradiomics.comparison.target import read_target
+from deepradiomics.estimators import check_names_differ
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_number
 from deepradiomics.metrics.rates import youden_threshold
@@ -282,6 +283,7 @@ def _check(models, X, y, groups, external, random_state, event):
         raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
     if np.shape(y) != (len(X),):
         raise InputError(f"y of shape {np.shape(y)} for {len(X)} rows of X; give one label a row", code="length")
+    check_names_differ(X)
     _check_index("X", X, y)
     target, y = read_target(y, [parts.tail[-1] for parts, _ in models], event)
     try:

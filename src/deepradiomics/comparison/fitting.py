@@ -12,6 +12,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
+from deepradiomics.estimators import estimators_in
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.rates import youden_threshold
 from deepradiomics.splits import check_groups_given, splits_by_group, stratified_splitter
@@ -92,6 +93,7 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         front = with_groups(parts.front, groups)
         features = front.fit_transform(table, y, **_routed(front, "fit_transform", groups))
         others = [front.transform(test) for test in tests]
+    _check_names(parts.tail, features)
     indices = front[-1].output_indices_
     results = []
     for name, members in sets.items():
@@ -104,6 +106,17 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         fitted = _fitted(tail, own[0], y, groups, n_classes)
         results.append(SetResult(name, len(columns), threshold, [fitted(part) for part in own[1:]]))
     return results
+
+
+def _check_names(tail, features):
+    """Refuse, before XGBoost does, names of features that it cannot hold."""
+    wrong = [str(name) for name in getattr(features, "columns", ()) if set(str(name)) & set("[]<")]
+    if wrong and any(type(step).__module__.startswith("xgboost") for step in estimators_in(tail)):
+        raise InputError(
+            f"{len(wrong)} features have [, ] or < in their names, which XGBoost refuses, first {wrong[0]!r}; rename "
+            "the column",
+            code="feature_name",
+        )
 
 
 def group_routing(model, groups):

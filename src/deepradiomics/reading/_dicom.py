@@ -6,12 +6,14 @@ from io import BytesIO
 import numpy as np
 
 from deepradiomics.exceptions import InputError, MissingDependencyError
-from deepradiomics.reading._files import MAX_MAGNIFICATION, Found, check_size, codestream_shape, reading
+from deepradiomics.reading._files import MAX_MAGNIFICATION, Found, check_size, codestream_shape, one_channel, reading
 from deepradiomics.reading._gdcm import decode_apart
 
 _PREFERENCE = ["pydicom", "pylibjpeg", "pyjpegls", "pillow", "gdcm"]
 _VIEWS = {"AP": "AP", "PA": "AP", "LL": "LAT", "RL": "LAT", "LAT": "LAT", "LATERAL": "LAT"}
 # DICOM without its preamble begins with a little endian tag of group 2 or 8.
+_COLORS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_UPRIGHT = {"LF", "AF", "PF"}  # where rows and columns lead to: left, anterior or posterior; feet
 BARE_DICOM = (b"\x02\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\x16\0", b"\x08\0\x18\0")
 # All that is read from a DICOM file: what identifies a patient is not even parsed.
 _DICOM_TAGS = [
@@ -19,6 +21,7 @@ _DICOM_TAGS = [
     "Columns",
     "NumberOfFrames",
     "SamplesPerPixel",
+    "PlanarConfiguration",
     "PhotometricInterpretation",
     "BitsAllocated",
     "BitsStored",
@@ -43,11 +46,18 @@ _DICOM_TAGS = [
     "Laterality",
     "ImageLaterality",
     "ViewPosition",
+    "PatientOrientation",
+    "FieldOfViewHorizontalFlip",
+    "PresentationLUTShape",
+    *((group, element) for group in range(0x6000, 0x6020, 2) for element in (0x0100, 0x0102)),  # bits of overlays
 ]
 
 
-def read_dicom(content, name, voi):
-    """Read a DICOM radiograph from the bytes of its file: brighter is denser, modality LUT applied."""
+def read_dicom(content, name, voi, turned=False, color="raise"):
+    """Read a DICOM radiograph from the bytes of its file: brighter is denser, modality LUT applied.
+
+    ``turned`` allows an orientation that asks viewers to turn or mirror it.
+    """
     from pydicom import dcmread
     from pydicom.errors import BytesLengthException, InvalidDicomError
     from pydicom.filereader import read_dataset
@@ -67,7 +77,14 @@ def read_dicom(content, name, voi):
         if any("end of file" in str(warning).lower() for warning in caught):
             raise InputError(f"{name} is cut off; copy it again from where it came", code="truncated")
         _check_dicom(dataset, name, len(content))
-        values = _stored_values(dataset, content, name)
+        wrong = None if turned else not_upright(dataset)
+        if wrong:
+            raise InputError(
+                f"{name} {wrong}, so left and right, or up and down, are not where they are looked for; export it as "
+                "viewers show it, or pass orientation='stored', and then mirrored() if it is a mirror image",
+                code="orientation",
+            )
+        values = _stored_values(dataset, content, name, color)
         padding = _padding(values, dataset, name)
         values = _dense_is_bright(values, dataset, name, voi)
         if padding is not None:  # what was not exposed is darkest, whatever the inversion made of it
@@ -93,41 +110,78 @@ def _check_dicom(dataset, name, n_bytes):
     check_size(name, int(dataset.Rows), int(dataset.Columns), allocated, n_bytes)
     if int(dataset.get("NumberOfFrames", 1) or 1) != 1:
         raise InputError(f"{name} has {dataset.NumberOfFrames} frames; a radiograph has one", code="volume")
-    interpretation = str(dataset.get("PhotometricInterpretation", ""))
-    if interpretation not in ("MONOCHROME1", "MONOCHROME2") or dataset.get("SamplesPerPixel", 1) != 1:
+    interpretation, n_samples = str(dataset.get("PhotometricInterpretation", "")), dataset.get("SamplesPerPixel", 1)
+    is_gray = interpretation in ("MONOCHROME1", "MONOCHROME2") and n_samples == 1
+    if not is_gray and not (interpretation in _COLORS and (n_samples, allocated, stored) == (3, 8, 8)):
         raise InputError(
-            f"{name} is {interpretation or 'of unknown photometric interpretation'}; MONOCHROME1 and MONOCHROME2 of "
-            "one sample a pixel are radiographs, colour is not",
+            f"{name} is {interpretation or 'of unknown photometric interpretation'} of {n_samples} samples and "
+            f"{stored} bits; MONOCHROME1 and MONOCHROME2 of one sample, and RGB of 8 bits, can be read",
             code="colour",
         )
     if allocated not in (8, 16, 32) or not 1 <= stored <= min(allocated, 24):
         raise InputError(f"{name} stores {stored} of {allocated} bits; 1 to 24 of 8, 16 or 32 can be read", code="bits")
 
 
-def _stored_values(dataset, content, name):
-    """Decode the pixels and clear what lies outside the stored bits: int32 array (H, W)."""
+def not_upright(dataset):
+    """Say what in a DICOM header asks to turn or mirror the picture, or return None.
+
+    Of a picture without PatientOrientation that was flipped, nobody knows whether it is a mirror image now.
+    """
+    ends = dataset.get("PatientOrientation") or ""
+    if not isinstance(ends, str) and len(ends) == 2:
+        leads = "".join(str(end).strip()[:1].upper() for end in ends)
+        planar = len(leads) == 2 and len(set(leads) & set("HF")) == 1  # others are axial
+        return f"has the PatientOrientation {leads[0]}, {leads[1]}" if planar and leads not in _UPRIGHT else None
+    flipped = str(dataset.get("FieldOfViewHorizontalFlip", "") or "").upper() == "YES"
+    return "was flipped (FieldOfViewHorizontalFlip) and has no PatientOrientation" if flipped else None
+
+
+def _stored_values(dataset, content, name, color):
+    """Decode the pixels, which must fit in the stored bits: int32 array (H, W), float32 for the luminance of colors."""
     from pydicom.encaps import get_frame
 
-    syntax = dataset.file_meta.TransferSyntaxUID
+    syntax, is_color = dataset.file_meta.TransferSyntaxUID, dataset.get("SamplesPerPixel", 1) == 3
+    plugin = ""
     if syntax.is_encapsulated:
-        decoder = _decoder(syntax, int(dataset.BitsStored), name)
+        plugin = _decoder(syntax, int(dataset.BitsStored), name, is_color)
         _check_frame(get_frame(dataset.PixelData, 0, number_of_frames=1), dataset, name)
-    if syntax.is_encapsulated and decoder == "gdcm":
+    if plugin == "gdcm":
         stored = decode_apart(content, name, dataset)
     else:
-        plugin = decoder if syntax.is_encapsulated else ""
-        options = {"raw": True, "correct_unused_bits": False, "allow_excess_frames": False}
-        dataset.pixel_array_options(decoding_plugin=plugin, **options)
-        stored = dataset.pixel_array.reshape(dataset.Rows, dataset.Columns)
+        options = {"correct_unused_bits": False, "allow_excess_frames": False}
+        dataset.pixel_array_options(decoding_plugin=plugin, raw=not is_color, **options)
+        stored = dataset.pixel_array
+    if is_color:
+        values = one_channel(stored, name, color)
+        return values.astype(np.int32) if values.dtype.kind == "u" else values
+    stored = stored.reshape(dataset.Rows, dataset.Columns).astype(stored.dtype.newbyteorder("="), copy=False)
     bits = int(dataset.BitsStored)
     shift = 0 if syntax.is_encapsulated else int(dataset.get("HighBit", bits - 1)) + 1 - bits
-    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    values = stored.view(f"u{stored.dtype.itemsize}") >> shift & (2**bits - 1)
-    values = values.astype(np.int32)
-    return np.where(values >= 2 ** (bits - 1), values - 2**bits, values) if dataset.PixelRepresentation else values
+    words = stored.view(f"u{stored.dtype.itemsize}")
+    values = (words >> shift & (2**bits - 1)).astype(np.int32)
+    negative = values >= 2 ** (bits - 1) if dataset.PixelRepresentation else None
+    _check_unused(words, shift, bits, negative, dataset, name)
+    return values if negative is None else np.where(negative, values - 2**bits, values)
 
 
-def _decoder(syntax, bits, name):
+def _check_unused(words, shift, bits, negative, dataset, name):
+    """Refuse what stands outside of the stored bits, but for declared overlays and copies of the sign."""
+    overlays = [dataset.get((group, 0x0102)) for group in range(0x6000, 0x6020, 2)]
+    used = sum({1 << int(place.value or 0) for place in overlays if place is not None}) | (2**bits - 1) << shift
+    unused = words.dtype.type((2 ** (8 * words.dtype.itemsize) - 1) & ~used)
+    if not unused or not (words & unused).any():
+        return
+    copies = words.dtype.type(unused >> (shift + bits) << (shift + bits))
+    found = (words & unused) != (0 if negative is None else np.where(negative, copies, 0))
+    if found.any():
+        raise InputError(
+            f"{name} has {found.sum()} pixels with more than the {bits} bits that it says it stores, and declares no "
+            "overlay there; its BitsStored or its pixels are wrong, export it again",
+            code="bits",
+        )
+
+
+def _decoder(syntax, bits, name, is_color):
     """Choose what unpacks a compression: a package of this process, or else GDCM in one of its own."""
     from pydicom.pixels import get_decoder
     from pydicom.uid import JPEGExtended12Bit
@@ -138,6 +192,7 @@ def _decoder(syntax, bits, name):
         decoders = ()
     # GDCM last. Pillow unpacks eight bits only of JPEG extended.
     unfit = {"pillow"} if syntax == JPEGExtended12Bit and bits > 8 else set()
+    unfit |= {"gdcm"} if is_color else set()  # its process returns one sample
     fit = sorted((found for found in decoders if found not in unfit), key=_PREFERENCE.index)
     if not fit:
         raise MissingDependencyError(
@@ -183,14 +238,18 @@ def _rle_length(segment, limit):
 
 
 def _dense_is_bright(values, dataset, name, voi):
-    """Invert MONOCHROME1 over the stored range, apply the modality LUT, and the display window when asked for."""
+    """Invert over the stored range what is shown inverted, apply the modality LUT, and the display window if asked for.
+
+    Each of MONOCHROME1 and PresentationLUTShape INVERSE inverts, and both together once: the standard demands the pair,
+    and files of which one is wrong are known with either.
+    """
     from pydicom.pixels import apply_modality_lut
 
     _check_rescale(dataset, name)
     bits, signed = int(dataset.BitsStored), int(dataset.PixelRepresentation)
     lowest = -(2 ** (bits - 1)) if signed else 0
     highest = lowest + 2**bits - 1
-    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+    inverted = dataset.PhotometricInterpretation == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
     if voi:
         ends = _windowed(np.array([lowest, highest], dtype=np.int32), dataset, name)
         shown = _windowed(values, dataset, name)

@@ -20,7 +20,7 @@ MAX_PIXELS = 2**26
 _SMALL_BYTES, _MAX_RATIO = 2**25, 100
 MAX_FILE_BYTES = 4 * MAX_PIXELS
 # What parsers raise on a damaged file.
-_DAMAGE = (
+DAMAGE = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -153,7 +153,7 @@ def reading(name, *damage):
             yield _THREAD.caught
         except DeepRadiomicsError:
             raise
-        except (*_DAMAGE, *damage) as error:
+        except (*DAMAGE, *damage) as error:
             # The parser's own message may hold the path or values of the file, so it is left out.
             if isinstance(error, EOFError) or "truncated" in str(error).lower():
                 raise InputError(f"{name} is cut off; copy it again from where it came", code="truncated") from None

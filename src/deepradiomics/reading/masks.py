@@ -8,6 +8,7 @@ from deepradiomics.exceptions import InputError
 from deepradiomics.reading._dicom import BARE_DICOM
 from deepradiomics.reading._files import Found, array_of, checked_path, content_of
 from deepradiomics.reading._pictures import read_picture
+from deepradiomics.reading.segmentations import _segments_of
 
 
 def read_label_map(source, *, label_channel=None):
@@ -16,9 +17,10 @@ def read_label_map(source, *, label_channel=None):
     Parameters
     ----------
     source : path or array-like of shape (H, W)
-        Bool, or whole numbers with 0 outside. Of a picture with a palette, the index of each pixel.
+        Bool, or whole numbers with 0 outside. Of a picture with a palette, the index of each pixel; of a DICOM
+        segmentation (SEG), the number of each segment.
     label_channel : int, default=None
-        Which layer of a file with several, such as ``.seg.nrrd``, from 0 on.
+        Which layer of a file with several, such as ``.seg.nrrd``, or SEG whose segments overlap, from 0 on.
 
     Returns
     -------
@@ -48,11 +50,9 @@ def _found_labels(source, label_channel=None):
         path = checked_path(source)
         content = content_of(path)
         if content[128:132] == b"DICM" or content.startswith(BARE_DICOM):
-            raise InputError(
-                f"{path.name} is DICOM, which is not read as a mask; save the mask as PNG, NRRD or NIfTI",
-                code="mask_values",
-            )
-        found = read_picture(path, content, labels=True)
+            found = Found(_segments_of(content, path.name)[0], place=path.name)
+        else:
+            found = read_picture(path, content, labels=True)
         if found.lossy and len(np.unique(found.pixels)) > 2:
             raise InputError(
                 f"{path.name} is a JPEG, which blurs the labels; choose a threshold, mask=read_radiograph(path).pixels "

@@ -88,9 +88,9 @@ def read_radiograph(  # noqa: PLR0913
     voi : bool, default=False
         Whether to apply the DICOM display window. It clips grey values, so texture is read without it.
     color : {"raise", "luminance"}, default="raise"
-        What to do with a colored PNG, TIFF or JPEG: refuse it, or take the luminance, where only marks are colored.
+        What to do with a colored picture: refuse it, or take the luminance, where only marks are colored.
     orientation : {"stored"}, default=None
-        Take rows and columns as stored although a tag asks viewers to turn the picture; None refuses it.
+        Take rows and columns as stored although a tag asks viewers to turn or mirror the picture; None refuses it.
 
     Returns
     -------
@@ -108,14 +108,16 @@ def read_radiograph(  # noqa: PLR0913
 
     Notes
     -----
-    DICOM: unused high bits are cleared; MONOCHROME1 is inverted over the stored range; the modality LUT or the rescale
-    slope is applied; the display window is not, unless asked for. Padding (PixelPaddingValue) becomes the darkest
+    DICOM: MONOCHROME1, or PresentationLUTShape INVERSE, is inverted over the stored range; the modality LUT or the
+    rescale slope is applied; the display window is not, unless asked for. Bits above those stored are refused unless an
+    overlay is declared there. Padding (PixelPaddingValue) becomes the darkest
     value. Spacing is the size at the bone: PixelSpacing where it is calibrated, else that of the detector divided by
     the magnification of the tags or by ``magnification``; ``spacing_source`` says which. PNG, TIFF and JPEG have no
     spacing that could be trusted; NRRD and MetaImage without one have none, nor has NIfTI of unknown unit.
     16-bit PNG keeps its 16 bits; equal colour channels are one grey channel. Rows and columns are those of
     ``SimpleITK.GetArrayFromImage``; no orientation matrix is followed, and a JPEG or TIFF file whose tag asks to turn
-    it is refused. Threads read in parallel.
+    it is refused, as is DICOM whose rows do not lead to the patient's left, or front or back, and columns to the feet.
+    Threads read in parallel.
 
     References
     ----------
@@ -172,7 +174,7 @@ def _read_file(path, voi, color, orientation):
     """Choose the reader by what the file holds, not by its name."""
     content = content_of(path)
     if content[128:132] == b"DICM" or content.startswith(BARE_DICOM):
-        return read_dicom(content, path.name, voi)
+        return read_dicom(content, path.name, voi, orientation == "stored", color)
     if voi:
         raise InputError(f"{path.name} is not DICOM and has no display window; leave voi=False", code="voi")
     return read_picture(path, content, turned=orientation == "stored", color=color)

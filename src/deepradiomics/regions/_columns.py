@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
+from deepradiomics.estimators import check_names_differ
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 
@@ -152,4 +153,5 @@ def table(X, columns):
     missing = [column for column in columns if column not in X]
     if missing:
         raise InputError(f"X lacks the columns {missing}; it has {list(X.columns)}", code="columns")
+    check_names_differ(X)
     return X

@@ -240,5 +240,9 @@ def _named_boxes(cell, radiograph):
             raise InputError(f"box {name!r} is a {type(box).__name__}; give a deepradiomics.Box", code="box")
         if name in boxes:
             raise InputError(f"two boxes are named {name!r}; a vertebra has one", code="box_twice")
+        if name != str(name).strip().upper() and str(name).strip().upper() in LEVELS:
+            raise InputError(
+                f"a box is named {name!r}, the vertebra {str(name).strip().upper()!r}; write it so", code="box_name"
+            )
         boxes[name] = box
     return boxes

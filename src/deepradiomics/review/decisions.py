@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepradiomics.annotations import _inside
+from deepradiomics.annotations._checks import inside
 from deepradiomics.box import Box
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.reading import as_radiograph
@@ -145,7 +145,7 @@ def _corrected(mask, outlines, labels, radiograph, place):
             corners = np.array(polygon, dtype=float)
             if corners.ndim != 2 or corners.shape[0] < 3 or corners.shape[1] != 2 or not np.isfinite(corners).all():
                 raise InputError(f"{place}: outline {name!r} has no three points of two numbers", code="annotation")
-            codes[_inside(corners[:, ::-1], shape)] = labels.index(name) + 1
+            codes[inside(corners[:, ::-1], shape)] = labels.index(name) + 1
     return codes
 
 

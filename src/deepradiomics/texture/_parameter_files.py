@@ -67,6 +67,22 @@ _WITHOUT_EFFECT = {
     "lbp3DIcosphereSubdivision",
     "lbp3DLevels",
 }
+# Features that pyradiomics 3.0.1 has deprecated, and what says the same.
+_DEPRECATED = {
+    "firstorder": {"StandardDeviation": "the square root of Variance"},
+    "glcm": {
+        "Dissimilarity": "DifferenceAverage",
+        "Homogeneity1": "Id",
+        "Homogeneity2": "Idm",
+        "SumVariance": "ClusterTendency",
+    },
+    "gldm": {
+        "DependencePercentage": "always 1",
+        "GrayLevelNonUniformityNormalized": "Uniformity of firstorder",
+    },
+    "shape": dict.fromkeys(("Compactness1", "Compactness2", "SphericalDisproportion"), "a function of Sphericity"),
+    "shape2D": {"SphericalDisproportion": "1 / Sphericity"},
+}
 _VOXEL_SETTINGS = {"initValue", "kernelRadius", "maskedKernel", "voxelBatch"}
 
 
@@ -225,5 +241,12 @@ def _feature_classes(classes):
     check_keys(classes, FEATURES, "featureClass")
     for name, features in classes.items():
         _check_kind(features or [], f"featureClass {name}", list)
+        for feature in features or ():
+            if same := _DEPRECATED.get(name, {}).get(feature):
+                raise InputError(
+                    f"feature {feature} of {name} is deprecated in pyradiomics; it is {same}: ask for that, or take it "
+                    "out",
+                    code="deprecated_feature",
+                )
         check_keys(features or (), FEATURES[name], f"feature of {name}")
     return {name: features or None for name, features in classes.items()}
