@@ -84,56 +84,57 @@ def candidates(y, features, columns, fold, rng):
     pooled = [delong_covariance(y, pair) for pair in zip(*out_of_fold, strict=True)]
     differences = np.array([auc[0] - auc[1] for auc, _ in pooled])
     variances = np.array([cov[0, 0] + cov[1, 1] - 2 * cov[0, 1] for _, cov in pooled])
-    shared = FOLDS / (FOLDS - 1)  # K n_test / n_train, of Nadeau and Bengio
-    mean, variance = differences.mean(), variances.mean()
-    found = {
-        "DeLong, one split": p_normal(differences[0], variances[0]),
-        "DeLong x 2.25, one split (before)": p_normal(differences[0], (1 + shared) * variances[0]),
-        "DeLong, mean of 10 splits": p_normal(mean, variance),
-        "DeLong x 1.35, mean of 10 splits": p_normal(mean, (1 / REPEATS + shared) * variance),
-    }
-    average = [scores.mean(axis=0) for scores in out_of_fold]
-    auc, cov = delong_covariance(y, average)
+    shared = FOLDS / (FOLDS - 1)  # sum of n_test / n_train over the folds, of Nadeau and Bengio
+    found = {"DeLong, 1 split": p_normal(differences[0], variances[0])}
+    found["DeLong x 1.45, 1 split"] = p_normal(differences[0], 1.45 * variances[0])
+    for n in (1, 3, 10):
+        mean, variance = differences[:n].mean(), variances[:n].mean()
+        found[f"DeLong x (1.25 + 1/{n}), {n} splits"] = p_normal(mean, (1 / n + shared) * variance)
+    found["DeLong, 10 splits"] = p_normal(mean, variance)
+    between = differences.var(ddof=1) / REPEATS
+    found["DeLong x 1.25 + variance between 10 splits"] = p_normal(mean, shared * variance + between)
+    auc, cov = delong_covariance(y, [scores.mean(axis=0) for scores in out_of_fold])
     own = cov[0, 0] + cov[1, 1] - 2 * cov[0, 1]
-    found["DeLong, scores averaged over 10 splits"] = p_normal(auc[0] - auc[1], own)
-    found["DeLong x 1.25, scores averaged"] = p_normal(auc[0] - auc[1], shared * own)
-    by_fold = np.array(
-        [
-            area(y[fold[r] == k], out_of_fold[0][r][fold[r] == k]) - area(y[fold[r] == k], out_of_fold[1][r][fold[r] == k])
-            for r in range(REPEATS)
-            for k in range(FOLDS)
-        ]
-    )
-    n_fits = len(by_fold)
-    corrected = (1 / n_fits + 1 / (FOLDS - 1)) * by_fold.var(ddof=1)
+    found["DeLong x 1.25, scores averaged over 10 splits"] = p_normal(auc[0] - auc[1], shared * own)
+    by_fold = np.empty((REPEATS, FOLDS))
+    for r, k in np.ndindex(*by_fold.shape):
+        rows = fold[r] == k
+        by_fold[r, k] = area(y[rows], out_of_fold[0][r, rows]) - area(y[rows], out_of_fold[1][r, rows])
+    corrected = (1 / by_fold.size + 1 / (FOLDS - 1)) * by_fold.var(ddof=1)
     z = by_fold.mean() / np.sqrt(corrected)
-    found["Nadeau-Bengio, 50 folds"] = by_fold.mean(), 2 * student.sf(abs(z), n_fits - 1)
-    found |= nested(y, features, columns, fold, mean)
-    found["block permuted in the test rows"] = permuted(y, features, columns, fold, betas, out_of_fold, rng)
+    found["Nadeau-Bengio, areas of 50 folds"] = by_fold.mean(), 2 * student.sf(abs(z), by_fold.size - 1)
+    if len(y) == 100:
+        found |= nested(y, features, columns, fold, by_fold, out_of_fold, variance)
+        found["block permuted in the test rows"] = permuted(y, features, columns, fold, betas, out_of_fold, rng)
     return found
 
 
-def nested(y, features, columns, fold, mean):
-    """Leave whole folds out of the study: models without two folds each, as in nested cross-validation (Bates 2021)."""
+def nested(y, features, columns, fold, by_fold, out_of_fold, variance):
+    """Models without two folds each: the jackknife of whole folds, and the nested cross-validation of Bates 2021."""
     pairs = list(combinations(range(FOLDS), 2))
     kept = np.array([[(own != i) & (own != j) for i, j in pairs] for own in fold])
     scores = []
     for own in columns:
         beta, X = fitted(features[:, own], y, kept.reshape(-1, len(y)).astype(float))
         scores.append((beta @ X.T).reshape(kept.shape))
-    jackknife, replicates = [], np.empty((REPEATS, FOLDS))
-    for r in range(REPEATS):
-        for k in range(FOLDS):
-            rows, inner = fold[r] != k, [np.zeros(len(y)), np.zeros(len(y))]
-            for place, pair in enumerate(pairs):
-                if k in pair:
-                    other = fold[r] == sum(pair) - k
-                    for side in (0, 1):
-                        inner[side][other] = scores[side][r, place][other]
-            replicates[r, k] = area(y[rows], inner[0][rows]) - area(y[rows], inner[1][rows])
-        jackknife.append((FOLDS - 1) * replicates[r].var())
-    z = mean / np.sqrt(np.mean(jackknife))
-    return {"nested: jackknife of whole folds": (mean, 2 * student.sf(abs(z), FOLDS - 1))}
+    inner, noise = np.empty((REPEATS, FOLDS)), np.empty((REPEATS, FOLDS))
+    for r, k in np.ndindex(*inner.shape):
+        rows, left = fold[r] != k, np.zeros((2, len(y)))
+        for place, pair in enumerate(pairs):
+            if k in pair:
+                other = fold[r] == sum(pair) - k
+                left[:, other] = [side[r, place][other] for side in scores]
+        inner[r, k] = area(y[rows], left[0, rows]) - area(y[rows], left[1, rows])
+        _, cov = delong_covariance(y[~rows], [side[r, ~rows] for side in out_of_fold])
+        noise[r, k] = cov[0, 0] + cov[1, 1] - 2 * cov[0, 1]
+    jackknife = (FOLDS - 1) * inner.var(axis=1).mean()
+    z = by_fold.mean() / np.sqrt(jackknife)
+    # Bates and others bound their standard error by the naive one and that of a single fold.
+    bates = (FOLDS - 1) / FOLDS * np.mean((inner - by_fold) ** 2 - noise)
+    return {
+        "jackknife of whole folds, 10 splits": (by_fold.mean(), 2 * student.sf(abs(z), FOLDS - 1)),
+        "nested (Bates), 10 splits": p_normal(inner.mean(), np.clip(bates, variance, FOLDS * variance)),
+    }
 
 
 def permuted(y, features, columns, fold, betas, out_of_fold, rng, n_permutations=99):
