@@ -8,12 +8,13 @@ python benchmarks/power.py [--smoke]; the seed of each line is printed.
 """
 
 import argparse
-from itertools import combinations
+from itertools import combinations, product
 from zlib import crc32
 
 import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
+from sklearn.ensemble import ExtraTreesClassifier
 
 from deepradiomics.metrics import delong_covariance
 
@@ -91,8 +92,8 @@ def candidates(y, features, columns, fold, rng):
         mean, variance = differences[:n].mean(), variances[:n].mean()
         found[f"DeLong x (1.25 + 1/{n}), {n} splits"] = p_normal(mean, (1 / n + shared) * variance)
     found["DeLong, 10 splits"] = p_normal(mean, variance)
-    between = differences.var(ddof=1) / REPEATS
-    found["DeLong x 1.25 + variance between 10 splits"] = p_normal(mean, shared * variance + between)
+    several = shared * variance + (0.2 * variance + differences.var(ddof=1)) / REPEATS
+    found["DeLong x 1.27 + variance between 10 splits"] = p_normal(mean, several)
     auc, cov = delong_covariance(y, [scores.mean(axis=0) for scores in out_of_fold])
     own = cov[0, 0] + cov[1, 1] - 2 * cov[0, 1]
     found["DeLong x 1.25, scores averaged over 10 splits"] = p_normal(auc[0] - auc[1], shared * own)
@@ -157,12 +158,42 @@ def permuted(y, features, columns, fold, betas, out_of_fold, rng, n_permutations
     return (1.0 if above < below else -1.0), min(1.0, 2 * min(above, below))
 
 
+def forest(n_draws):
+    """Level of the tests with a model that depends more on the split: 30 trees, two sets of equal worth, n = 100."""
+    seed = crc32(b"forest")
+    rng, draws = np.random.default_rng(seed), []
+    for _ in range(n_draws):
+        y, features, *columns = cohort("equal", 100, rng)
+        scores = np.empty((2, 3, len(y)))
+        for r, fold in enumerate(folds(y, rng)[:3]):
+            for k, (side, own) in product(range(FOLDS), enumerate(columns)):
+                train = fold != k
+                model = ExtraTreesClassifier(30, min_samples_leaf=3, random_state=rng.integers(2**31))
+                proba = model.fit(features[train][:, own], y[train]).predict_proba(features[~train][:, own])
+                scores[side, r, ~train] = proba[:, 1]
+        pooled = [delong_covariance(y, scores[:, r]) for r in range(3)]
+        differences = np.array([auc[0] - auc[1] for auc, _ in pooled])
+        variances = np.array([cov[0, 0] + cov[1, 1] - 2 * cov[0, 1] for _, cov in pooled])
+        several = 1.25 * variances.mean() + (0.2 * variances.mean() + differences.var(ddof=1)) / 3
+        draws.append(
+            [
+                p_normal(differences[0], variances[0]),
+                p_normal(differences[0], 1.45 * variances[0]),
+                p_normal(differences.mean(), several),
+            ]
+        )
+    names = "DeLong, 1 split", "DeLong x 1.45, 1 split", "DeLong x (1.25 + 0.2 / 3) + variance between 3 splits"
+    for name, (difference, p_value) in zip(names, np.transpose(draws, (1, 2, 0)), strict=True):
+        a, b = np.mean((p_value < 0.05) & (difference > 0)), np.mean((p_value < 0.05) & (difference < 0))
+        print(f"equal, forest | 100 | {seed} | {name} | {a:.3f} | {b:.3f} | {a + b:.3f} | {difference.mean():.3f}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--draws", type=int, default=400)
     arguments = parser.parse_args()
-    n_draws, sizes = (4, (100,)) if arguments.smoke else (arguments.draws, (100, 200, 400))
+    n_draws, sizes = (2, (100,)) if arguments.smoke else (arguments.draws, (100, 200, 400))
     print("case | n | seed | test | A called better | B called better | p < 0.05 | mean difference")
     for n in sizes:
         for case in ("noise", "repeats", "equal", "0.78", "0.82", "0.86"):
@@ -177,6 +208,7 @@ def main():
                 a, b = np.mean((p_value < 0.05) & (difference > 0)), np.mean((p_value < 0.05) & (difference < 0))
                 called = f"{a:.3f} | {b:.3f} | {a + b:.3f}"
                 print(f"{case} | {n} | {seed} | {name} | {called} | {difference.mean():.3f}", flush=True)
+    forest(n_draws)
 
 
 if __name__ == "__main__":

@@ -232,13 +232,16 @@ def _fitted(tail, features, y, metadata, n_classes):
 
 def _scorer(final, n_classes, before=None):
     def score(features, metadata):
-        if before is not None:
-            with metadata_routing(before, {"groups": ()} | metadata):
-                features = before.transform(features, **_routed(before, "transform", metadata))
+        # Splitters are of no use here, so that groups need not be there.
+        def ask(step, method):
+            with config_context(enable_metadata_routing=any(_is_taken(step, name) for name in metadata)):
+                return getattr(step, method)(features, **_routed(step, method, metadata))
+
+        features = features if before is None else ask(before, "transform")
         if n_classes is None:
-            return np.asarray(final.predict(features), dtype=float).reshape(len(features))
+            return np.asarray(ask(final, "predict"), dtype=float).reshape(len(features))
         is_probability = hasattr(final, "predict_proba")
-        scores = np.asarray((final.predict_proba if is_probability else final.decision_function)(features), dtype=float)
+        scores = np.asarray(ask(final, "predict_proba" if is_probability else "decision_function"), dtype=float)
         if n_classes > 2:
             _check_columns(final, scores, is_probability)
             return _all_classes(scores, final.classes_, n_classes)
