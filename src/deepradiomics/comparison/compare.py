@@ -261,7 +261,24 @@ def _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, described):
     fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
     settings = {"model": described, "random_state": given["random_state"], "near_duplicates": near_duplicates}
     settings |= {"failures": failures, "study": study_facts(models, cohorts, splits, seeds)}
-    return _measure(models, cohorts, target, splits, n_repeats, fits, settings)
+    found = _measure(models, cohorts, target, splits, n_repeats, fits, settings)
+    if isinstance(found, Comparison):
+        first = replace(cohorts[0], X=None)
+        found = replace(found, refit=partial(_refit, models, [own[0] for own in tables], first, splits, n_repeats))
+    return found
+
+
+def _refit(models, tables, cohort, splits, n_repeats, y):
+    """Out-of-fold scores of each block (of each model), fitted on other labels in the folds of the first repeat."""
+    found = {}
+    for (parts, sets), X in zip(models, tables, strict=True):
+        singles = {block: [block] for block in parts.blocks} if len(parts.blocks) > 1 else sets
+        for train, test in splits[: len(splits) // n_repeats]:
+            training = _safe_indexing(X, train), y[train], cohort.metadata(train)
+            tests = [(_safe_indexing(X, test), cohort.metadata(test))]
+            for result in fit_feature_sets(parts, singles, training, tests, None):
+                found.setdefault(result.name, np.empty(len(y)))[test] = result.scores[0]
+    return found
 
 
 def _split(cohorts, target, cv, n_repeats, seed):

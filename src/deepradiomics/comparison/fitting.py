@@ -3,6 +3,7 @@
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from inspect import signature
 from itertools import product
 
@@ -184,7 +185,12 @@ def _is_taken(model, name):
 
 
 def _takes(step, method, name):
-    return hasattr(step, f"set_{method}_request") and name in signature(getattr(step, method)).parameters
+    return _class_takes(type(step), method, name)
+
+
+@cache
+def _class_takes(kind, method, name):
+    return hasattr(kind, f"set_{method}_request") and name in signature(getattr(kind, method)).parameters
 
 
 def _routed(model, method, metadata):

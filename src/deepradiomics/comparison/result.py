@@ -93,6 +93,8 @@ class Comparison(_Readable):
         Factor on the variance of a cross-validated area. The tests take :func:`paired_covariance`.
     settings : dict, default=<factory>
         How the comparison was made, in words.
+    refit : callable, default=None
+        Fits each block on other labels (0 or 1) of the same rows and folds, and gives its out-of-fold scores by block.
 
     Examples
     --------
@@ -116,6 +118,7 @@ class Comparison(_Readable):
     classes: tuple
     inflation: float = 1.0
     settings: dict = field(default_factory=dict)
+    refit: object = None
 
     @property
     def table(self):
@@ -250,6 +253,39 @@ class Comparison(_Readable):
             )
         chosen = known if features is None else features
         return subgroup_table(part[part["features"].isin(chosen)], labels, self._auc)
+
+    def shortcuts(self, nuisances):
+        """Ask whether blocks read the site, the scanner or the sex, and what is left among equals.
+
+        Parameters
+        ----------
+        nuisances : DataFrame of shape (n_rows, n_nuisances)
+            Site, sex, age, scanner of each row of X; numbers with many values are cut into four bands of equal size.
+
+        Returns
+        -------
+        Shortcuts
+            ``told``: the area with which each block, fitted on each nuisance in the same folds, tells it;
+            ``prevalence`` in the levels; ``matched``: the areas of pairs that share all levels; ``advantage``: the
+            paired tests on such pairs.
+
+        Raises
+        ------
+        InputError
+            If there is not one row a row, a value is missing, a nuisance has one level or more than 10.
+
+        References
+        ----------
+        Badgeley MA, Zech JR, Oakden-Rayner L, et al. Deep learning predicts hip fracture using confounding patient and
+        healthcare variables. npj Digital Medicine 2019;2:31.
+
+        Examples
+        --------
+        See ``docs/shortcuts.md``.
+        """
+        from deepradiomics.comparison.shortcuts import find_shortcuts
+
+        return find_shortcuts(self, nuisances)
 
     # What a page can be given besides the comparison.
     def to_html(
