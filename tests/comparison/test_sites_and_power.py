@@ -1,6 +1,7 @@
 """Sites reach ComBat in a comparison, the paired test has power, and the record says what was done."""
 
 import json
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,11 @@ def test_the_record_is_json_without_patients_and_follows_its_schema():
     found = compare_feature_sets(model(ComBat()), X, y, site="site", cv=3, random_state=7)
     again = compare_feature_sets(model(ComBat()), X, y, site="site", cv=3, random_state=7)
     record = found.record()
+    schema = json.loads(files("deepradiomics.comparison").joinpath("templates/record.schema.json").read_text())
+    assert sorted(record) == sorted(schema["required"])
+    assert sorted(record["data"]["internal"]) == sorted(
+        schema["properties"]["data"]["additionalProperties"]["properties"]
+    )
     assert record == again.record()
     assert "secret" not in json.dumps(record)
     assert record["data"]["internal"]["patients"] == 80
