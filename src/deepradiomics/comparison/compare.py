@@ -106,8 +106,9 @@ def compare_feature_sets(  # noqa: PLR0913
     small. Its interval is DeLong's with the variance multiplied by ``1 + sum_k n_test_k / n_train_k`` (2.25 for 5
     folds), the correction of Nadeau and Bengio: the models of the folds share most of their training rows, and plain
     DeLong, which takes the scores for fixed, covers 0.5 in about 80 of 100 cohorts whose labels are random. The tests
-    of differences take less, see :func:`deepradiomics.comparison.result.paired_covariance`. External cohorts get plain DeLong. Patients with several rows count as clusters
-    (Obuchowski) in both; the intervals of sensitivity and the other rates take rows for independent.
+    of differences take less, see :func:`deepradiomics.comparison.result.paired_covariance`. External cohorts get plain
+    DeLong. Patients with several rows count as clusters (Obuchowski) in both; the intervals of sensitivity and the
+    other rates take rows for independent.
 
     With repeats, the area is the mean of the areas of the repeats and its variance the mean of theirs: repeats even out
     the luck of the split, not that of the patients. Counts behind rates are means over repeats, too.
