@@ -31,7 +31,7 @@ class Cohort:
         Numbers of the classes, or values.
     groups : int array of shape (n_rows,) or None
         Patient of each row.
-    site : array of shape (n_rows,) or None
+    site : array of shape (n_rows,), default=None
         Site of each row.
 
     Examples
@@ -48,13 +48,13 @@ class Cohort:
     groups: np.ndarray | None
     site: np.ndarray | None = None
 
-    def metadata(self, rows=slice(None)):
+    def metadata(self, rows=None):
         """Return what steps may ask for of some rows.
 
         Parameters
         ----------
-        rows : int array or slice
-            Which rows; all by default.
+        rows : int array, default=None
+            Which rows; None is all.
 
         Returns
         -------
@@ -62,6 +62,7 @@ class Cohort:
             ``groups`` and ``site``, those that are known.
         """
         known = {"groups": self.groups, "site": self.site}
+        rows = slice(None) if rows is None else rows
         return {name: values[rows] for name, values in known.items() if values is not None}
 
 
