@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from deepradiomics.comparison import compare_models
-from deepradiomics.comparison.leakage import copies
+from deepradiomics.comparison.copies import check_copies
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.harmonization import ComBat
 
@@ -71,7 +71,7 @@ def test_ids_that_are_written_differently(one, other):
     X, y = table()
     own = pd.Series([one, *(f"x{i}" for i in range(59))], dtype=object)
     far = X.iloc[:2].assign(a=[5.0, 6.0], patient=pd.Series([other, "z"], dtype=object))
-    with pytest.raises(LeakageError, match="patients that X holds"):
+    with pytest.raises(LeakageError, match="row 0 of internal and row 0 of B are of one patient"):
         compare(X.assign(patient=own), y, external={"B": (far, [0, 1])})
 
 
@@ -85,9 +85,9 @@ def test_an_index_that_disagrees_is_refused():
 def test_one_image_in_two_rows_of_a_patient_of_an_external_cohort():
     film = np.random.default_rng(0).normal(size=(3, 32, 32))
     tables = {"internal": pd.DataFrame({"film": [film[0]]}), "B": pd.DataFrame({"film": [film[1], film[1]]})}
-    assert len(copies(tables, None, {"B": np.array([0, 0])}).columns) == 6
+    assert len(check_copies(tables, None, {"B": np.array([0, 0])}).columns) == 6
     with pytest.raises(LeakageError, match="third of X, y, groups"):
-        copies(tables, None, {"B": np.array([0, 1])})
+        check_copies(tables, None, {"B": np.array([0, 1])})
 
 
 def test_combat_that_would_do_nothing_is_refused():
@@ -110,7 +110,7 @@ def test_one_image_in_two_cohorts_of_different_length():
     film = np.random.default_rng(0).normal(size=(3, 32, 32))
     tables = {"internal": pd.DataFrame({"film": list(film)}), "B": pd.DataFrame({"film": [film[2]]})}
     with pytest.raises(LeakageError, match="row 2 of internal"):
-        copies(tables, None, {"B": np.array([0])})
+        check_copies(tables, None, {"B": np.array([0])})
 
 
 @pytest.mark.parametrize("labels", [["1", "2"], ["2", "yes"], ["1", "no"]])
@@ -145,3 +145,29 @@ class Sites(StandardScaler):
 def test_a_step_that_can_do_without_sites_is_let_through():
     X, y = table()
     assert len(compare_models({"m": make_pipeline(Sites(), LogisticRegression())}, X, y, cv=3).table) == 1
+
+
+def test_two_external_cohorts_that_share_a_patient():
+    X, y = table()
+    far = X.iloc[:2].assign(a=[5.0, 6.0])
+    one, other = far.assign(mrn=["P1", "x"]), (far + 1).assign(PatientID=["y", "p1 "])
+    with pytest.raises(LeakageError, match="row 0 of A and row 1 of B are of one patient") as caught:
+        compare(X, y, external={"A": (one, [0, 1]), "B": (other, [0, 1])})
+    assert "p1" not in str(caught.value).lower()
+    # groups= in one cohort, a column in the other; numbers from 0 are no ids.
+    with pytest.raises(LeakageError, match="row 3 of internal and row 0 of A"):
+        compare(X, y, groups=[f"P{row}" for row in range(-2, 58)], external={"A": (one, [0, 1])})
+    assert len(compare(X, y, groups=range(60), external={"A": (far, [0, 1], range(2))}).table) == 2
+
+
+def test_equal_clinical_rows_under_new_ids():
+    y = np.arange(60) % 2
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 8))).add_prefix("x")
+    far = X.iloc[:4].add(1)
+    far.iloc[2] = X.iloc[5]
+    with pytest.raises(LeakageError, match="row 5 of internal and row 2 of B are equal"):
+        compare(X.assign(patient=range(100, 160)), y, external={"B": (far.assign(patient=range(4)), y[:4])})
+    X.iloc[40] = X.iloc[5]
+    found = compare(X.assign(patient=range(100, 160)), y).settings["possible_leaks"]
+    assert len(found) == 1
+    assert "rows 5 and 40" in found[0]

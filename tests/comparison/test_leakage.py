@@ -1,6 +1,7 @@
 """Leaks are found and named: on made-up tables, and on the real knees with their known traps."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LassoCV, LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from deepradiomics import Radiograph, clinical_encoder, compare_feature_sets, compare_models
 from deepradiomics.comparison import (
@@ -23,7 +27,8 @@ from deepradiomics.comparison import (
     perceptual_hash,
     pixel_hash,
 )
-from deepradiomics.comparison.leakage import copies
+from deepradiomics.comparison.copies import check_copies
+from deepradiomics.comparison.steps import suspicious_steps
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.simulation import make_hips
 
@@ -68,6 +73,21 @@ def test_the_real_knees_hold_the_copies_that_their_readme_names():
     groups = pd.Series(duplicate_groups([KNEES / "images" / name for name in knees["image"]]), index=knees["id"])
     for same in (["OP102", "OS40"], ["OP53", "OS8", "OS9"], ["N22", "N27"]):
         assert len(set(groups[same])) == 1
+
+
+@needs_knees
+def test_two_cohorts_of_real_knees_that_share_films_under_other_ids_are_refused_by_row():
+    knees = pd.read_csv(KNEES / "clinical.csv", skipinitialspace=True)
+    knees["film"] = [str(KNEES / "images" / name) for name in knees["image"]]
+    X = pd.DataFrame({"age": knees["age"], "film": knees["film"], "patient": knees["id"]})
+    y = (knees["label"] == "osteoporosis").astype(int)
+    # Part B holds the second copy of each film that is there twice, and ten films of its own; ids tell nothing.
+    outside = pd.Series(duplicate_groups(list(X["film"]))).duplicated() | (X.index % 13 == 3)
+    part_b = X[outside], y[outside]
+    with pytest.raises(LeakageError, match=r"row \d+ of internal .* row \d+ of part B .* the same image") as caught:
+        compare_feature_sets(model(["age"]), X[~outside], y[~outside], external={"part B": part_b}, cv=2)
+    assert caught.value.code == "duplicate_image"
+    assert "OS" not in str(caught.value)
 
 
 @needs_knees
@@ -152,15 +172,15 @@ def test_images_named_by_their_files_are_looked_into(tmp_path):
     names = [str(tmp_path / f"{number}.png") for number in range(6)]
     table = pd.DataFrame({"hip": names[:3], "mask": names[3:5] + [names[3]], "id": list("abc")})
     with pytest.raises(LeakageError, match=r"row 0 of internal .* and row 2 of internal") as caught:
-        copies({"internal": table}, None)
+        check_copies({"internal": table}, None)
     assert str(tmp_path) not in str(caught.value)
-    copies({"internal": table}, np.array([0, 1, 0]))
+    check_copies({"internal": table}, np.array([0, 1, 0]))
     # Rows without a file, and files that hold no image, are none of its business.
     (tmp_path / "5.png").write_bytes(b"no image")
     odd = pd.DataFrame({"hip": [names[0], names[5], str(tmp_path / "nothing.png"), None]})
-    copies({"internal": odd}, None)
+    check_copies({"internal": odd}, None)
     with pytest.raises(LeakageError, match="external"):
-        copies({"internal": odd, "external": table[["hip"]][2:]}, None)
+        check_copies({"internal": odd, "external": table[["hip"]][2:]}, None)
 
 
 def test_the_patients_number_never_reaches_a_model():
@@ -215,3 +235,119 @@ def test_tables_that_cannot_be_compared_say_so(change, code):
     with pytest.raises((InputError, LeakageError)) as caught:
         compare_models({"a": LogisticRegression()}, X, **given, random_state=0)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda film: film[3:-3, 3:-3],
+        lambda film: ndimage.shift(film, (8, -8), order=1),
+        lambda film: ndimage.rotate(film, 1, reshape=False, order=1),
+        lambda film: film[:, ::-1],
+        lambda film: np.rot90(film),
+        lambda film: film.max() - film,
+        lambda film: film.max() - ndimage.rotate(film[3:-3, 3:-3][:, ::-1], 1, reshape=False, order=1),
+    ],
+    ids=["cropped", "shifted", "turned", "mirrored", "turned by 90", "inverted", "all together"],
+)
+def test_copies_in_another_frame_are_found(change, hips):
+    images = [*hips, change(hips[4])]
+    pairs = near_duplicates({"internal": pd.DataFrame({"film": pd.Series(images, dtype=object)})}, None)
+    assert pairs[["row_a", "row_b"]].to_numpy().tolist() == [[4, 12]]
+
+
+@pytest.fixture(scope="module")
+def hips():
+    return [hip.pixels for hip in make_hips(12, random_state=0, image_shape=(256, 256)).data["radiograph"]]
+
+
+def classes(n, n_events):
+    return np.random.default_rng(0).permutation(np.arange(n) < n_events).astype(int)
+
+
+@pytest.mark.parametrize(("n", "n_events", "n_columns"), [(20, 10, 1), (20, 10, 1500), (100, 3, 1), (100, 3, 1500)])
+def test_the_label_is_refused_in_small_rare_and_wide_tables(n, n_events, n_columns):
+    y = classes(n, n_events)
+    X = pd.DataFrame(np.random.default_rng(1).normal(size=(n, n_columns))).assign(hidden=y)
+    with pytest.raises(LeakageError, match="'hidden' alone separates"):
+        check_separating_columns(X, y)
+    assert len(check_separating_columns(X.drop(columns="hidden").iloc[:, :20], y)) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "split"),
+    [
+        (lambda y, rng: 2 * rng.integers(0, 500, len(y)) + y, "even and odd"),
+        (lambda y, rng: np.where(y, rng.uniform(-1, 1, len(y)), rng.choice([-2, 2], len(y)) + y), "a band"),
+        (lambda y, rng: rng.choice([0, 3, 5], len(y)) * 2.5 + rng.choice([0, 1], len(y)) + 0.1 * y, "its levels"),
+        (lambda y, rng: np.where(y, rng.normal(size=len(y)), np.nan), "what is missing"),
+    ],
+)
+def test_any_split_of_the_values_counts(make, split):
+    y = classes(100, 40)
+    with pytest.raises(LeakageError, match=rf"'x' alone separates .* \(by {split}"):
+        check_separating_columns(pd.DataFrame({"x": make(y, np.random.default_rng(2))}), y)
+
+
+def test_near_copies_of_the_label_are_listed_and_strong_predictors_are_not_refused():
+    y, rng = classes(100, 50), np.random.default_rng(3)
+    flipped = np.where(np.arange(100) == 7, 1 - y, y)
+    X = pd.DataFrame({"noisy": y + rng.normal(0, 0.3, 100), "flipped": flipped, "age": rng.normal(size=100)})
+    assert check_separating_columns(X, y)["column"].tolist() == ["noisy", "flipped"]
+    # The area of two normal distributions that lie 1.81 deviations apart is 0.90.
+    for seed in range(20):
+        honest = 1.81 * y[:, None] + np.random.default_rng(seed).normal(size=(100, 3))
+        check_separating_columns(pd.DataFrame(honest).add_prefix("x"), y)
+
+
+def test_a_value_of_a_patient_with_several_rows_is_no_leak():
+    y = classes(40, 20)
+    # 20 patients with 2 rows and 18 different ages: each age has one class, as chance would have it.
+    patient = np.repeat(np.arange(10), 2)
+    X = pd.DataFrame({"age": np.repeat(np.random.default_rng(0).permutation(10), 2)})
+    check_separating_columns(X, np.repeat(y[:10], 2), groups=patient)
+
+
+def test_row_numbers_are_refused_and_noisy_ones_listed():
+    y, (X, _) = classes(60, 30), table()
+    for numbers in (np.arange(60), 5.5 - 0.25 * np.arange(60), np.random.default_rng(5).permutation(60) + 1):
+        with pytest.raises(LeakageError, match="'number' numbers the rows"):
+            compare_feature_sets(model(["age", "number"]), X.assign(number=numbers), y)
+    noisy = np.arange(60) + np.random.default_rng(0).normal(0, 3, 60)
+    found = compare_feature_sets(model(["age", "number"]), X.assign(number=noisy), y, cv=2, random_state=0)
+    assert found.settings["possible_leaks"] == ["column 'number' follows the number of the row"]
+    # A table that was sorted by a measurement.
+    found = compare_feature_sets(model(["age", "number"]), X.assign(number=np.sort(X["age"]) ** 2), y, cv=2)
+    assert found.settings["possible_leaks"] == []
+
+
+def steps_of(y, X):
+    def answer(table):
+        return np.column_stack([table, y[: len(table)]])
+
+    scaled = StandardScaler().fit(X)
+    return {
+        "closure": (FunctionTransformer(answer), "holds the labels"),
+        "keyword": (FunctionTransformer(np.add, kw_args={"x2": y[:, None]}), "holds the labels"),
+        "words": (FunctionTransformer(partial(np.add, np.where(y, "b", "a"))), "holds the labels"),
+        "neighbors": (FrozenEstimator(KNeighborsClassifier().fit(X, y)), "holds the labels"),
+        "scaled": (FrozenEstimator(scaled), "may have been fitted on them"),
+        "other": (FrozenEstimator(StandardScaler().fit(X[:50])), "frozen after a fit on a table"),
+        "folds": (LassoCV(cv=3), "tears patients apart"),
+        "group folds": (LassoCV(cv=GroupKFold(3)), None),
+        "honest": (StandardScaler(), None),
+    }
+
+
+@pytest.mark.parametrize("name", steps_of(np.arange(60) % 2, np.zeros((60, 2))))
+def test_steps_that_saw_the_rows(name):
+    y = classes(60, 30)
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
+    step, said = steps_of(y, X)[name]
+    if said == "holds the labels":
+        with pytest.raises(LeakageError, match=said):
+            suspicious_steps(make_pipeline(step, LogisticRegression()), y, None)
+        return
+    found = suspicious_steps(make_pipeline(step, LogisticRegression()), y, np.arange(60) // 2)
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]

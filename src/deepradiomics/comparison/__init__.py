@@ -2,15 +2,15 @@
 
 from deepradiomics.comparison.class_result import ClassComparison
 from deepradiomics.comparison.compare import compare_feature_sets, compare_models
-from deepradiomics.comparison.importance import contributions, feature_importance
-from deepradiomics.comparison.leakage import (
-    check_separating_columns,
+from deepradiomics.comparison.copies import (
     duplicate_groups,
     likeness,
     near_duplicates,
     perceptual_hash,
     pixel_hash,
 )
+from deepradiomics.comparison.importance import contributions, feature_importance
+from deepradiomics.comparison.leakage import check_separating_columns
 from deepradiomics.comparison.regression_result import RegressionComparison
 from deepradiomics.comparison.result import Comparison
 from deepradiomics.comparison.shortcuts import Shortcuts

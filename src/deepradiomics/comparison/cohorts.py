@@ -6,15 +6,22 @@ from inspect import signature
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from deepradiomics.comparison.fitting import metadata_routing
-from deepradiomics.comparison.leakage import check_hidden_patients, check_id_columns
+from deepradiomics.comparison.leakage import (
+    check_hidden_patients,
+    check_id_columns,
+    check_shared_patients,
+    row_numbers,
+)
 from deepradiomics.comparison.result import INTERNAL
 from deepradiomics.comparison.stateless import columns_read
+from deepradiomics.comparison.steps import suspicious_steps
 from deepradiomics.comparison.target import read_target
-from deepradiomics.exceptions import InputError, LeakageError
-from deepradiomics.splits import PATIENT_COLUMN, normalized_ids, patient_groups
+from deepradiomics.exceptions import InputError
+from deepradiomics.splits import patient_groups
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,8 @@ def check_comparison(models, X, y, groups, site, external, random_state, event):
         Classes and their numbers, or values.
     seeds : list of int
         Seed of the folds, and of those within the training parts.
+    leaks : list of str
+        What may leak, in words.
 
     Raises
     ------
@@ -111,13 +120,16 @@ def check_comparison(models, X, y, groups, site, external, random_state, event):
             code="random_state",
         ) from None
     internal = Cohort(INTERNAL, X, y, patient_groups(X, groups), _sites(INTERNAL, X, site))
-    cohorts = [internal, *_external_cohorts(external, X, target, site)]
+    cohorts = [internal, *_external_cohorts(external, target, site)]
     steps = [step for parts, _ in models for part in (parts.front, parts.tail) for step in part.get_params().values()]
     if site is not None and not any(_site_of(step) for step in steps):
         raise InputError("site is given, and no step of the model takes it; leave it out", code="site")
-    for parts, _ in models:
-        _check_model(parts, cohorts, target)
-    return cohorts, target, seeds
+    found = [_check_model(parts, cohorts, target) for parts, _ in models]
+    given = {name: (*cohort, None)[:3:2] for name, cohort in (external or {}).items()}
+    read = [name for name in getattr(X, "columns", ()) if any(name in names for names, _ in found)]
+    check_shared_patients({INTERNAL: (X, groups), **given}, read)
+    # What two models share is named once.
+    return cohorts, target, seeds, list(dict.fromkeys(leak for _, leaks in found for leak in leaks))
 
 
 def _check_index(name, X, y):
@@ -153,7 +165,7 @@ def _site_of(step):
     return signature(step.fit).parameters.get("site") if hasattr(step, "fit") else None
 
 
-def _external_cohorts(external, X, target, site):
+def _external_cohorts(external, target, site):
     cohorts = []
     if external is not None and not isinstance(external, Mapping):
         raise InputError(
@@ -182,7 +194,6 @@ def _external_cohorts(external, X, target, site):
         _check_index(f"cohort {name!r}", table, labels)
         if name == INTERNAL:
             raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name", code="name")
-        _check_other_patients(name, X, table)
         if site is not None and own_site is None and not isinstance(site, str):
             raise InputError(
                 f"cohort {name!r} has no site; give (X, y, groups, site), or the name of a column as site=",
@@ -191,19 +202,6 @@ def _external_cohorts(external, X, target, site):
         own_site = _sites(name, table, own_site if own_site is not None or site is None else site)
         cohorts.append(Cohort(name, table, target.codes(labels, name), patient_groups(table, patients), own_site))
     return cohorts
-
-
-def _check_other_patients(name, X, table):
-    if not all(PATIENT_COLUMN in getattr(part, "columns", ()) for part in (X, table)):
-        return
-    # The same number may be a word in one table and a number in the other.
-    shared = np.flatnonzero(np.isin(normalized_ids(table[PATIENT_COLUMN]), normalized_ids(X[PATIENT_COLUMN])))
-    if len(shared):
-        raise LeakageError(
-            f"cohort {name!r}: rows {shared[:5].tolist()} ({len(shared)} in all) are of patients that X holds too; "
-            f"leave them out, or make the ids in column {PATIENT_COLUMN!r} unique where they are of other persons",
-            code="patient_overlap",
-        )
 
 
 def _check_model(parts, cohorts, target):
@@ -220,10 +218,9 @@ def _check_model(parts, cohorts, target):
     for part in (parts.front, parts.tail):
         with metadata_routing(part, cohorts[0].metadata()):
             pass
+    leaks = suspicious_steps(Pipeline(parts.front.steps + parts.tail.steps), y, groups)
     if not isinstance(X, pd.DataFrame):
-        if np.ndim(X) == 2:
-            target.check_columns(pd.DataFrame(X), y)
-        return
+        return [], leaks + (target.check_columns(pd.DataFrame(X), y, groups=groups) if np.ndim(X) == 2 else [])
     read, is_sure = columns_read(parts.front, X)
     names = [name for name in X.columns if name in read]
     for cohort in cohorts[1:] if is_sure else []:
@@ -234,6 +231,6 @@ def _check_model(parts, cohorts, target):
                 code="external_columns",
             )
     check_id_columns(X, groups, names if is_sure else [])
-    target.check_columns(X, y, names)
-    if groups is None:
-        check_hidden_patients(X, names)
+    leaks += target.check_columns(X, y, names, groups) + row_numbers(X, names if is_sure else [])
+    leaks += check_hidden_patients(X, names, groups)
+    return names, leaks

@@ -15,9 +15,9 @@ from tqdm import tqdm
 from deepradiomics.comparison.checkpoints import fit_or_read
 from deepradiomics.comparison.class_result import ClassComparison
 from deepradiomics.comparison.cohorts import check_comparison
+from deepradiomics.comparison.copies import check_copies
 from deepradiomics.comparison.feature_sets import resolve_feature_sets
 from deepradiomics.comparison.fitting import fit_feature_sets
-from deepradiomics.comparison.leakage import copies
 from deepradiomics.comparison.record import study_facts
 from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
 from deepradiomics.comparison.result import Comparison
@@ -256,12 +256,12 @@ def compare_models(  # noqa: PLR0913
 
 def _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, described):  # noqa: PLR0913
     """Check, split, compute once, fit, measure."""
-    cohorts, target, seeds = check_comparison(models, X, y, **given)
+    cohorts, target, seeds, leaks = check_comparison(models, X, y, **given)
     splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
     models, tables, failures = _compute_once(models, cohorts)
     fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
     settings = {"model": described, "random_state": given["random_state"], "near_duplicates": near_duplicates}
-    settings |= {"failures": failures, "study": study_facts(models, cohorts, splits, seeds)}
+    settings |= {"failures": failures, "possible_leaks": leaks, "study": study_facts(models, cohorts, splits, seeds)}
     found = _measure(models, cohorts, target, splits, n_repeats, fits, settings)
     if isinstance(found, Comparison):
         first = replace(cohorts[0], X=None)
@@ -292,7 +292,7 @@ def _split(cohorts, target, cv, n_repeats, seed):
     y = target.strata(cohorts[0].y, cv, groups)
     seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
     splits = [split for own in seeds for split in cross_validation_splits(cv, y, groups, random_state=own)]
-    return splits, copies(
+    return splits, check_copies(
         {cohort.name: cohort.X for cohort in cohorts}, groups, {cohort.name: cohort.groups for cohort in cohorts[1:]}
     )
 

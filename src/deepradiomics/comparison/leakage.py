@@ -1,271 +1,25 @@
-"""Find what would let a model know the answer: images stored twice, and columns that are the label in disguise."""
+"""Find what would let a model know the answer: hidden patients, and columns that are the label."""
 
-import hashlib
-import os
-from dataclasses import dataclass
-from math import comb
+from itertools import combinations
 from numbers import Real
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
-from scipy.fft import dctn
-from scipy.ndimage import gaussian_filter, zoom
-from scipy.stats import rankdata
+from scipy.stats import hypergeom, spearmanr
 
-from deepradiomics.exceptions import DeepRadiomicsError, InputError, LeakageError
-from deepradiomics.reading import as_radiograph
-from deepradiomics.splits import names_patients
+from deepradiomics.comparison.copies import is_file
+from deepradiomics.exceptions import LeakageError
+from deepradiomics.splits import names_patients, normalized_ids
 
-# A perceptual hash is 8 x 8 signs of the lowest frequencies of a 32 x 32 thumbnail.
-_THUMBNAIL, _LOWEST = 32, 8
-# Side of the thumbnail whose details are compared, and from which likeness on two images are copies.
-_DETAIL, _COPY = 64, 0.97
-# Columns that separate the classes by chance in fewer than one of a million tables are refused.
+# Rows that are equal by chance in fewer than one of a million tables are one patient.
 _CHANCE = 1e-6
-# A column of words with more levels than this is an identifier or free text, which purity says nothing about.
+# A column of words with more levels than this is an identifier or free text, which purity says nothing about; row
+# numbers are looked for in so many rows or more.
 _MOST_LEVELS = 20
-# An image with so few grey levels is a label map or an empty field.
-_MOST_LABELS = 8
-
-
-def pixel_hash(image):
-    """Return a fingerprint that only an identical image shares.
-
-    Parameters
-    ----------
-    image : array of shape (H, W), Radiograph, or path
-        The image; of a path the bytes of the file count.
-
-    Returns
-    -------
-    str
-        SHA-256 of shape and pixels, or of the file.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.comparison import pixel_hash
-    >>> pixel_hash(np.zeros((2, 3))) == pixel_hash(np.zeros((3, 2)))
-    False
-    """
-    if isinstance(image, str | Path):
-        return hashlib.sha256(Path(image).read_bytes()).hexdigest()
-    pixels = np.ascontiguousarray(getattr(image, "pixels", image), dtype=np.float32)
-    return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
-
-
-def perceptual_hash(image):
-    """Return a fingerprint that copies of an image share when resized, brightened or compressed.
-
-    Parameters
-    ----------
-    image : array of shape (H, W) or Radiograph
-        The image.
-
-    Returns
-    -------
-    bool array of shape (64,)
-        Signs of the lowest frequencies of a thumbnail, the mean left out.
-
-    Raises
-    ------
-    InputError
-        If the image is not two-dimensional or smaller than 8 pixels.
-
-    References
-    ----------
-    Zauner C. Implementation and benchmarking of perceptual image hash functions. Thesis, Hagenberg 2010 (DCT hash).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.comparison import perceptual_hash
-    >>> image = np.add.outer(np.arange(64.0) ** 2, np.arange(64.0))
-    >>> int((perceptual_hash(image) != perceptual_hash(3 * image[::2, ::2] + 7)).sum())
-    0
-    """
-    pixels = np.asarray(getattr(image, "pixels", image), dtype=float)
-    if pixels.ndim != 2 or min(pixels.shape) < _LOWEST:
-        raise InputError(f"an image of shape {pixels.shape} has no perceptual hash; give 8 x 8 pixels or more")
-    # Means over blocks first: a thumbnail picked from single pixels would change with the noise.
-    blocks = [max(size // (2 * _THUMBNAIL), 1) for size in pixels.shape]
-    kept = pixels[: pixels.shape[0] // blocks[0] * blocks[0], : pixels.shape[1] // blocks[1] * blocks[1]]
-    means = kept.reshape(kept.shape[0] // blocks[0], blocks[0], -1, blocks[1]).mean(axis=(1, 3))
-    thumbnail = zoom(means, [_THUMBNAIL / size for size in means.shape], order=1, grid_mode=True, mode="nearest")
-    low = dctn(thumbnail - thumbnail.mean(), norm="ortho")[: _LOWEST + 1, : _LOWEST + 1].ravel()[1:65]
-    return low > np.median(low)
-
-
-def likeness(image, other):
-    """Measure how far two images are copies of one another in their details.
-
-    Parameters
-    ----------
-    image, other : arrays of shape (H, W) or Radiographs
-        The images, of any size.
-
-    Returns
-    -------
-    float
-        Correlation of the fine structure of the ranks of grey values, at 64 x 64 pixels; 1 for equal images. Copies
-        that were resized, brightened, curved by a gamma or compressed have 0.99 and more. Other patients in the same
-        position: at most 0.6 between 133 real knees, at most 0.9 between simulated pelves.
-
-    Raises
-    ------
-    InputError
-        If an image is not two-dimensional.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.comparison import likeness
-    >>> first, other = np.random.default_rng(0).normal(size=(2, 200, 100)).cumsum(axis=1)
-    >>> round(likeness(first, 3 * first + 7), 3), likeness(first, other) < 0.5
-    (1.0, True)
-    """
-    return float(_details(image) @ _details(other))
-
-
-def _details(image):
-    """Fine structure of an image: float32 array (4096,) of length 1."""
-    pixels = np.asarray(getattr(image, "pixels", image), dtype=np.float32)
-    if pixels.ndim != 2 or not pixels.size:
-        raise InputError(f"an image of shape {pixels.shape} cannot be compared; give two dimensions", code="shape")
-    small = np.asarray(Image.fromarray(pixels).resize((_DETAIL, _DETAIL), Image.Resampling.BILINEAR), dtype=float)
-    ranks = rankdata(small).reshape(small.shape)
-    fine = ranks - gaussian_filter(ranks, 1.5)
-    fine -= fine.mean()
-    return (fine.ravel() / max(np.linalg.norm(fine), np.finfo(float).tiny)).astype(np.float32)
-
-
-def duplicate_groups(images, *, min_likeness=None):
-    """Number images so that copies share a number.
-
-    Parameters
-    ----------
-    images : sequence of arrays of shape (H, W), Radiographs, paths or None
-        The images; None is a copy of nothing.
-    min_likeness : float, default=None
-        None finds identical images only. A number also joins images whose :func:`likeness` is as high: 0.97 finds
-        resized, brightened and compressed copies.
-
-    Returns
-    -------
-    int array of shape (n_images,)
-        A number an image, in the order of first appearance: ``groups=`` for a comparison.
-
-    Raises
-    ------
-    InputError
-        If a likeness is asked for and an image is a path.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.comparison import duplicate_groups
-    >>> a, b = np.random.default_rng(0).random((2, 16, 16))
-    >>> duplicate_groups([a, b, a.copy(), None])
-    array([0, 1, 0, 2])
-    """
-    keys = [("missing", i) if image is None else pixel_hash(image) for i, image in enumerate(images)]
-    groups = pd.factorize(pd.Series(keys, dtype=object))[0]
-    if min_likeness is None:
-        return groups
-    present = [i for i, image in enumerate(images) if image is not None]
-    for a, b, _ in _find_similar_images([_details(images[i]) for i in present], min_likeness):
-        groups[groups == groups[present[b]]] = groups[present[a]]
-    return pd.factorize(groups)[0]
-
-
-def _find_similar_images(details, least):
-    """Yield (i, j, likeness) of each pair i < j that is at least so much alike; a thousand images at a time."""
-    details = np.array(details, dtype=np.float32).reshape(len(details), _DETAIL**2)
-    for start in range(0, len(details), 1000):
-        block = details[start : start + 1000] @ details.T
-        for i, j in zip(*np.nonzero(block >= least), strict=True):
-            if start + i < j:
-                yield int(start + i), int(j), float(block[i, j])
-
-
-def near_duplicates(tables, groups, *, min_likeness=0.97):
-    """Find images that are copies of one another: resized, brightened or compressed.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        Tables by cohort; the first is the one that is split into folds.
-    groups : int array of shape (n_samples,) or None
-        Group of each row of the first table; pairs within a group are left out.
-    min_likeness : float, default=0.97
-        What counts as a copy, see :func:`likeness`.
-
-    Returns
-    -------
-    DataFrame
-        A row a pair: ``cohort_a``, ``row_a``, ``cohort_b``, ``row_b``, ``column`` and ``likeness``.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> from deepradiomics.comparison.leakage import near_duplicates
-    >>> knee, other = np.random.default_rng(0).normal(size=(2, 64, 64)).cumsum(axis=1)
-    >>> table = pd.DataFrame({"knee": pd.Series([knee, other, 3 * knee + 7], dtype=object)})
-    >>> near_duplicates({"internal": table}, None)[["row_a", "row_b"]].to_numpy().tolist()
-    [[0, 2]]
-    """
-    return _list_copies(_fingerprints(tables), groups, min_likeness)
-
-
-def copies(tables, groups, external_groups=None):
-    """Refuse images that are in two groups or two cohorts, and list near copies; each image is opened once.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        Tables by cohort; the first is the one that is split into folds. Columns that hold images or names of files
-        are found by their cells; masks and files that cannot be read take no part.
-    groups : int array of shape (n_samples,) or None
-        Group of each row of the first table; None means that each row may be on a side of its own.
-    external_groups : dict of str to (int array or None), default=None
-        Patient of each row of other tables; a patient may have one image in two rows there.
-
-    Returns
-    -------
-    DataFrame
-        As of `near_duplicates`.
-
-    Raises
-    ------
-    LeakageError
-        Names the rows that hold one image.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> from deepradiomics.comparison.leakage import copies
-    >>> table = pd.DataFrame({"knee": list(np.random.default_rng(0).normal(size=(2, 64, 64)))})
-    >>> len(copies({"internal": table}, None))
-    0
-    """
-    prints, seen = _fingerprints(tables), {}
-    for one in prints:
-        first = seen.setdefault(one.pixels, one)
-        own = (external_groups or {}).get(one.cohort) if one.number else None
-        same = first.cohort == one.cohort
-        together = same and (
-            first.group(groups) == one.group(groups) if own is None else own[first.row] == own[one.row]
-        )
-        if not together:
-            raise LeakageError(
-                f"row {first.row} of {first.cohort} (column {first.column!r}) and row {one.row} of {one.cohort} "
-                f"(column {one.column!r}) hold the same image and could be on both sides of a split; give "
-                "groups=duplicate_groups(images) (in external cohorts as the third of X, y, groups), or leave one out",
-                code="duplicate_image",
-            )
-    return _list_copies(prints, groups, _COPY)
+# Area from which on a column nearly separates, and how often chance may reach it in tables with so many columns.
+_NEAR, _CHANCE_OF_AREA = 0.95, 0.02
+# Rank correlation with the place of the row from which on a column is its number with noise.
+_NOISY_ROW_NUMBER = 0.9
 
 
 def check_id_columns(X, groups, columns):
@@ -310,21 +64,28 @@ def check_id_columns(X, groups, columns):
             )
 
 
-def check_hidden_patients(X, columns):
+def check_hidden_patients(X, columns, groups=None):
     """Refuse rows that are independent by the call and of one patient by the table.
 
     Parameters
     ----------
     X : DataFrame
-        The table, for which no patients were given.
+        The table.
     columns : list of str
         Columns that the model reads.
+    groups : int array of shape (n_samples,), default=None
+        Patient of each row. Where patients are given, equal rows of two of them are named and not refused.
+
+    Returns
+    -------
+    list of str
+        A sentence, if rows of two patients are equal.
 
     Raises
     ------
     LeakageError
-        If a column or the index is called as patients are and holds one twice, or two rows have equal measurements
-        that chance would not make equal in a million tables.
+        If there are no groups, and a column or the index is called as patients are and holds one twice, or two rows
+        have equal measurements that chance would not make equal in a million tables.
 
     Examples
     --------
@@ -336,7 +97,8 @@ def check_hidden_patients(X, columns):
     deepradiomics.exceptions.LeakageError: 'mrn' holds the same value in rows 0 and 1, ...
     """
     advice = "give groups=, the patient of each row, or groups=range(len(X)) where each row is a patient of its own"
-    for name, values in [(X.index.name, X.index.to_series()), *((name, X[name]) for name in X.columns)]:
+    named = [(X.index.name, X.index.to_series()), *((name, X[name]) for name in X.columns)] if groups is None else []
+    for name, values in named:
         if names_patients(name) and values.notna().all():
             again = values.duplicated(keep=False).to_numpy()
             if again.any():
@@ -346,23 +108,36 @@ def check_hidden_patients(X, columns):
                     f"do; {advice}",
                     code="hidden_patients",
                 )
-    numbers = X[columns].select_dtypes("number")
+    pair = _equal_rows(X[columns], np.arange(len(X)) if groups is None else groups)
+    if pair is None:
+        return []
+    said = f"rows {pair[0]} and {pair[1]} are equal in all numbers that the model reads, and may be one patient"
+    if groups is None:
+        raise LeakageError(f"{said}; {advice}", code="duplicate_rows")
+    return [f"{said} under two ids"]
+
+
+def _equal_rows(X, groups):
+    """First two rows of different groups with equal numbers that chance would not make equal; else None."""
+    numbers = X.select_dtypes("number")
+    if not numbers.shape[1]:
+        return None
     # Expected pairs of equal rows, were the columns independent of one another.
     # Those that rank rows alike count once.
     own = numbers.loc[:, ~numbers.rank(method="dense").T.duplicated().to_numpy()]
     shares = [(own.iloc[:, place].value_counts(normalize=True) ** 2).sum() for place in range(own.shape[1])]
-    by_chance = len(X) ** 2 / 2 * np.prod(shares)
-    again = numbers.duplicated(keep=False).to_numpy() & numbers.notna().all(axis=1).to_numpy()
+    if len(X) ** 2 / 2 * np.prod(shares) >= _CHANCE:
+        return None
     # A row of zeros is an empty region, not a patient.
-    again &= numbers.nunique(axis=1).gt(1).to_numpy()
-    if numbers.shape[1] and by_chance < _CHANCE and again.any():
-        place = np.flatnonzero(again)[0]
-        other = np.flatnonzero((numbers == numbers.iloc[place]).all(axis=1))[:2]
-        raise LeakageError(
-            f"rows {other[0]} and {other[1]} are equal in all {numbers.shape[1]} numbers that the model reads, and may "
-            f"be one patient; {advice}",
-            code="duplicate_rows",
-        )
+    may = numbers.notna().all(axis=1) & numbers.nunique(axis=1).gt(1)
+    same = np.flatnonzero(numbers.duplicated(keep=False).to_numpy() & may.to_numpy())
+    again = numbers.iloc[same].set_axis(range(numbers.shape[1]), axis=1)
+    for places in again.groupby(list(again), sort=False).indices.values():
+        rows = same[places]
+        other = rows[groups[rows] != groups[rows[0]]]
+        if len(other):
+            return int(rows[0]), int(other[0])
+    return None
 
 
 def _names_groups(column, groups):
@@ -375,7 +150,7 @@ def _names_groups(column, groups):
 
 def _names_rows(column):
     words = not pd.api.types.is_numeric_dtype(column) and _is_plain(column)
-    return words and len(column) > _MOST_LEVELS and column.is_unique and not any(map(_is_file, column))
+    return words and len(column) > _MOST_LEVELS and column.is_unique and not any(map(is_file, column))
 
 
 def _is_plain(column):
@@ -383,18 +158,7 @@ def _is_plain(column):
     return all(isinstance(cell, str | bool | float | int | np.generic) for cell in column)
 
 
-def _list_copies(prints, groups, least):
-    found = []
-    for column in dict.fromkeys(one.column for one in prints):
-        own = [one for one in prints if one.column == column]
-        for i, j, alike in _find_similar_images([one.details for one in own], least):
-            a, b = own[i], own[j]
-            if (a.number, a.group(groups)) != (b.number, b.group(groups)):
-                found.append((a.cohort, a.row, b.cohort, b.row, column, alike))
-    return pd.DataFrame(found, columns=["cohort_a", "row_a", "cohort_b", "row_b", "column", "likeness"])
-
-
-def check_separating_columns(X, y, columns=None):
+def check_separating_columns(X, y, columns=None, groups=None):
     """Refuse a column that alone separates the classes: it is the label, or was computed from it.
 
     Parameters
@@ -405,118 +169,222 @@ def check_separating_columns(X, y, columns=None):
         Labels of two classes.
     columns : list of str, default=None
         Columns to check; None checks all. Numbers and words are checked, images are not.
+    groups : array-like of shape (n_samples,), default=None
+        Patient of each row; rows of one patient count as one draw of chance.
+
+    Returns
+    -------
+    DataFrame
+        Columns that nearly separate the classes, with ``column``, ``area`` (0.95 to 1) and ``split``: look at how these
+        were made. A strong true predictor may be among them.
 
     Raises
     ------
     LeakageError
-        Names the column.
+        Names the column that separates without an error.
 
     Notes
     -----
-    A numeric column separates if all values of one class lie above all of the other; a column of words if no word
-    occurs in both classes. Small tables, in which this happens by chance more often than once in a million, pass.
+    Each column is judged by the largest area that it reaches by its order, by a band of its values, by sorting its
+    levels (20 at most) into two heaps, by even and odd, and by whether it is missing. A column counts if chance, a
+    permutation of the labels, would reach that area in fewer than 2 of 100 tables with so many columns: by
+    ``n_splits * P(hypergeometric)``, with as many splits as this kind of split allows. So small tables, in which
+    columns separate by chance, pass.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from deepradiomics.comparison import check_separating_columns
-    >>> table = pd.DataFrame({"age": [50, 70, 60, 80] * 10, "t_score": [-1.0, -1.2, -2.9, -3.1] * 10})
+    >>> table = pd.DataFrame({"age": [50, 70, 60, 80, 65] * 8, "t_score": [-1.0, -1.2, -2.9, -3.1] * 10})
     >>> check_separating_columns(table, [0, 0, 1, 1] * 10)
     Traceback (most recent call last):
     ...
     deepradiomics.exceptions.LeakageError: column 't_score' alone separates the classes ...
     """
     y = np.asarray(y)
-    first = y == np.unique(y)[0]
-    # A random order puts one class wholly above the other in 2 of (n choose m) cases.
-    if 2 / comb(len(y), int(first.sum())) * X.shape[1] > _CHANCE:
-        return
-    for name in X.columns if columns is None else columns:
-        if _separates(X[name], first):
+    event = y != np.unique(y)[0]
+    patients = np.arange(len(y)) if groups is None else np.asarray(groups)
+    n_patients = [len(np.unique(patients[rows])) for rows in (event, ~event)]
+    names, found = list(X.columns if columns is None else columns), []
+    for name in names:
+        best = (0.0, "")
+        for area, split, true, false, n_splits in _splits(X[name], event):
+            if area >= _NEAR:
+                # The same rates among the patients, were the labels dealt anew.
+                hits, misses = round(true * n_patients[0]), round(false * n_patients[1])
+                chance = n_splits * hypergeom.sf(hits - 1, sum(n_patients), n_patients[0], hits + misses)
+                best = max(best, (area if chance * len(names) < _CHANCE_OF_AREA else 0.0, split))
+        area, split = best
+        if area > 1 - 1e-12:
             raise LeakageError(
-                f"column {name!r} alone separates the classes without an error; it is the label in another form or was "
-                "made from it, so take it out of the model's columns",
+                f"column {name!r} alone separates the classes without an error (by {split}); it is the label in "
+                "another form or was made from it, so take it out of the model's columns",
                 code="separating_column",
             )
+        if area:
+            found.append((name, area, split))
+    return pd.DataFrame(found, columns=["column", "area", "split"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Fingerprint:
-    """What tells one image of one cohort from all others."""
-
-    column: str
-    cohort: str
-    number: int
-    row: int
-    pixels: str
-    details: np.ndarray
-
-    def group(self, groups):
-        """Return what must stay on one side of a split: cohorts after the first are never split."""
-        return self.row if groups is None or self.number else groups[self.row]
-
-
-def _fingerprints(tables):
-    """Open each image of some tables once, and keep 16 kB of it."""
-    return [
-        _Fingerprint(column, cohort, number, row, pixel_hash(image), _details(image))
-        for number, (cohort, table) in enumerate(tables.items())
-        for column in _image_columns(table)
-        for row, image in enumerate(map(_opened, table[column]))
-        if image is not None and _has_many_levels(image)
-    ]
-
-
-def _image_columns(table):
-    """List the columns with images in memory, or with names of files."""
-    if not isinstance(table, pd.DataFrame):
-        return []
-    return [
-        column
-        for column in table.columns
-        if not pd.api.types.is_numeric_dtype(table[column])
-        and any(_is_image(cell) or _is_file(cell) for cell in table[column])
-    ]
+def _splits(column, event):
+    """Yield (area, kind, sensitivity, 1 - specificity, number of such splits) of the best split of each kind."""
+    values, is_number = _as_plain(column)
+    known = ~pd.isna(values)
+    if not known.all():
+        yield _binary(~known, event, "what is missing", 2)
+    if not known[event].any() or not known[~event].any() or known.mean() <= 0.5:
+        return
+    codes = np.full(len(values), -1)
+    levels, codes[known] = np.unique(values[known], return_inverse=True)
+    # Share of the events and of the others in each level. A split gathers levels; its area is half of 1 + their gains.
+    true, false = (np.bincount(codes[known & part], minlength=len(levels)) / part.sum() for part in (event, ~event))
+    if len(levels) <= _MOST_LEVELS:
+        yield _binary(np.isin(codes, np.flatnonzero(true > false)), event, "its levels", 2 ** len(levels))
+    if not is_number:
+        return
+    area = (true @ (false.cumsum() - false / 2)) / (true.sum() * false.sum())
+    sums = np.concatenate([[0], (true - false).cumsum()])
+    if max(area, 1 - area) >= _NEAR:
+        _, kind, *rates, _ = _binary(known & (codes < np.abs(sums).argmax()), event, "its order", 2)
+        yield max(area, 1 - area), kind, *rates, 2 if abs(area - 0.5) > 0.5 - 1e-12 else 2 * len(levels)
+    # No band gains more than the sums differ.
+    for signed in (sums, -sums) if np.ptp(sums) >= 2 * _NEAR - 1 else ():
+        end = (signed - np.minimum.accumulate(signed)).argmax()
+        inside = (codes >= signed[: end + 1].argmin()) & (codes < end)
+        yield _binary(inside, event, "a band of its values", 2 * len(levels))
+    if len(levels) > 2 and (levels == np.rint(levels)).all():
+        yield _binary(known & (values % 2 == 1), event, "even and odd", 2)
 
 
-def _is_image(cell):
-    return (isinstance(cell, np.ndarray) and cell.ndim == 2) or hasattr(cell, "pixels")
+def _binary(side, event, kind, n_splits):
+    true, false = side[event].mean(), side[~event].mean()
+    if true < false:
+        true, false = 1 - true, 1 - false
+    return (1 + true - false) / 2, kind, true, false, n_splits
 
 
-def _is_file(cell):
-    return isinstance(cell, str | Path) and os.path.isfile(cell)
+def _as_plain(column):
+    """Values of a column, NaN where missing, and whether they are numbers; a column of images is all missing."""
+    dtype = column.dtype
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return np.where(column.isna(), np.nan, column.astype("int64")), True
+    if isinstance(dtype, np.dtype) and dtype.kind in "iuf":
+        values = column.to_numpy(dtype=float)
+        return np.where(np.isfinite(values), values, np.nan), True
+    # Numbers come as objects after a merge or out of a spreadsheet.
+    known = column[column.notna().to_numpy()]
+    if all(isinstance(cell, Real) for cell in known):
+        values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+        return np.where(np.isfinite(values), values, np.nan), True
+    if all(isinstance(cell, str | bool | np.bool_) for cell in known):
+        return column.map(str, na_action="ignore").to_numpy(dtype=object), False
+    return np.full(len(column), np.nan), True
 
 
-def _opened(cell):
-    """Read a file, or return an image as it is; None for what a model will refuse, or not, with reasons of its own."""
-    if _is_image(cell):
-        return cell
-    try:
-        return as_radiograph(cell) if _is_file(cell) else None
-    except DeepRadiomicsError:
-        return None
+def row_numbers(X, columns):
+    """Refuse a column that numbers the rows, and name those that nearly do.
+
+    Parameters
+    ----------
+    X : DataFrame
+        The table that goes into a model.
+    columns : list of str
+        Columns that the model reads.
+
+    Returns
+    -------
+    list of str
+        A sentence a column that rises or falls with the place of the row, but for noise.
+
+    Raises
+    ------
+    LeakageError
+        If 20 rows or more hold equally spaced numbers in their order, or each whole number of a range once.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.comparison.leakage import row_numbers
+    >>> row_numbers(pd.DataFrame({"age": [50, 60] * 20}), ["age"])
+    []
+    """
+    noisy = []
+    for name in columns if len(X) >= _MOST_LEVELS else []:
+        column = X[name]
+        if not pd.api.types.is_numeric_dtype(column) or column.isna().any() or column.nunique() < len(X) / 2:
+            continue
+        values = column.to_numpy(dtype=float)
+        steps, gaps = np.diff(values), np.diff(np.sort(values))
+        counted = np.array_equal(values, np.rint(values)) and (gaps == 1).all()
+        if counted or np.allclose(steps, steps[0], rtol=1e-6, atol=0):
+            raise LeakageError(
+                f"column {name!r} numbers the rows; take it out of the model's columns, since tables are often "
+                "sorted by the result",
+                code="row_number",
+            )
+        # A table that was sorted by a measurement has no noise in it.
+        is_sorted = (steps >= 0).all() or (steps <= 0).all()
+        if not is_sorted and abs(spearmanr(values, np.arange(len(X))).statistic) >= _NOISY_ROW_NUMBER:
+            noisy.append(f"column {name!r} follows the number of the row")
+    return noisy
 
 
-def _has_many_levels(image):
-    """Tell a radiograph from a mask or an empty field, which may be alike in several patients."""
-    pixels = np.asarray(getattr(image, "pixels", image))
-    step = max(1, min(pixels.shape) // 64)
-    return bool(pixels.size) and len(np.unique(pixels[::step, ::step])) > _MOST_LABELS
+def check_shared_patients(cohorts, columns):
+    """Refuse a patient in two cohorts: by the ids, or by equal measurements under other ids.
+
+    Parameters
+    ----------
+    cohorts : dict of str to tuple (X, groups)
+        Table, and what was given as groups or None, by name of the cohort. Ids are groups unless these merely number
+        the rows, else the column that is called as patients are.
+    columns : list of str
+        Columns that the models read.
+
+    Raises
+    ------
+    LeakageError
+        Names the cohorts and the rows, never the ids.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.comparison.leakage import check_shared_patients
+    >>> one, other = pd.DataFrame({"age": [50, 60]}), pd.DataFrame({"age": [70, 80]})
+    >>> check_shared_patients({"A": (one, [1, 2]), "B": (other, ["3", "02"])}, ["age"])
+    Traceback (most recent call last):
+    ...
+    deepradiomics.exceptions.LeakageError: row 1 of A and row 1 of B are of one patient by their ids ...
+    """
+    ids = {name: _ids(*cohort) for name, cohort in cohorts.items()}
+    for name, other in combinations(cohorts, 2):
+        if ids[name] is not None and ids[other] is not None:
+            shared, first, second = np.intersect1d(ids[name], ids[other], return_indices=True)
+            if len(shared):
+                raise LeakageError(
+                    f"row {first[0]} of {name} and row {second[0]} of {other} are of one patient by their ids "
+                    f"({len(shared)} such patients); leave them out of one, or make the ids unique where they are of "
+                    "other persons",
+                    code="patient_overlap",
+                )
+        X, Z = cohorts[name][0], cohorts[other][0]
+        both = [column for column in columns if column in getattr(Z, "columns", ())]
+        if both:
+            rows = pd.concat([X[both], Z[both]], ignore_index=True)
+            pair = _equal_rows(rows, np.repeat([0, 1], [len(X), len(Z)]))
+            if pair is not None:
+                raise LeakageError(
+                    f"row {pair[0]} of {name} and row {pair[1] - len(X)} of {other} are equal in all numbers that the "
+                    "model reads, and may be one patient under two ids; leave one out",
+                    code="duplicate_rows",
+                )
 
 
-def _separates(column, first):
-    # Numbers that came as objects, after a merge or out of a spreadsheet, and dates are numbers too.
-    if column.dtype == object and all(isinstance(cell, Real) or cell is None for cell in column):
-        column = pd.to_numeric(column)
-    elif pd.api.types.is_datetime64_any_dtype(column):
-        column = column.astype("int64").where(column.notna())
-    known = column.notna().to_numpy()
-    if not known[first].any() or not known[~first].any():
-        return False
-    one, other = column[known & first], column[known & ~first]
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return bool(known.mean() > 0.5 and (one.max() < other.min() or one.min() > other.max()))
-    if not all(isinstance(cell, str | bool | np.bool_) for cell in column[known]):
-        return False
-    words = set(one), set(other)
-    return known.all() and len(words[0] | words[1]) <= _MOST_LEVELS and not words[0] & words[1]
+def _ids(X, groups):
+    """Ids of the rows, each written in one way; None where there are none."""
+    if groups is not None:
+        different = pd.factorize(np.asarray(groups, dtype=object))[1]
+        # Numbers from 0 in the order of appearance, as of duplicate_groups or range, are no ids.
+        if not np.array_equal(different, np.arange(len(different))):
+            return normalized_ids(groups)
+    named = [name for name in getattr(X, "columns", ()) if names_patients(name)]
+    return normalized_ids(X[named[0]]) if named else None

@@ -123,6 +123,7 @@ def study_record(comparison):
                     "columns that separate the classes": "none",
                     "columns that name the patient": "none",
                     "images that look like copies": len(copies),
+                    "other ways to look at": len(settings["possible_leaks"]),
                 },
                 "results": _rows(comparison.table),
                 "tests": _rows(comparison.tests),

@@ -30,6 +30,7 @@ _SETTINGS = (
     "model",
     "study",
 )
+_SETTINGS += ("possible_leaks",)
 
 
 def write_report(comparison, path, *, title, subgroups=None, excluded=None, figures=None, images=None):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import ConvexHull
+from numba import njit
 
 from deepradiomics.exceptions import RegionError
 from deepradiomics.regions._outline import lateral_axis
@@ -78,34 +78,39 @@ def _axes(outline, head, expected):
     """
     up = np.array([-expected[1], expected[0]])
     offset = (outline.points - head.centre) / head.radius
-    distance, angle = np.hypot(*offset.T), np.arctan2(offset @ up, offset @ expected)
-    after, angle_after = np.roll(distance, -1), np.roll(angle, -1)
-    angle_after = angle + (angle_after - angle + np.pi) % (2 * np.pi) - np.pi
-    middles, weights = [], []
-    for radius in _CIRCLES:
-        crossing = np.flatnonzero((distance < radius) != (after < radius))
-        share = (radius - distance[crossing]) / (after[crossing] - distance[crossing])
-        at = angle[crossing] + share * (angle_after[crossing] - angle[crossing])
-        order = np.argsort(at)
-        at, enters = at[order], (after < radius)[crossing][order]
-        lower, upper = _arcs(at, enters)
-        if not len(lower):
-            continue
-        nearest = int(np.argmin(np.maximum(np.maximum(lower, -upper), 0)))
-        width = 2 * radius * np.sin(min(upper[nearest] - lower[nearest], np.pi) / 2)
-        middles.append((upper[nearest] + lower[nearest]) / 2)
-        weights.append(np.exp(-((max(width - _NARROW, 0) / _WIDER) ** 2)))
-    total, weight = np.dot(weights, middles), np.sum(weights)
+    total, weight = _middles(np.hypot(*offset.T), np.arctan2(offset @ up, offset @ expected))
     turns = total / (weight + _PRIOR * len(_CIRCLES)), total / max(weight, 1e-9)
     return tuple(np.cos(turn) * expected + np.sin(turn) * up for turn in turns)
 
 
-def _arcs(at, enters):
-    """Lower and upper ends of the arcs in the bone, from crossings sorted by angle; each ends where the next is."""
-    if len(at) < 2:
-        return np.empty(0), np.empty(0)
-    upper = np.append(at[1:], at[0] + 2 * np.pi)
-    return at[enters], upper[enters]
+@njit(cache=True, nogil=True)
+def _middles(distance, angle):
+    """Sum of the weighted middles of the neck's arcs on circles round the head, by angle, and of the weights."""
+    total = weights = 0.0
+    for radius in _CIRCLES:
+        enters, leaves = [0.0 for _ in range(0)], [0.0 for _ in range(0)]
+        for i in range(len(distance)):
+            before, after = distance[i - 1], distance[i]
+            if (before < radius) != (after < radius):
+                turn = (angle[i] - angle[i - 1] + np.pi) % (2 * np.pi) - np.pi
+                at = angle[i - 1] + (radius - before) / (after - before) * turn
+                if after < radius:
+                    enters.append(at)
+                else:
+                    leaves.append(at)
+        nearest, lower, upper = np.inf, 0.0, 0.0
+        for start in enters:
+            # An arc of bone ends where the next one of its borders is.
+            end = min([leave + 2 * np.pi * (leave < start) for leave in leaves])
+            away = max(start, -end, 0.0)
+            if away < nearest:
+                nearest, lower, upper = away, start, end
+        if len(enters):
+            width = 2 * radius * np.sin(min(upper - lower, np.pi) / 2)
+            weight = np.exp(-((max(width - _NARROW, 0.0) / _WIDER) ** 2))
+            total += weight * (upper + lower) / 2
+            weights += weight
+    return total, weights
 
 
 def _saddle(outline, head, shaft, axis):
@@ -122,17 +127,30 @@ def _saddle(outline, head, shaft, axis):
     arc = np.take(points, np.arange(first, first + (last - first) % len(points) + 1), axis=0, mode="wrap")
     if len(arc) < 5:
         raise RegionError("no greater trochanter was found beside the head; is it a femur?", code="no_neck")
-    # A point far below makes the hull a bridge over the arc, however deep it dips.
-    far = arc[[0, -1]].mean(axis=0) - 100 * head.radius * up
-    corners = np.unique([0, *ConvexHull(np.vstack([arc, far])).vertices, len(arc) - 1, len(arc)])[:-1]
-    bridge = np.searchsorted(corners, np.arange(len(arc)), side="right").clip(1, len(corners) - 1)
-    start, stop = arc[corners[bridge - 1]], arc[corners[bridge]]
-    way = stop - start
-    depth = ((arc - start) * np.column_stack([way[:, 1], -way[:, 0]])).sum(axis=1) / np.hypot(*way.T)
+    depth = _below_bridges(arc)
     deepest = int(np.argmax(depth))
     # The intertrochanteric line begins where the outline has climbed half out of the saddle.
     climbed = int(np.argmax(np.append(depth[deepest:] <= 0.5 * depth[deepest], True)))
     return arc[deepest], arc[min(deepest + climbed, len(arc) - 1)], float(depth[deepest])
+
+
+@njit(cache=True, nogil=True)
+def _below_bridges(arc):
+    """How deep the points of an arc lie under the straight lines that bridge it: between corners of its hull."""
+    depth = np.zeros(len(arc))
+    start = 0
+    while start < len(arc) - 1:
+        stop = start + 1
+        for i in range(start + 2, len(arc)):
+            way, other = arc[stop] - arc[start], arc[i] - arc[start]
+            if other[0] * way[1] < other[1] * way[0]:
+                stop = i
+        way = arc[stop] - arc[start]
+        for i in range(start + 1, stop):
+            other = arc[i] - arc[start]
+            depth[i] = (other[0] * way[1] - other[1] * way[0]) / np.hypot(way[0], way[1])
+        start = stop
+    return depth
 
 
 def _where_line_crosses(start, axis, one, other):

@@ -2,6 +2,7 @@
 
 import numpy as np
 from contourpy import contour_generator
+from numba import njit
 from scipy import ndimage
 
 from deepradiomics.exceptions import RegionError
@@ -40,12 +41,8 @@ class Outline:
         per_block = max(int(_FINE_MM * (pixels_per_mm or area**0.5 / ROOT_AREA_MM)), 1)
         self.points, self.size, n_parts = _traced(_shares(mask[window], per_block))
         self.points = (self.points - 0.5) * per_block + [window[0].start, window[1].start]
-        self._after = np.roll(self.points, -1, axis=0)
         self.size *= per_block
         self.flags += ["two_components"] * (n_parts > 1)
-
-    def __len__(self):
-        return len(self.points)
 
     def to_outline(self, starts, direction):
         """Measure how far it is from points in the bone to its outline, forwards and backwards.
@@ -62,54 +59,81 @@ class Outline:
         forwards, backwards : float array of shape (n,)
             In pixels; 0 from points outside the bone.
         """
-        row, where = self._crossings(starts, direction)
-        forwards, backwards = np.full((2, len(starts)), np.inf)
-        ahead = where > 0
-        np.minimum.at(forwards, row[ahead], where[ahead])
-        np.minimum.at(backwards, row[~ahead], -where[~ahead])
-        inside = np.bincount(row[ahead], minlength=len(starts)) % 2 == 1
-        return np.where(inside, forwards, 0.0), np.where(inside, backwards, 0.0)
+        return _to_outline(self.points, _rows(starts), direction)
 
     def share_inside(self, box):
         """Measure the share of a box that lies in the bone, by lines along it."""
         lines = (np.arange(24) + 0.5) / 24 - 0.5
         angle = np.deg2rad(box.angle)
         along, down = np.array([-np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), np.sin(angle)])
-        row, where = self._crossings(box.centre + lines[:, None] * box.height * down, along)
-        # From -infinity each crossing begins or ends what is inside: in pairs, sorted.
-        order = np.lexsort((where, row))
-        ends = np.clip(where[order], -box.width / 2, box.width / 2)
-        return float((ends[1::2] - ends[::2]).sum() / (len(lines) * box.width))
+        starts = box.centre + lines[:, None] * box.height * down
+        _, where, sign = _crossings(self.points, starts, along)
+        # What is inside ends where the outline is crossed one way, and begins where it is crossed the other way.
+        return abs(float(sign @ np.clip(where, -box.width / 2, box.width / 2))) / (len(lines) * box.width)
 
     def depth(self, starts):
         """Measure how far points (n, 2) lie from the outline, in pixels; negative outside the bone."""
-        row, where = self._crossings(starts, np.array([0.0, 1.0]))
-        inside = np.bincount(row[where > 0], minlength=len(starts)) % 2 == 1
-        away = self.points[::4] - starts[:, None]
-        distance = np.sqrt((away**2).sum(axis=2).min(axis=1))
-        return np.where(inside, distance, -distance)
+        return _depth(self.points, _rows(starts))
 
     def clipped(self, point, direction):
         """Points of the outline on this side of a line across a direction through a point, and where it is crossed."""
         across = np.array([-direction[1], direction[0]])
-        _, where = self._crossings(np.asarray(point)[None], across)
+        _, where, _ = _crossings(self.points, _rows(point[None]), across)
         return np.vstack([self.points[(self.points - point) @ direction <= 0], point + where[:, None] * across])
 
-    def _crossings(self, starts, direction):
-        """Where lines through points cross the outline: number of the line, and how far from its point."""
-        across = np.array([-direction[1], direction[0]])
-        along, aside = self.points @ direction, self.points @ across
-        after_along, after_aside = self._after @ direction, self._after @ across
-        level = np.asarray(starts) @ across
-        order = np.argsort(level)
-        first = np.searchsorted(level[order], np.minimum(aside, after_aside))
-        n_lines = np.searchsorted(level[order], np.maximum(aside, after_aside)) - first
-        # Each edge of the outline crosses the lines whose level lies between its ends: mostly none.
-        edge = np.repeat(np.arange(len(aside)), n_lines)
-        nth = np.arange(len(edge)) - np.repeat(np.cumsum(n_lines) - n_lines, n_lines)
-        line = order[first[edge] + nth]
-        share = (level[line] - aside[edge]) / (after_aside[edge] - aside[edge])
-        return line, along[edge] + share * (after_along[edge] - along[edge]) - (np.asarray(starts) @ direction)[line]
+
+def _rows(points):
+    return np.ascontiguousarray(points, dtype=np.float64)
+
+
+@njit(cache=True, nogil=True)
+def _crossings(points, starts, direction):
+    """Where lines through points (m, 2) cross the outline: number of the line, how far from its point, which way."""
+    n = len(points)
+    along = points[:, 0] * direction[0] + points[:, 1] * direction[1]
+    aside = points[:, 1] * direction[0] - points[:, 0] * direction[1]
+    line, where, sign = [0 for _ in range(0)], [0.0 for _ in range(0)], [0.0 for _ in range(0)]
+    for k in range(len(starts)):
+        level = starts[k, 1] * direction[0] - starts[k, 0] * direction[1]
+        start = starts[k, 0] * direction[0] + starts[k, 1] * direction[1]
+        before = n - 1
+        for i in range(n):
+            if (aside[before] <= level) != (aside[i] <= level):
+                share = (level - aside[before]) / (aside[i] - aside[before])
+                line.append(k)
+                where.append(along[before] + share * (along[i] - along[before]) - start)
+                sign.append(1.0 if aside[i] > level else -1.0)
+            before = i
+    return np.array(line), np.array(where), np.array(sign)
+
+
+@njit(cache=True, nogil=True)
+def _to_outline(points, starts, direction):
+    """Distances (m,) from points to the outline in a direction and against it; 0 from points outside the bone."""
+    forwards, backwards = np.full(len(starts), np.inf), np.full(len(starts), np.inf)
+    inside = np.zeros(len(starts), dtype=np.bool_)
+    line, where, _ = _crossings(points, starts, direction)
+    for i in range(len(line)):
+        k = line[i]
+        if where[i] > 0:
+            forwards[k] = min(forwards[k], where[i])
+            inside[k] = not inside[k]
+        else:
+            backwards[k] = min(backwards[k], -where[i])
+    return np.where(inside, forwards, 0.0), np.where(inside, backwards, 0.0)
+
+
+@njit(cache=True, nogil=True)
+def _depth(points, starts):
+    """Distances (m,) of points from the outline; negative outside the bone."""
+    inside, _ = _to_outline(points, starts, np.array([0.0, 1.0]))
+    depth = np.empty(len(starts))
+    for k in range(len(starts)):
+        nearest = np.inf
+        for i in range(0, len(points), 4):
+            nearest = min(nearest, (points[i, 0] - starts[k, 0]) ** 2 + (points[i, 1] - starts[k, 1]) ** 2)
+        depth[k] = np.sqrt(nearest) if inside[k] > 0 else -np.sqrt(nearest)
+    return depth
 
 
 def lateral_axis(shaft_axis):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from scipy import ndimage
 
 from deepradiomics.exceptions import RegionError
@@ -38,6 +39,11 @@ class Shaft:
     length: float
     bend: float
     seen: bool = True
+
+    @property
+    def lateral(self):
+        """Unit vector across the shaft, away from the midline of the body."""
+        return lateral_axis(self.axis)
 
 
 def find_shaft(outline, head):
@@ -79,27 +85,43 @@ def expected_shaft(head, axis):
 def _parallel_borders(outline, head):
     """A first midline: the commonest direction of pairs of points that face each other, and the middle of the pairs."""
     every = 8
-    points = outline.points[::every]
     tangent = np.roll(outline.points, -4, axis=0)[::every] - np.roll(outline.points, 4, axis=0)[::every]
     inwards = np.column_stack([tangent[:, 1], -tangent[:, 0]]) / np.hypot(*tangent.T)[:, None].clip(1e-9)
-    across = points - points[:, None]
-    distance = np.hypot(across[..., 0], across[..., 1]).clip(1e-9)
-    here = (across * inwards[:, None]).sum(axis=2) / distance
-    facing = (here > 0.93) & (here.T > 0.93)
-    facing &= (distance > _WIDTHS[0] * head.radius) & (distance < _WIDTHS[1] * head.radius)
-    first, second = np.nonzero(np.triu(facing))
-    middle = (points[first] + points[second]) / 2
-    axis = across[first, second] @ np.array([[0.0, 1.0], [-1.0, 0.0]]) / distance[first, second, None]
-    from_head = middle - head.centre
-    axis = axis * np.where((axis * from_head).sum(axis=1) < 0, -1, 1)[:, None]
-    below = (np.hypot(*from_head.T) > _BELOW_HEAD * head.radius) & (axis[:, 0] > 0.5) & (from_head[:, 0] > 0)
-    if below.sum() < 2:
+    rows, columns, angle = _facing_pairs((outline.points[::every] - head.centre) / head.radius, inwards)
+    if len(angle) < 2:
         raise RegionError("no shaft with parallel borders was found below the head; is it a femur?", code="no_shaft")
-    middle, angle = middle[below], np.arctan2(axis[below, 1], axis[below, 0])
-    alike = np.abs(angle - angle[:, None]) < np.deg2rad(8)
-    commonest = alike[np.argmax(alike.sum(axis=1))]
+    middle = head.centre + head.radius * np.column_stack([rows, columns])
+    # How many angles lie within 8 degrees of each, by their place among the sorted ones.
+    ordered, near = np.sort(angle), np.deg2rad(8)
+    alike = np.searchsorted(ordered, angle + near) - np.searchsorted(ordered, angle - near)
+    commonest = np.abs(angle - angle[np.argmax(alike)]) < near
     mean = angle[commonest].mean()
     return middle[commonest].mean(axis=0), np.array([np.cos(mean), np.sin(mean)])
+
+
+@njit(cache=True, nogil=True)
+def _facing_pairs(points, inwards):
+    """Pairs of points that face each other below the head (0, 0) of radius 1: middles, and angles of the shaft."""
+    rows, columns, angles = [0.0 for _ in range(0)], [0.0 for _ in range(0)], [0.0 for _ in range(0)]
+    for i in range(len(points)):
+        for j in range(i + 1, len(points)):
+            down, across = points[j] - points[i]
+            distance = np.hypot(down, across)
+            if not _WIDTHS[0] < distance < _WIDTHS[1]:
+                continue
+            here = down * inwards[i, 0] + across * inwards[i, 1]
+            there = -down * inwards[j, 0] - across * inwards[j, 1]
+            if min(here, there) <= 0.93 * distance:
+                continue
+            row, column = (points[i, 0] + points[j, 0]) / 2, (points[i, 1] + points[j, 1]) / 2
+            axis = np.array([-across, down]) / distance
+            if axis[0] * row + axis[1] * column < 0:
+                axis = -axis
+            if np.hypot(row, column) > _BELOW_HEAD and axis[0] > 0.5 and row > 0:
+                rows.append(row)
+                columns.append(column)
+                angles.append(np.arctan2(axis[1], axis[0]))
+    return np.array(rows), np.array(columns), np.array(angles)
 
 
 class _Borders:
@@ -163,7 +185,7 @@ class _Borders:
             zone = self.level >= self.level[-1] - 0.6 * self.radius
         level = self.level[zone]
         middle = (self.lateral[zone] - self.medial[zone]) / 2
-        slope, start = np.polyfit(level - level.mean(), middle, 1)
+        slope, start = (level - level.mean()) @ middle / ((level - level.mean()) ** 2).sum(), middle.mean()
         axis = self.axis + slope * lateral_axis(self.axis)
         point = self.point + (self.head_level + level.mean()) * self.axis + start * lateral_axis(self.axis)
         return point, axis / np.hypot(*axis)

@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deepradiomics.regions._femur import find_femur
-
 
 @dataclass(frozen=True)
 class FemurGeometry:
@@ -102,6 +100,8 @@ def femur_geometry(mask, spacing=None, *, laterality="L"):
     >>> 115 < femur_geometry(hips.masks[0] == 2, laterality="R").neck_shaft_angle < 140
     True
     """
+    from deepradiomics.regions._femur import find_femur
+
     femur = find_femur(mask, spacing, laterality)
     geometry = _geometry(femur)
     return geometry if laterality == "L" else _mirrored(geometry, np.shape(mask)[1])

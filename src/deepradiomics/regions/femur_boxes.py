@@ -7,8 +7,6 @@ import numpy as np
 
 from deepradiomics.box import Box, mirror_box
 from deepradiomics.exceptions import RegionError
-from deepradiomics.regions._femur import find_femur
-from deepradiomics.regions._outline import lateral_axis
 
 FEMUR_BOXES = ("femur", "neck", "cortex", "ward", "trochanter")
 _MIN_INSIDE = 0.96
@@ -131,6 +129,8 @@ def place_femur_boxes(mask, spacing=None, *, laterality="L"):
     >>> list(boxes), dict(boxes.missing)
     (['femur', 'neck', 'cortex', 'ward', 'trochanter'], {})
     """
+    from deepradiomics.regions._femur import find_femur
+
     femur = find_femur(mask, spacing, laterality)
     boxes, missing, flags = {}, {}, list(femur.flags)
     for name in FEMUR_BOXES:
@@ -221,7 +221,7 @@ def _cortex_box(femur, _):
             f"{_CORTEX_FROM_MM + _MIN_CORTEX_MM + 1:.0f} are needed",
             code="short_shaft",
         )
-    lateral, length = lateral_axis(shaft.axis), end - _CORTEX_FROM_MM
+    lateral, length = shaft.lateral, end - _CORTEX_FROM_MM
     stations = np.linspace(_CORTEX_FROM_MM, end, 11)[:, None] * mm * shaft.axis
     line = shaft.lesser_end + 0.4 * shaft.width * lateral + stations
     edge = femur.outline.to_outline(line, lateral)[1].min()
@@ -232,7 +232,7 @@ def _cortex_box(femur, _):
 def _trochanter_box(femur, _):
     """Square in the thickest place of the greater trochanter: lateral of the shaft's midline, level with the neck."""
     shaft, mm, points = femur.shaft, femur.pixels_per_mm, femur.outline.points
-    lateral = lateral_axis(shaft.axis)
+    lateral = shaft.lateral
     head_level = float((femur.head.centre - shaft.point) @ shaft.axis)
     aside, level = (points - shaft.point) @ lateral, (points - shaft.point) @ shaft.axis
     beside = (aside > 5 * mm) & (level < head_level + femur.head.radius)
