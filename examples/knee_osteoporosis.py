@@ -107,6 +107,7 @@ scanners = ["1024 px wide", "2180 px wide", "2362 to 2660 px wide"]
 widths = pd.cut(knees["original_width"], [0, 1500, 2300, 3000], labels=scanners).astype(str)
 print()
 print(comparison.subgroups(widths, features=["C", "DTC"]).to_string())
+print(comparison.shortcuts(pd.DataFrame({"original_width": widths, "sex": knees["sex"]})))
 
 # %%
 # One page with all of it.

@@ -59,7 +59,7 @@ def train(options):
     """Fit a recipe on a table and save it."""
     import numpy as np
 
-    from deepradiomics.comparison.fitting import group_routing, with_groups
+    from deepradiomics.comparison.fitting import metadata_routing, with_metadata
     from deepradiomics.persistence import save
     from deepradiomics.splits import patient_groups
 
@@ -74,8 +74,9 @@ def train(options):
             code="labels",
         )
     groups = patient_groups(X)
-    with group_routing(model, groups):
-        model = with_groups(model, groups)
+    metadata = {} if groups is None else {"groups": groups}
+    with metadata_routing(model, metadata):
+        model = with_metadata(model, metadata)
         takes = groups is not None and model.get_metadata_routing().consumes("fit", ["groups"])
         model.fit(X, codes, **({"groups": groups} if takes else {}))
     failed = _say_failures(model)

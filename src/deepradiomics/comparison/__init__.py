@@ -13,11 +13,13 @@ from deepradiomics.comparison.importance import contributions, feature_importanc
 from deepradiomics.comparison.leakage import check_separating_columns
 from deepradiomics.comparison.regression_result import RegressionComparison
 from deepradiomics.comparison.result import Comparison
+from deepradiomics.comparison.shortcuts import Shortcuts
 
 __all__ = [
     "ClassComparison",
     "Comparison",
     "RegressionComparison",
+    "Shortcuts",
     "check_separating_columns",
     "compare_feature_sets",
     "compare_models",

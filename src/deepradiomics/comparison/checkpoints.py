@@ -24,9 +24,9 @@ def fit_or_read(folder, parts, sets, train, tests, seed, n_classes=2):
         The unfitted model.
     sets : dict of str to list of str
         Blocks of each feature set.
-    train : tuple (table, labels, groups)
+    train : tuple (table, labels, metadata)
         Training rows.
-    tests : list of tables
+    tests : list of tuples (table, metadata)
         What to score.
     seed : int or None
         Seed of the folds for thresholds; None chooses none.
@@ -59,7 +59,7 @@ def fit_or_read(folder, parts, sets, train, tests, seed, n_classes=2):
     >>> from deepradiomics.comparison.stateless import cut_model
     >>> model = make_pipeline(ColumnTransformer([("age", "passthrough", [0])]), LogisticRegression())
     >>> X, y = np.array([[50.0], [60.0], [70.0], [80.0]]), np.array([0, 0, 1, 1])
-    >>> job = (cut_model(model), {"age": ["age"]}, (X, y, None), [X], 0)
+    >>> job = (cut_model(model), {"age": ["age"]}, (X, y, {}), [(X, {})], 0)
     >>> with TemporaryDirectory() as folder:
     ...     first, again = fit_or_read(folder, *job), fit_or_read(folder, *job)
     >>> (first[0].scores[0] == again[0].scores[0]).all()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from deepradiomics.comparison.result import INTERNAL, _Readable
+from deepradiomics.comparison.result import INTERNAL, _Readable, paired_covariance
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.bootstrap import resampled_sums
 from deepradiomics.metrics.intervals import ONE_PATIENT, Interval
@@ -96,7 +96,8 @@ class ClassComparison(_Readable):
         rows = []
         for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
             auc, covariance = self._macro(part, [features])
-            macro = auc_interval(auc[0], covariance[0, 0])
+            inflation = self._first.inflation if cohort == INTERNAL else 1.0
+            macro = auc_interval(auc[:, 0].mean(), inflation * covariance[0, 0])
             if self._fewest(part) < 2:
                 macro = Interval(macro.estimate, np.nan, np.nan, ONE_PATIENT)
             row = {"cohort": cohort, "features": features} | macro.columns("auc")
@@ -118,7 +119,10 @@ class ClassComparison(_Readable):
         for cohort, part in self.predictions.groupby("cohort", sort=False):
             names = self._names
             if len(names) > 1 and part["y"].nunique() == len(self.classes):
-                test = pairwise_tests(names, *self._macro(part, names), counts=(self._fewest(part),) * 2)
+                auc, covariance = self._macro(part, names)
+                if cohort == INTERNAL:
+                    covariance = paired_covariance(auc, covariance, self._first.inflation)
+                test = pairwise_tests(names, auc.mean(axis=0), covariance, counts=(self._fewest(part),) * 2)
                 tables.append(test.assign(cohort=cohort, **{"class": "macro"}))
         for label, view in self.views.items():
             if len(view.tests):
@@ -206,16 +210,16 @@ class ClassComparison(_Readable):
         return pd.concat({label: getattr(view, name) for label, view in self.views.items()}, names=["class"])
 
     def _macro(self, part, names):
-        """Macro areas of some feature sets and their covariance, averaged over repeats; NaN where a class is absent."""
+        """Macro areas (n_repeats, n_sets), and their covariance in a repeat, averaged; NaN where a class is absent."""
         if part["y"].nunique() < len(self.classes):
-            return np.full(len(names), np.nan), np.full((len(names), len(names)), np.nan)
+            return np.full((1, len(names)), np.nan), np.full((len(names), len(names)), np.nan)
         columns, found = [f"score {label}" for label in self.classes], []
         for _, own in part.groupby("repeat"):
             by_set = [own[own["features"] == name] for name in names]
             scores = np.array([rows[columns].to_numpy().T for rows in by_set])
             found.append(macro_areas(by_set[0]["y"].to_numpy(), scores, by_set[0]["patient"].to_numpy()))
-        auc, covariance = (np.mean(values, axis=0) for values in zip(*found, strict=True))
-        return auc, covariance * (self._first.inflation if part["cohort"].iloc[0] == INTERNAL else 1.0)
+        auc, covariance = zip(*found, strict=True)
+        return np.array(auc), np.mean(covariance, axis=0)
 
     def _fewest(self, part):
         """Patients of the smallest class, or of the rest of the largest; 0 where a class is absent."""

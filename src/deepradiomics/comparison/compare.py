@@ -1,40 +1,32 @@
 """Compare feature sets of one model, or whole models, by cross-validation and on external cohorts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from inspect import signature
 
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from deepradiomics.comparison.checkpoints import fit_or_read
 from deepradiomics.comparison.class_result import ClassComparison
+from deepradiomics.comparison.cohorts import check_comparison
 from deepradiomics.comparison.copies import check_copies
 from deepradiomics.comparison.feature_sets import resolve_feature_sets
-from deepradiomics.comparison.fitting import fit_feature_sets, group_routing
-from deepradiomics.comparison.leakage import (
-    check_hidden_patients,
-    check_id_columns,
-    check_shared_patients,
-    row_numbers,
-)
+from deepradiomics.comparison.fitting import fit_feature_sets
+from deepradiomics.comparison.record import study_facts
 from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
-from deepradiomics.comparison.result import INTERNAL, Comparison
-from deepradiomics.comparison.stateless import ModelParts, columns_read, compute_once, cut_model
-from deepradiomics.comparison.steps import suspicious_steps
-from deepradiomics.comparison.target import read_target
-from deepradiomics.estimators import check_names_differ
+from deepradiomics.comparison.result import Comparison
+from deepradiomics.comparison.stateless import ModelParts, compute_once, cut_model
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_number
 from deepradiomics.metrics.rates import youden_threshold
 from deepradiomics.metrics.roc import delong_covariance
-from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits, patient_groups
+from deepradiomics.splits import PATIENT_COLUMN, cross_validation_splits
 
 
 # More arguments than elsewhere: those of the design, and what a long run needs.
@@ -44,6 +36,7 @@ def compare_feature_sets(  # noqa: PLR0913
     y,
     *,
     groups=None,
+    site=None,
     event=None,
     feature_sets=None,
     cv=5,
@@ -71,6 +64,8 @@ def compare_feature_sets(  # noqa: PLR0913
         their order means something. Models are fitted on 0, 1, 2 ... For a regressor numbers, such as the T-score.
     groups : array-like of shape (n_samples,), default=None
         Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    site : str or array-like of shape (n_samples,), default=None
+        Site of each row, or the name of a column that holds it, for every step that takes it, such as ComBat.
     event : label, default=None
         Which of the two labels is the event. None takes the last of an ordered Categorical, the larger number, True,
         or a word such as "case", "abnormal" or "osteoporosis"; where none of these decides, it must be given.
@@ -81,7 +76,7 @@ def compare_feature_sets(  # noqa: PLR0913
         A number of folds is stratified, shuffled, and keeps patients together.
     n_repeats : int, default=1
         How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
-    external : dict of str to (X, y) or (X, y, groups), default=None
+    external : dict of str to (X, y), (X, y, groups) or (X, y, groups, site), default=None
         Cohorts by name, from elsewhere or from later years. The model fitted on all of X is applied to each, once.
     checkpoint : str or Path, default=None
         Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
@@ -111,8 +106,9 @@ def compare_feature_sets(  # noqa: PLR0913
     small. Its interval is DeLong's with the variance multiplied by ``1 + sum_k n_test_k / n_train_k`` (2.25 for 5
     folds), the correction of Nadeau and Bengio: the models of the folds share most of their training rows, and plain
     DeLong, which takes the scores for fixed, covers 0.5 in about 80 of 100 cohorts whose labels are random. The tests
-    are corrected in the same way. External cohorts get plain DeLong. Patients with several rows count as clusters
-    (Obuchowski) in both; the intervals of sensitivity and the other rates take rows for independent.
+    of differences take less, see :func:`deepradiomics.comparison.result.paired_covariance`. External cohorts get plain
+    DeLong. Patients with several rows count as clusters (Obuchowski) in both; the intervals of sensitivity and the
+    other rates take rows for independent.
 
     With repeats, the area is the mean of the areas of the repeats and its variance the mean of theirs: repeats even out
     the luck of the split, not that of the patients. Counts behind rates are means over repeats, too.
@@ -166,14 +162,8 @@ def compare_feature_sets(  # noqa: PLR0913
     """
     parts = cut_model(model)
     models = [(parts, resolve_feature_sets(feature_sets, parts.blocks))]
-    cohorts, target, seeds, leaks = _check(models, X, y, groups, external, random_state, event)
-    splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
-    models, tables, failures = _compute_once(models, cohorts)
-    fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
-    settings = {"model": repr(model), "random_state": random_state, "near_duplicates": near_duplicates}
-    return _measure(
-        models, cohorts, target, splits, n_repeats, fits, settings | {"failures": failures, "possible_leaks": leaks}
-    )
+    given = {"groups": groups, "site": site, "event": event, "external": external, "random_state": random_state}
+    return _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, repr(model))
 
 
 # As above, and no shorter for being about models.
@@ -183,6 +173,7 @@ def compare_models(  # noqa: PLR0913
     y,
     *,
     groups=None,
+    site=None,
     event=None,
     cv=5,
     n_repeats=1,
@@ -206,6 +197,8 @@ def compare_models(  # noqa: PLR0913
         Labels or numbers, as in :func:`compare_feature_sets`.
     groups : array-like of shape (n_samples,), default=None
         Patient of each row. None takes the column ``patient`` of X, and without one each row is a patient.
+    site : str or array-like of shape (n_samples,), default=None
+        Site of each row, or the name of a column that holds it, for every step that takes it, such as ComBat.
     event : label, default=None
         Which of the two labels is the event. None takes the last of an ordered Categorical, the larger number, True,
         or a word such as "case", "abnormal" or "osteoporosis"; where none of these decides, it must be given.
@@ -213,7 +206,7 @@ def compare_models(  # noqa: PLR0913
         A number of folds is stratified, shuffled, and keeps patients together.
     n_repeats : int, default=1
         How often the cohort is split anew, with ``cv`` a number. Areas, rates and their variances are averaged.
-    external : dict of str to (X, y) or (X, y, groups), default=None
+    external : dict of str to (X, y), (X, y, groups) or (X, y, groups, site), default=None
         Cohorts by name, from elsewhere or from later years. Each model fitted on all of X is applied to each, once.
     checkpoint : str or Path, default=None
         Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
@@ -255,61 +248,38 @@ def compare_models(  # noqa: PLR0913
             f"models is a {type(models).__name__} of {np.size(models)}; give a dict of names and classifiers",
             code="no_model",
         )
-    parts = {name: _whole(model) for name, model in models.items()}
+    parts = {name: _whole(model, site) for name, model in models.items()}
     named = [(part, {name: part.blocks}) for name, part in parts.items()]
-    cohorts, target, seeds, leaks = _check(named, X, y, groups, external, random_state, event)
+    given = {"groups": groups, "site": site, "event": event, "external": external, "random_state": random_state}
+    return _compare(named, X, y, given, cv, n_repeats, checkpoint, n_jobs, repr(models))
+
+
+def _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, described):  # noqa: PLR0913
+    """Check, split, compute once, fit, measure."""
+    cohorts, target, seeds, leaks = check_comparison(models, X, y, **given)
     splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
-    named, tables, failures = _compute_once(named, cohorts)
-    fits = _fit(named, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
-    settings = {"model": repr(models), "random_state": random_state, "near_duplicates": near_duplicates}
-    return _measure(
-        named, cohorts, target, splits, n_repeats, fits, settings | {"failures": failures, "possible_leaks": leaks}
-    )
+    models, tables, failures = _compute_once(models, cohorts)
+    fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
+    settings = {"model": described, "random_state": given["random_state"], "near_duplicates": near_duplicates}
+    settings |= {"failures": failures, "possible_leaks": leaks, "study": study_facts(models, cohorts, splits, seeds)}
+    found = _measure(models, cohorts, target, splits, n_repeats, fits, settings)
+    if isinstance(found, Comparison):
+        first = replace(cohorts[0], X=None)
+        found = replace(found, refit=partial(_refit, models, [own[0] for own in tables], first, splits, n_repeats))
+    return found
 
 
-@dataclass(frozen=True)
-class _Cohort:
-    """A table with the number of the class, or the value, and the patient of each row."""
-
-    name: str
-    X: object
-    y: np.ndarray
-    groups: np.ndarray | None
-
-
-def _check(models, X, y, groups, external, random_state, event):
-    """Step 1: refuse what cannot be compared. Return cohorts, target, seeds, and what may leak."""
-    if np.ndim(X) < 2 or not hasattr(X, "shape"):
-        raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
-    if np.shape(y) != (len(X),):
-        raise InputError(f"y of shape {np.shape(y)} for {len(X)} rows of X; give one label a row", code="length")
-    check_names_differ(X)
-    _check_index("X", X, y)
-    target, y = read_target(y, [parts.tail[-1] for parts, _ in models], event)
-    try:
-        seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2).tolist()
-    except ValueError:
-        raise InputError(
-            f"random_state is a {type(random_state).__name__}; give a whole number, a RandomState or None",
-            code="random_state",
-        ) from None
-    internal = _Cohort(INTERNAL, X, y, patient_groups(X, groups))
-    cohorts = [internal, *_external_cohorts(external, target)]
-    found = [_check_model(parts, cohorts, target) for parts, _ in models]
-    given = {name: (cohort[0], cohort[2] if len(cohort) == 3 else None) for name, cohort in (external or {}).items()}
-    read = [name for name in getattr(X, "columns", ()) if any(name in names for names, _ in found)]
-    check_shared_patients({INTERNAL: (X, groups), **given}, read)
-    # What two models share is named once.
-    return cohorts, target, seeds, list(dict.fromkeys(leak for _, leaks in found for leak in leaks))
-
-
-def _check_index(name, X, y):
-    if isinstance(y, pd.Series) and isinstance(X, pd.DataFrame) and not y.index.equals(X.index):
-        raise InputError(
-            f"the index of y is not that of {name}, so rows may not belong together; give y.loc[X.index], or "
-            "y.to_numpy() where the rows are in the same order",
-            code="index",
-        )
+def _refit(models, tables, cohort, splits, n_repeats, y):
+    """Out-of-fold scores of each block (of each model), fitted on other labels in the folds of the first repeat."""
+    found = {}
+    for (parts, sets), X in zip(models, tables, strict=True):
+        singles = {block: [block] for block in parts.blocks} if len(parts.blocks) > 1 else sets
+        for train, test in splits[: len(splits) // n_repeats]:
+            training = _safe_indexing(X, train), y[train], cohort.metadata(train)
+            tests = [(_safe_indexing(X, test), cohort.metadata(test))]
+            for result in fit_feature_sets(parts, singles, training, tests, None):
+                found.setdefault(result.name, np.empty(len(y)))[test] = result.scores[0]
+    return found
 
 
 def _split(cohorts, target, cv, n_repeats, seed):
@@ -342,14 +312,15 @@ def _compute_once(models, cohorts):
 def _fit(models, tables, cohorts, target, splits, seed, n_jobs, checkpoint):
     """Step 4: fit each fold, and once more all rows for external cohorts. Return the SetResults of each fit."""
     n_classes = None if target.classes is None else len(target.classes)
-    y, groups = cohorts[0].y, cohorts[0].groups
+    first, y = cohorts[0], cohorts[0].y
     fit_one = fit_feature_sets if checkpoint is None else partial(fit_or_read, checkpoint)
     jobs = []
     for (parts, sets), (X, *others) in zip(models, tables, strict=True):
-        own = [(train, [_safe_indexing(X, test)], seed) for train, test in splits]
+        own = [(train, [(_safe_indexing(X, test), first.metadata(test))], seed) for train, test in splits]
+        outside = [(table, cohort.metadata()) for table, cohort in zip(others, cohorts[1:], strict=True)]
         # External cohorts get the thresholds of the out-of-fold scores, so that none is chosen in the last fit.
-        for rows, tests, own_seed in own + ([(np.arange(len(y)), others, None)] if others else []):
-            training = _safe_indexing(X, rows), y[rows], None if groups is None else groups[rows]
+        for rows, tests, own_seed in own + ([(np.arange(len(y)), outside, None)] if others else []):
+            training = _safe_indexing(X, rows), y[rows], first.metadata(rows)
             jobs.append(delayed(fit_one)(parts, sets, training, tests, own_seed, n_classes))
     run = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     fits = list(tqdm(run, total=len(jobs), desc="comparing", unit="fit"))
@@ -417,39 +388,7 @@ def _areas(cohorts, splits, n_folds, fits):
     return pd.concat(frames, ignore_index=True), pd.DataFrame(folds)
 
 
-def _check_model(parts, cohorts, target):
-    """Refuse a model that lacks its groups, or reads a column that is the label in disguise."""
-    X, y, groups = cohorts[0].X, cohorts[0].y, cohorts[0].groups
-    for name, step in (parts.front.get_params() | parts.tail.get_params()).items():
-        site = signature(step.fit).parameters.get("site") if hasattr(step, "fit") else None
-        if site is not None and (type(step).__name__ == "ComBat" or site.default is site.empty):
-            raise InputError(
-                f"step {name!r} ({type(step).__name__}) needs the site of each row, which a comparison does not hand "
-                "to it, so it would change nothing; take it out, and look at sites with subgroups()",
-                code="site",
-            )
-    for part in (parts.front, parts.tail):
-        with group_routing(part, groups):
-            pass
-    leaks = suspicious_steps(Pipeline(parts.front.steps + parts.tail.steps), y, groups)
-    if not isinstance(X, pd.DataFrame):
-        return [], leaks + (target.check_columns(pd.DataFrame(X), y, groups=groups) if np.ndim(X) == 2 else [])
-    read, is_sure = columns_read(parts.front, X)
-    names = [name for name in X.columns if name in read]
-    for cohort in cohorts[1:] if is_sure else []:
-        lost = [name for name in names if name not in getattr(cohort.X, "columns", ())]
-        if lost:
-            raise InputError(
-                f"cohort {cohort.name!r} lacks {len(lost)} columns that the model reads, first {lost[0]!r}",
-                code="external_columns",
-            )
-    check_id_columns(X, groups, names if is_sure else [])
-    leaks += target.check_columns(X, y, names, groups) + row_numbers(X, names if is_sure else [])
-    leaks += check_hidden_patients(X, names, groups)
-    return names, leaks
-
-
-def _whole(model):
+def _whole(model, site):
     """A model as one feature set: cut behind its blocks, or all columns as one block."""
     if not hasattr(model, "fit"):
         raise InputError(
@@ -459,46 +398,15 @@ def _whole(model):
     if any(isinstance(step, ColumnTransformer) for _, step in steps[:-1]):
         return cut_model(model)
     everything = ColumnTransformer(
-        [("all", "passthrough", _all_but_patients)], verbose_feature_names_out=False
+        [("all", "passthrough", partial(_shown, hidden=(PATIENT_COLUMN, site if isinstance(site, str) else None)))],
+        verbose_feature_names_out=False,
     ).set_output(transform="pandas")
     return cut_model(make_pipeline(everything, model))
 
 
-def _all_but_patients(X):
+def _shown(X, hidden):
     """Places of the columns that a model may see."""
-    return [place for place, name in enumerate(getattr(X, "columns", range(X.shape[1]))) if name != PATIENT_COLUMN]
-
-
-def _external_cohorts(external, target):
-    cohorts = []
-    if external is not None and not isinstance(external, Mapping):
-        raise InputError(
-            f"external is a {type(external).__name__}; give a dict, cohorts by name: {{'site B': (X_b, y_b)}}",
-            code="kind",
-        )
-    for name, cohort in (external or {}).items():
-        if not isinstance(cohort, tuple | list) or len(cohort) not in (2, 3):
-            raise InputError(
-                f"cohort {name!r} is a {type(cohort).__name__}; give (X, y), or (X, y, groups)", code="kind"
-            )
-        table, labels, patients = cohort if len(cohort) == 3 else (*cohort, None)
-        if np.ndim(table) < 2 or not hasattr(table, "shape"):
-            raise InputError(
-                f"cohort {name!r}: X is a {type(table).__name__}; give a DataFrame or an array, a row a case",
-                code="kind",
-            )
-        if not len(table):
-            raise InputError(f"cohort {name!r} has no row; leave it out", code="external_rows")
-        if np.shape(labels) != (len(table),):
-            raise InputError(
-                f"cohort {name!r} has {len(table)} rows, labels of shape {np.shape(labels)}; give one a row",
-                code="external_labels",
-            )
-        _check_index(f"cohort {name!r}", table, labels)
-        if name == INTERNAL:
-            raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name", code="name")
-        cohorts.append(_Cohort(name, table, target.codes(labels, name), patient_groups(table, patients)))
-    return cohorts
+    return [place for place, name in enumerate(getattr(X, "columns", range(X.shape[1]))) if name not in hidden]
 
 
 def _frame(cohort, result, number, rows, *, repeat, fold):

@@ -3,7 +3,9 @@
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from inspect import signature
+from itertools import product
 
 import numpy as np
 from sklearn import config_context
@@ -19,6 +21,8 @@ from deepradiomics.splits import check_groups_given, splits_by_group, stratified
 
 # Folds inside the training part for the threshold: 3 keeps the cost of a feature set at four fits of its classifier.
 _THRESHOLD_FOLDS = 3
+# Methods that groups and sites are handed to.
+_TAKE = ("fit", "transform")
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,11 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         The unfitted model.
     sets : dict of str to list of str
         Blocks of each feature set.
-    train : tuple (table, labels, groups)
-        Training rows: a table, numbers of the classes (int, from 0) or values (float), and int array or None.
-    tests : list of tables
-        What to score.
+    train : tuple (table, labels, metadata)
+        Training rows: a table, numbers of the classes (int, from 0) or values (float), and a dict that holds the
+        ``groups`` and the ``site`` of each row, or none of them.
+    tests : list of tuples (table, metadata)
+        What to score, and the ``site`` of its rows.
     seed : int or None
         Seed of the folds inside the training part on which thresholds are chosen; None chooses none.
     n_classes : int or None, default=2
@@ -84,15 +89,15 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
     >>> from deepradiomics.comparison.stateless import cut_model
     >>> model = make_pipeline(ColumnTransformer([("age", "passthrough", [0])]), LogisticRegression())
     >>> X, y = np.array([[50.0], [60.0], [70.0], [80.0]]), np.array([0, 0, 1, 1])
-    >>> result, = fit_feature_sets(cut_model(model), {"age": ["age"]}, (X, y, None), [X], seed=0)
+    >>> result, = fit_feature_sets(cut_model(model), {"age": ["age"]}, (X, y, {}), [(X, {})], seed=0)
     >>> (result.scores[0] > 0.5).tolist()
     [False, False, True, True]
     """
-    table, y, groups = train
-    with group_routing(parts.front, groups), _empty_selections_are_results():
-        front = with_groups(parts.front, groups)
-        features = front.fit_transform(table, y, **_routed(front, "fit_transform", groups))
-        others = [front.transform(test) for test in tests]
+    table, y, metadata = train
+    with metadata_routing(parts.front, metadata), _empty_selections_are_results():
+        front = with_metadata(parts.front, metadata)
+        features = front.fit_transform(table, y, **_routed(front, "fit_transform", metadata))
+        others = [front.transform(test, **_routed(front, "transform", own)) for test, own in tests]
     _check_names(parts.tail, features)
     indices = front[-1].output_indices_
     results = []
@@ -102,9 +107,10 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         tail = _without_blocks(parts.tail, [block for block in members if not _is_empty(indices[block])], parts.blocks)
         threshold = None
         if seed is not None and n_classes is not None:
-            threshold = _training_threshold(tail, own[0], y, groups, seed, n_classes)
-        fitted = _fitted(tail, own[0], y, groups, n_classes)
-        results.append(SetResult(name, len(columns), threshold, [fitted(part) for part in own[1:]]))
+            threshold = _training_threshold(tail, own[0], y, metadata, seed, n_classes)
+        score = _fitted(tail, own[0], y, metadata, n_classes)
+        scores = [score(part, of_rows) for part, (_, of_rows) in zip(own[1:], tests, strict=True)]
+        results.append(SetResult(name, len(columns), threshold, scores))
     return results
 
 
@@ -119,20 +125,20 @@ def _check_names(tail, features):
         )
 
 
-def group_routing(model, groups):
-    """Switch scikit-learn's metadata routing on where a step of the model takes groups.
+def metadata_routing(model, metadata):
+    """Switch scikit-learn's metadata routing on where a step of the model takes groups or sites.
 
     Parameters
     ----------
     model : estimator
         The model.
-    groups : array or None
-        Patient of each row.
+    metadata : dict of str to array
+        ``groups``, the patient of each row, and ``site``; one that is not known is left out.
 
     Returns
     -------
     context manager
-        Routing is on inside it, if there are groups and a step that takes them.
+        Routing is on inside it, if a step takes what there is.
 
     Raises
     ------
@@ -142,24 +148,24 @@ def group_routing(model, groups):
     Examples
     --------
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from deepradiomics.comparison.fitting import group_routing
-    >>> with group_routing(LogisticRegression(), None):
+    >>> from deepradiomics.comparison.fitting import metadata_routing
+    >>> with metadata_routing(LogisticRegression(), {}):
     ...     pass
     """
     for name, value in model.get_params().items():
-        check_groups_given(value, groups, name)
-    return config_context(enable_metadata_routing=groups is not None and _takes_groups(model))
+        check_groups_given(value, metadata.get("groups"), name)
+    return config_context(enable_metadata_routing=any(_is_taken(model, name) for name in metadata))
 
 
-def with_groups(model, groups):
-    """Clone a model in which every step that takes groups asks for them.
+def with_metadata(model, metadata):
+    """Clone a model in which every step that takes groups or sites asks for them.
 
     Parameters
     ----------
     model : estimator
         The model.
-    groups : array or None
-        Patient of each row; None is a plain clone.
+    metadata : dict of str to array
+        ``groups`` and ``site``, as of :func:`metadata_routing`; an empty one is a plain clone.
 
     Returns
     -------
@@ -169,31 +175,42 @@ def with_groups(model, groups):
     Examples
     --------
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from deepradiomics.comparison.fitting import with_groups
-    >>> with_groups(LogisticRegression(), None)
+    >>> from deepradiomics.comparison.fitting import with_metadata
+    >>> with_metadata(LogisticRegression(), {})
     LogisticRegression()
     """
     copy = clone(model)
-    if groups is not None and _takes_groups(copy):
-        for step in (copy, *copy.get_params().values()):
-            if _fit_has_groups(step) and step.get_metadata_routing().fit.requests.get("groups") is None:
-                step.set_fit_request(groups=True)
+    for name, step, method in product(metadata, _steps(copy), _TAKE):
+        if _takes(step, method, name) and getattr(step.get_metadata_routing(), method).requests.get(name) is None:
+            getattr(step, f"set_{method}_request")(**{name: True})
     return copy
 
 
-def _takes_groups(model):
-    return any(_fit_has_groups(step) or splits_by_group(step) for step in (model, *model.get_params().values()))
+def _steps(model):
+    return model, *model.get_params().values()
 
 
-def _fit_has_groups(step):
-    return hasattr(step, "set_fit_request") and "groups" in signature(step.fit).parameters
+def _is_taken(model, name):
+    return any(
+        any(_takes(step, method, name) for method in _TAKE) or (name == "groups" and splits_by_group(step))
+        for step in _steps(model)
+    )
 
 
-def _routed(model, method, groups):
-    """The keyword with the groups, if a step of the model takes them in this method."""
-    if groups is None or not _takes_groups(model):
-        return {}
-    return {"groups": groups} if model.get_metadata_routing().consumes(method, ["groups"]) else {}
+def _takes(step, method, name):
+    return _class_takes(type(step), method, name)
+
+
+@cache
+def _class_takes(kind, method, name):
+    return hasattr(kind, f"set_{method}_request") and name in signature(getattr(kind, method)).parameters
+
+
+def _routed(model, method, metadata):
+    """Those of the groups and sites that a step of the model takes in this method."""
+    taken = [name for name in metadata if _is_taken(model, name)]
+    known = model.get_metadata_routing().consumes(method, taken) if taken else ()
+    return {name: metadata[name] for name in known}
 
 
 @contextmanager
@@ -215,30 +232,35 @@ def _without_blocks(tail, present, blocks):
     return clone(tail).set_params(**{f"{tail.steps[-1][0]}__{block}": word for block, word in absent.items()})
 
 
-def _fitted(tail, features, y, groups, n_classes):
-    """Fit the steps behind the blocks; return the function that scores rows."""
+def _fitted(tail, features, y, metadata, n_classes):
+    """Fit the steps behind the blocks; return the function that scores rows, given their sites."""
     # What predicts without features: the share of each class, or the mean.
     constant = DummyRegressor() if n_classes is None else DummyClassifier(strategy="prior")
-    with group_routing(tail, groups), _empty_selections_are_results():
-        tail = with_groups(tail, groups)
+    with metadata_routing(tail, metadata), _empty_selections_are_results():
+        tail = with_metadata(tail, metadata)
         if features.shape[1] == 0 or len(np.unique(y)) == 1:
             return _scorer(constant.fit(features, y), n_classes)
         for _, step in tail.steps[:-1]:
-            transformed = step.fit_transform(features, y, **_routed(step, "fit_transform", groups))
+            transformed = step.fit_transform(features, y, **_routed(step, "fit_transform", metadata))
             if transformed.shape[1] == 0:
                 return _scorer(constant.fit(features, y), n_classes)
             features = transformed
-        classifier = tail[-1].fit(features, y, **_routed(tail[-1], "fit", groups))
+        classifier = tail[-1].fit(features, y, **_routed(tail[-1], "fit", metadata))
     return _scorer(classifier, n_classes, tail[:-1] if len(tail) > 1 else None)
 
 
 def _scorer(final, n_classes, before=None):
-    def score(features):
-        features = features if before is None else before.transform(features)
+    def score(features, metadata):
+        # Splitters are of no use here, so that groups need not be there.
+        def ask(step, method):
+            with config_context(enable_metadata_routing=any(_is_taken(step, name) for name in metadata)):
+                return getattr(step, method)(features, **_routed(step, method, metadata))
+
+        features = features if before is None else ask(before, "transform")
         if n_classes is None:
-            return np.asarray(final.predict(features), dtype=float).reshape(len(features))
+            return np.asarray(ask(final, "predict"), dtype=float).reshape(len(features))
         is_probability = hasattr(final, "predict_proba")
-        scores = np.asarray((final.predict_proba if is_probability else final.decision_function)(features), dtype=float)
+        scores = np.asarray(ask(final, "predict_proba" if is_probability else "decision_function"), dtype=float)
         if n_classes > 2:
             _check_columns(final, scores, is_probability)
             return _all_classes(scores, final.classes_, n_classes)
@@ -273,20 +295,21 @@ def _all_classes(scores, known, n_classes):
     return found
 
 
-def _training_threshold(tail, features, y, groups, seed, n_classes):
+def _training_threshold(tail, features, y, metadata, seed, n_classes):
     """Youden's threshold on scores of training rows, each from a classifier that did not see the row."""
+    groups = metadata.get("groups")
     counts = [
         len(members if groups is None else np.unique(groups[members]))
         for members in (np.flatnonzero(y == code) for code in range(n_classes))
     ]
     n_folds = min(_THRESHOLD_FOLDS, *counts)
     if n_folds < 2:
-        return _youden(y, _fitted(tail, features, y, groups, n_classes)(features))
+        return _youden(y, _fitted(tail, features, y, metadata, n_classes)(features, metadata))
     scores = np.empty(len(y) if n_classes == 2 else (len(y), n_classes))
     for train, test in stratified_splitter(n_folds, groups, seed).split(y, y, groups):
-        inner_groups = None if groups is None else groups[train]
-        score = _fitted(tail, _safe_indexing(features, train), y[train], inner_groups, n_classes)
-        scores[test] = score(_safe_indexing(features, test))
+        inner, other = ({name: values[rows] for name, values in metadata.items()} for rows in (train, test))
+        score = _fitted(tail, _safe_indexing(features, train), y[train], inner, n_classes)
+        scores[test] = score(_safe_indexing(features, test), other)
     return _youden(y, scores)
 
 

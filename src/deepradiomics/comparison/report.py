@@ -1,9 +1,7 @@
 """One self-contained page about a comparison: tables, tests, plots, settings."""
 
 import base64
-import platform
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
 
@@ -20,9 +18,18 @@ from deepradiomics.metrics.displays import (
 )
 from deepradiomics.metrics.intervals import Interval, join_intervals
 
-_PACKAGES = ("deepradiomics", "scikit-learn", "numpy", "scipy", "pandas", "xgboost", "torch")
 _TEMPLATE = "report.html.jinja"
-_SETTINGS = ("feature_sets", "folds", "n_repeats", "groups", "near_duplicates", "failures", "random_state", "model")
+_SETTINGS = (
+    "feature_sets",
+    "folds",
+    "n_repeats",
+    "groups",
+    "near_duplicates",
+    "failures",
+    "random_state",
+    "model",
+    "study",
+)
 _SETTINGS += ("possible_leaks",)
 
 
@@ -64,6 +71,7 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None, figu
     See ``examples/compare_feature_sets.py``.
     """
     path = _checked(comparison, Path(path))
+    record = comparison.record()
     jinja2 = require("jinja2", "report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("deepradiomics.comparison"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -94,8 +102,8 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None, figu
         failures=_failures(comparison.settings["failures"]),
         figures=drawn + [(caption, _data_uri(figure)) for caption, figure in (figures or {}).items()],
         worst=worst,
-        versions=_versions(),
-        checklist=_checklist(comparison, cohorts),
+        versions=record["versions"],
+        checklist=_checklist(record),
     )
     path.write_text(page, encoding="utf-8")
     return path
@@ -304,40 +312,45 @@ def _data_uri(figure):
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def _versions():
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions
+# What no run can show, by checklist.
+_FOR_THE_AUTHOR = (
+    "CLEAR: ethics, eligibility, imaging protocol, clinical reference",
+    "METRICS: adherence to guidelines, eligibility, quality of the reference standard",
+    "TRIPOD+AI: source of data, participants, outcome and its blinding, sample size, fairness",
+    "CLAIM: study design, annotation by whom, intended use, limits",
+    "CLEAR, METRICS, TRIPOD+AI, CLAIM: sharing of code, model and data",
+)
 
 
-def _checklist(comparison, cohorts):
-    """Items of CLEAR and METRICS that the run itself answers, each with its evidence."""
-    settings, first = comparison.settings, comparison.predictions.drop_duplicates(["cohort", "row"])
-    external = [cohort for cohort in cohorts if cohort != "internal"]
-    fewest = int(first[first["cohort"] == "internal"]["y"].value_counts().min())
-    widest = comparison.folds["n_features"].max()
+def _checklist(record):
+    """Subjects of CLEAR, METRICS, TRIPOD+AI and CLAIM with what the record shows; None is left to the author."""
+    settings, checks = record["settings"], record["leak_checks"]
+    inside, *outside = record["data"]
+    first = [row for row in record["results"] if row["cohort"] == inside]
+    fewest = min(first[0]["events"], first[0]["n"] - first[0]["events"])
+    widest = max(row["n_features"] for row in first)
+    sizes = [
+        f"{name}: {own['rows']} rows, {own['patients'] or own['rows']} patients" for name, own in record["data"].items()
+    ]
     return [
+        ("CLEAR, TRIPOD+AI: participants in each part", "; ".join(sizes)),
         (
-            "CLEAR: data partition, METRICS: proper split",
+            "CLEAR, CLAIM: data partition; METRICS: proper split",
             f"{settings['folds']} folds, {settings['n_repeats']} time(s), seed {settings['random_state']}",
         ),
         (
-            "CLEAR: dependence of samples",
-            "patients kept together, proven for each fold" if settings["groups"] else "each row taken as one patient",
+            "CLEAR: dependence of samples; CLAIM: level of the split",
+            f"patients in two parts: {checks['patients in two parts']}",
         ),
-        ("CLEAR: leakage", "identical images and columns that separate the classes were looked for and refused"),
+        ("CLEAR: leakage", "; ".join(f"{what}: {found}" for what, found in checks.items())),
         ("CLEAR: feature selection", "inside each fold, on its training rows"),
         ("CLEAR: comparison with a model without radiomics", ", ".join(settings["feature_sets"])),
-        ("CLEAR: uncertainty", "95 % intervals of all rates; DeLong, corrected for cross-validation"),
-        ("CLEAR: multiple testing", "Holm, over the pairs of each cohort"),
-        ("METRICS: external testing", ", ".join(external) if external else "none"),
-        ("METRICS: calibration and clinical utility", "calibration, decision curve below"),
-        (
-            "Events per feature",
-            f"{fewest / max(widest, 1):.1f} ({fewest} of the smaller class, up to {widest} features)",
-        ),
+        ("CLEAR, TRIPOD+AI, CLAIM: uncertainty", "95 % intervals of all rates; DeLong, corrected for cross-validation"),
+        ("CLEAR: multiple testing", "Holm, over the pairs of each cohort" if record["tests"] else "no pair was tested"),
+        ("METRICS, TRIPOD+AI, CLAIM: external testing", ", ".join(outside) if outside else "none"),
+        ("METRICS: calibration and clinical utility", "calibration, decision curve above"),
+        ("CLAIM, TRIPOD+AI: failures and missing regions", str(sum(own["n"] for own in record["failures"]))),
+        ("CLEAR, CLAIM: software", ", ".join(f"{name} {number}" for name, number in record["versions"].items())),
+        ("Events per feature", f"{fewest / max(widest, 1):.1f} ({fewest} of the smaller class, {widest:.0f} features)"),
+        *((item, None) for item in _FOR_THE_AUTHOR),
     ]

@@ -6,6 +6,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from deepradiomics.comparison.record import study_record
 from deepradiomics.comparison.subgroups import subgroup_table
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.intervals import Interval, join_intervals
@@ -14,6 +15,8 @@ from deepradiomics.metrics.roc import auc_interval, class_counts, delong_covaria
 
 # Name of the cohort that is cross-validated.
 INTERNAL = "internal"
+# Variance that the luck of one split adds to a difference of areas, over DeLong's (benchmarks/power.py).
+_ONE_SPLIT = 0.2
 _RATES = ("sensitivity", "specificity", "ppv", "npv")
 
 
@@ -22,6 +25,31 @@ class _Readable:
 
     _above = ()
     notes = ()
+
+    def record(self):
+        """Return what the comparison did and found, for a supplement or a registry.
+
+        Returns
+        -------
+        dict
+            Of JSON's own types: hashes of tables, labels, splits and frozen weights, settings, versions, seeds, counts
+            of failures, leak checks, results and tests. It holds no row, no patient and no reason in words.
+
+        Raises
+        ------
+        InputError
+            If the comparison was put together by hand and lacks its settings.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        if "study" not in getattr(self, "settings", {}):
+            raise InputError(
+                "the comparison lacks what its run noted; give what compare_feature_sets or compare_models returned",
+                code="settings",
+            )
+        return study_record(self)
 
     def formatted(self):
         """Return the table for readers: each estimate with its interval, as ``0.93 [0.90, 0.96]``.
@@ -62,9 +90,11 @@ class Comparison(_Readable):
     classes : tuple
         The two labels; the second is the event.
     inflation : float, default=1.0
-        Factor on the variance of cross-validated areas.
+        Factor on the variance of a cross-validated area. The tests take :func:`paired_covariance`.
     settings : dict, default=<factory>
         How the comparison was made, in words.
+    refit : callable, default=None
+        Fits each block on other labels (0 or 1) of the same rows and folds, and gives its out-of-fold scores by block.
 
     Examples
     --------
@@ -88,6 +118,7 @@ class Comparison(_Readable):
     classes: tuple
     inflation: float = 1.0
     settings: dict = field(default_factory=dict)
+    refit: object = None
 
     @property
     def table(self):
@@ -110,12 +141,15 @@ class Comparison(_Readable):
 
     @property
     def tests(self):
-        """DataFrame: DeLong's test of each pair of feature sets, corrected after Holm within each cohort."""
+        """DataFrame: the paired test of each two feature sets, corrected after Holm within each cohort."""
         tables = []
         for cohort, part in self.predictions.groupby("cohort", sort=False):
             names = list(part["features"].unique())
             if len(names) > 1 and part["y"].nunique() == 2:
-                test = pairwise_tests(names, *self._areas(part, names), counts=self._counts(part))
+                auc, covariance = self._areas(part, names)
+                if cohort == INTERNAL:
+                    covariance = paired_covariance(auc, covariance, self.inflation)
+                test = pairwise_tests(names, auc.mean(axis=0), covariance, counts=self._counts(part))
                 tables.append(test.assign(cohort=cohort).set_index(["cohort", "a", "b"]))
         return pd.concat(tables) if tables else pd.DataFrame()
 
@@ -220,6 +254,39 @@ class Comparison(_Readable):
         chosen = known if features is None else features
         return subgroup_table(part[part["features"].isin(chosen)], labels, self._auc)
 
+    def shortcuts(self, nuisances):
+        """Ask whether blocks read the site, the scanner or the sex, and what is left among equals.
+
+        Parameters
+        ----------
+        nuisances : DataFrame of shape (n_rows, n_nuisances)
+            Site, sex, age, scanner of each row of X; numbers with many values are cut into four bands of equal size.
+
+        Returns
+        -------
+        Shortcuts
+            ``told``: the area with which each block, fitted on each nuisance in the same folds, tells it;
+            ``prevalence`` in the levels; ``matched``: the areas of pairs that share all levels; ``advantage``: the
+            paired tests on such pairs.
+
+        Raises
+        ------
+        InputError
+            If there is not one row a row, a value is missing, a nuisance has one level or more than 10.
+
+        References
+        ----------
+        Badgeley MA, Zech JR, Oakden-Rayner L, et al. Deep learning predicts hip fracture using confounding patient and
+        healthcare variables. npj Digital Medicine 2019;2:31.
+
+        Examples
+        --------
+        See ``docs/shortcuts.md``.
+        """
+        from deepradiomics.comparison.shortcuts import find_shortcuts
+
+        return find_shortcuts(self, nuisances)
+
     # What a page can be given besides the comparison.
     def to_html(
         self, path, *, title="Comparison of feature sets", subgroups=None, excluded=None, figures=None, images=None
@@ -272,7 +339,11 @@ class Comparison(_Readable):
         rows = part.drop_duplicates("row")
         clustered = rows["patient"].nunique() < len(rows)
         return auc_interval(
-            auc[0], covariance[0, 0], counts=self._counts(part), clustered=clustered, inflation=inflation
+            auc[:, 0].mean(),
+            inflation * covariance[0, 0],
+            counts=self._counts(part),
+            clustered=clustered,
+            inflation=inflation,
         )
 
     def _counts(self, part):
@@ -280,15 +351,47 @@ class Comparison(_Readable):
         return class_counts(rows["y"], rows["patient"])
 
     def _areas(self, part, names):
-        """Areas of some feature sets and their covariance, both averaged over repeats of the folds.
-
-        Repeats share the patients, so averaging leaves the variance between cohorts as it is.
-        """
+        """Areas (n_repeats, n_sets), and DeLong's covariance of a repeat, averaged over repeats."""
         found = []
         for _, own in part.groupby("repeat"):
             by_set = [own[own["features"] == name] for name in names]
             first = by_set[0]
             scores = [rows["score"].to_numpy() for rows in by_set]
             found.append(delong_covariance(first["y"], scores, groups=first["patient"]))
-        auc, covariance = (np.mean(values, axis=0) for values in zip(*found, strict=True))
-        return auc, covariance * (self.inflation if part["cohort"].iloc[0] == INTERNAL else 1.0)
+        auc, covariance = zip(*found, strict=True)
+        return np.array(auc), np.mean(covariance, axis=0)
+
+
+def paired_covariance(areas, covariance, inflation):
+    """Return the covariance of cross-validated areas of several models with which their differences are tested.
+
+    Parameters
+    ----------
+    areas : float array of shape (n_repeats, n_sets)
+        Area of each model in each repeat of the folds.
+    covariance : float array of shape (n_sets, n_sets)
+        DeLong's covariance in one repeat, averaged over repeats.
+    inflation : float
+        ``1 + sum_k n_test_k / n_train_k``.
+
+    Returns
+    -------
+    float array of shape (n_sets, n_sets)
+        Covariance of the areas averaged over repeats.
+
+    Notes
+    -----
+    What the folds share is DeLong's covariance times ``sum_k n_test_k / n_train_k`` (Nadeau and Bengio). What the
+    luck of the split adds falls with the number of repeats: the covariance between repeats, and a fifth of DeLong's, by
+    which one split varied at most in ``benchmarks/power.py``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.comparison.result import paired_covariance
+    >>> paired_covariance(np.array([[0.8]]), np.array([[0.01]]), 2.25).round(4)
+    array([[0.0145]])
+    """
+    n_repeats = len(areas)
+    between = np.cov(areas, rowvar=False).reshape(covariance.shape) if n_repeats > 1 else 0.0
+    return (inflation - 1) * covariance + (_ONE_SPLIT * covariance + between) / n_repeats

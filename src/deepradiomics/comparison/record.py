@@ -1,0 +1,148 @@
+"""What a comparison did, as a file that a journal or a later self can check: hashes, settings, checks, results."""
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import joblib
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+
+SCHEMA = "deepradiomics study record 1"
+_PACKAGES = ("deepradiomics", "scikit-learn", "numpy", "scipy", "pandas", "xgboost", "torch")
+
+
+def versions():
+    """Name the versions of Python and of the packages that numbers depend on.
+
+    Returns
+    -------
+    dict of str to str
+        Version by package, or "not installed".
+
+    Examples
+    --------
+    >>> from deepradiomics.comparison.record import versions
+    >>> "numpy" in versions()
+    True
+    """
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def study_facts(models, cohorts, splits, seeds):
+    """Hash the data, the splits and the frozen weights of a comparison, before it is fitted.
+
+    Parameters
+    ----------
+    models : list of tuples (ModelParts, dict of feature sets)
+        The unfitted models.
+    cohorts : list of Cohort
+        The tables.
+    splits : list of tuples (train, test)
+        Row numbers of each fold.
+    seeds : list of int
+        Seed of the folds and of those within the training parts.
+
+    Returns
+    -------
+    dict
+        ``data`` (rows, columns, patients, hashes by cohort), ``splits``, ``seeds``, ``weights``; numbers and hashes
+        only, no row and no patient.
+
+    Examples
+    --------
+    See ``docs/comparison.md``.
+    """
+    data = {
+        cohort.name: {
+            "rows": len(cohort.y),
+            "columns": int(np.shape(cohort.X)[1]),
+            "patients": len(np.unique(cohort.groups)) if cohort.groups is not None else None,
+            "sites": len(np.unique(cohort.site)) if cohort.site is not None else None,
+            "table": joblib.hash(cohort.X, hash_name="sha1"),
+            "labels": joblib.hash(np.asarray(cohort.y), hash_name="sha1"),
+        }
+        for cohort in cohorts
+    }
+    frozen = {
+        name: joblib.hash(step.estimator, hash_name="sha1")
+        for parts, _ in models
+        for part in (parts.front, parts.tail)
+        for name, step in part.get_params().items()
+        if isinstance(step, FrozenEstimator)
+    }
+    hashes = [
+        {
+            side: joblib.hash(np.sort(rows).astype(np.int64), hash_name="sha1")
+            for side, rows in zip(("train", "test"), split, strict=True)
+        }
+        for split in splits
+    ]
+    return {"data": data, "splits": hashes, "seeds": seeds, "weights": frozen}
+
+
+def study_record(comparison):
+    """Gather what a comparison did and found.
+
+    Parameters
+    ----------
+    comparison : Comparison, ClassComparison or RegressionComparison
+        The comparison.
+
+    Returns
+    -------
+    dict
+        Of JSON's own types; ``comparison/templates/record.schema.json`` describes it.
+
+    Examples
+    --------
+    See :meth:`deepradiomics.comparison.Comparison.record`.
+    """
+    settings = comparison.settings
+    failures, copies = settings["failures"], settings["near_duplicates"]
+    counts = failures.groupby(["cohort", "code"], sort=False).size()
+    plain = {name: settings[name] for name in ("model", "feature_sets", "folds", "n_repeats", "random_state")}
+    return json.loads(
+        json.dumps(
+            {
+                "schema": SCHEMA,
+                "versions": versions(),
+                "settings": plain | {"classes": list(getattr(comparison, "classes", ()))},
+                **settings["study"],
+                "failures": [{"cohort": cohort, "code": code, "n": n} for (cohort, code), n in counts.items()],
+                # A comparison that finds one of the first four does not come to an end.
+                "leak_checks": {
+                    "patients in two parts": "none" if settings["groups"] else "each row taken as one patient",
+                    "identical images in two parts": "none",
+                    "columns that separate the classes": "none",
+                    "columns that name the patient": "none",
+                    "images that look like copies": len(copies),
+                    "other ways to look at": len(settings["possible_leaks"]),
+                },
+                "results": _rows(comparison.table),
+                "tests": _rows(comparison.tests),
+            },
+            default=_plain,
+        )
+    )
+
+
+def _rows(table):
+    """Rows of a table as dicts, the index included; what is not defined is null."""
+    rows = table.reset_index().to_dict("records")
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
+
+
+def _plain(value):
+    if hasattr(value, "low"):
+        return {name: _plain(getattr(value, name)) for name in ("estimate", "low", "high")}
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if isinstance(value, int | str | bool | None) else str(value)
