@@ -36,7 +36,10 @@ def real_files(folder, source, n_films):
         names = [row["image"] for row in rows if row["view_by_eye"] == "pelvis_ap" and row["metal_seen"] == "0"]
         paths = [folder / "unlabelled" / name for name in names]
     else:
+        with open(folder / "index.csv", newline="") as file:
+            plain = {row["name"] for row in csv.DictReader(file) if row["metal_seen"] == "0"}
         paths = [film.image for film in films(folder) if film.kind == "normal" and not film.full_size]
+        paths = [path for path in paths if path.stem in plain]
     return [paths[round(k)] for k in np.linspace(0, len(paths) - 1, min(n_films, len(paths)))]
 
 
