@@ -132,7 +132,9 @@ def told_apart(images, is_real, film, epochs, seed):
         for width in (16, 32, 64, 64):
             layers += [torch.nn.Conv2d(before, width, 3, 2, 1), torch.nn.BatchNorm2d(width), torch.nn.ReLU()]
             before = width
-        network = torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(64, 1))
+        network = torch.nn.Sequential(
+            *layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(64, 1)
+        )
         optimizer = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=epochs * -(-len(train) // 32))
         for _ in range(epochs):
@@ -170,7 +172,9 @@ def compare(folder, source, n_films, epochs, seed=0):
             real += [is_real] * len(own)
     cut, film, real, where = np.array(cut), np.array(film), np.array(real), np.array(where)
     scores = told_apart(cut, real, film, epochs, seed)
-    print(f"\n{source}: {len(rows[1])} films, {len(cut)} patches; AUC of real against simulated {auc(real, scores):.3f}")
+    print(
+        f"\n{source}: {len(rows[1])} films, {len(cut)} patches; AUC of real against simulated {auc(real, scores):.3f}"
+    )
     for name in np.unique(where):
         print(f"  {name}: {auc(real[where == name], scores[where == name]):.3f}")
     means = [[scores[(film == k) & (real == r)].mean() for k in np.unique(film[real == r])] for r in (0, 1)]

@@ -14,9 +14,7 @@ from deepradiomics.simulation.rarities import finish, operate
 from deepradiomics.simulation.rays import Beam
 from deepradiomics.simulation.skeleton import draw_skeleton
 
-RARITIES = (
-    "grid frog one_hip metal osteophytes calcification clips shield collimated bed_lines letter".split()
-)
+RARITIES = "grid frog one_hip metal osteophytes calcification clips shield collimated bed_lines letter".split()
 
 
 @pytest.fixture(scope="module")

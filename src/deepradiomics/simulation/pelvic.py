@@ -103,7 +103,7 @@ def soft_tissue(beam, skeleton, weight, rng):
     True
     """
     step = max(1, min(int(2.4 / beam.spacing), min(beam.shape) // 16))
-    x, y = _plane(beam, step)
+    x, y = (axis.astype(np.float32) for axis in _plane(beam, step))
     size = 1 + 0.006 * (weight - 62)
     reach, thickness = rng.uniform(178, 200) * size, 185 * size * rng.uniform(0.93, 1.07)
     trunk = thickness * np.clip(1 - np.abs(x / reach) ** 2.8, 0, 1) ** 0.4 * (1 + 0.0004 * y)
@@ -145,9 +145,10 @@ def soft_tissue(beam, skeleton, weight, rng):
         zoom = np.array(beam.shape) / soft.shape
         soft = ndimage.zoom(soft, zoom, order=1, grid_mode=True, mode="nearest")
     # Fibres, lobules of fat and folds: finer than all of this, on a tile that repeats.
-    tile = _cloud((256, 256), beam.spacing, rng, slope=1.5, longest=14.0)
+    side = min(256, max(beam.shape))
+    tile = _cloud((side, side), beam.spacing, rng, slope=1.5, longest=14.0)
     rows, columns = beam.shape
-    fine = np.tile(tile, (-(-rows // 256), -(-columns // 256)))[:rows, :columns]
+    fine = np.tile(tile, (-(-rows // side), -(-columns // side)))[:rows, :columns]
     return (soft + rng.uniform(0.8, 2.6) * fine * (soft > 12)).astype(np.float32)
 
 
