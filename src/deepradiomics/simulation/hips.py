@@ -154,8 +154,9 @@ def _patient(site, shape, rng):
         landmarks |= _landmarks(side, femur, beam)
     bone += deposits(skeleton, (beam.flat, *_plane(beam, 1)), site, rng)
     soft = soft_tissue(beam, skeleton, patient["weight"], rng)
-    processing = {name: getattr(site, name) for name in ("scatter", "enhancement", "glare", "grid")}
-    picture = tone(expose(bone, soft, site, spacing, rng, gain=900.0, **processing), site, rng)
+    scatter = site.scatter, site.glare
+    picture = expose(bone, soft, site, spacing, rng, scatter=scatter, enhancement=site.enhancement, gain=900.0)
+    picture = tone(picture, site, rng)
     finish(picture, mask, spacing, site, rng)
     return patient | {
         "radiograph": Radiograph(picture, spacing=(spacing, spacing), view="AP"),

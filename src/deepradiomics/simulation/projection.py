@@ -35,7 +35,7 @@ class Site:
     glare : float, default=0.03
         Share of veiling glare, which spreads over the whole picture.
     grid : float, default=0.0
-        Largest amplitude of the lines of an anti-scatter grid, in units of attenuation.
+        Largest amplitude of the lines of an anti-scatter grid, as a share of full brightness.
     toe, shoulder : tuple of two floats, default=(0, 0) and (1, 1)
         Range of the shares of full brightness below which all is black, and above which all is white.
     gamma : tuple of two floats, default=(1.3, 1.7)
@@ -91,7 +91,7 @@ SITES = {
         scatter=0.25,
         enhancement=0.6,
         glare=0.06,
-        grid=0.02,
+        grid=0.012,
         toe=(0.0, 0.25),
         shoulder=(0.8, 1.0),
         gamma=(0.9, 2.0),
@@ -165,7 +165,7 @@ def attenuation(kilovolts):
     return float(np.interp(energy, _ENERGY, _BONE)), float(np.interp(energy, _ENERGY, _SOFT))
 
 
-def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0, gain=520.0, glare=0.0, grid=0.0):
+def expose(bone, soft, site, spacing, rng, *, scatter=(0.0, 0.0), enhancement=0.0, gain=520.0):
     """Take the radiograph.
 
     The line integral of attenuation is blurred on the detector as intensity, gets the noise of the photons that
@@ -182,16 +182,12 @@ def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0, gain
         Pixel size in mm.
     rng : numpy.random.Generator
         Draws noise and exposure.
-    scatter : float, default=0.0
-        Share of scattered rays, which spread over some 4 cm.
+    scatter : tuple of two floats, default=(0.0, 0.0)
+        Share of scattered rays, which spread over some 4 cm, and of veiling glare, which spreads over the picture.
     enhancement : float, default=0.0
         How much of the difference to the surroundings is added, over 4 mm and over 3 cm.
     gain : float, default=520.0
         Grey values for each unit of attenuation.
-    glare : float, default=0.0
-        Share of veiling glare, which spreads over the whole picture.
-    grid : float, default=0.0
-        Largest amplitude of the lines of an anti-scatter grid, in units of attenuation.
 
     Returns
     -------
@@ -211,16 +207,15 @@ def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0, gain
     mu_bone, mu_soft = attenuation(site.kilovolts)
     passed = np.exp(-(mu_bone * bone + mu_soft * soft)).astype(np.float32)
     passed = ndimage.gaussian_filter(passed, site.blur / spacing)
-    if scatter:
-        passed = (1 - scatter) * passed + scatter * _blurred(passed, 40 / spacing)
-    passed = (1 - glare) * passed + glare * passed.mean()
+    near, wide = scatter
+    if near:
+        passed = (1 - near) * passed + near * _blurred(passed, 40 / spacing)
+    if wide:
+        passed = (1 - wide) * passed + wide * passed.mean()
     # Larger pixels collect more photons.
     photons = np.maximum(site.photons * (spacing / site.spacing) ** 2 * np.exp(rng.uniform(-1.2, 0.2)) * passed, 4)
     noise = rng.standard_normal(passed.shape, dtype=np.float32)
     integral = -np.log(np.maximum(passed, 1e-7)) + noise / np.sqrt(photons)
-    if grid:  # seen as beats with the raster
-        turn = 2 * np.pi * np.arange(passed.shape[1]) / rng.uniform(2.5, 12)
-        integral += (rng.uniform(0, grid) * np.sin(turn)).astype(np.float32)
     if enhancement:
         near, far = _blurred(integral, 4 / spacing), _blurred(integral, 30 / spacing)
         integral = integral + enhancement * (integral - near) - 0.3 * (far - far.mean())

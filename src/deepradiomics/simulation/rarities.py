@@ -141,7 +141,7 @@ def deposits(skeleton, plane, site, rng):
 
 
 def finish(picture, mask, spacing, site, rng):
-    """Add what is on the film and not in the patient: bed lines, collimation, a letter.
+    """Add what is on the film and not in the patient: lines of a grid and of the bed, collimation, a letter.
 
     Parameters
     ----------
@@ -169,6 +169,9 @@ def finish(picture, mask, spacing, site, rng):
     """
     rows, columns = picture.shape
     y, x = np.ogrid[:rows, :columns]
+    if site.grid:  # seen as beats with the raster
+        turn = 2 * np.pi * x / rng.uniform(2.5, 12)
+        picture += rng.uniform(0, site.grid) * 4095 * np.sin(turn) * (picture > 0)
     if rng.random() < site.bed_lines:
         for _ in range(rng.integers(1, 4)):
             away = (y - rng.uniform(0, rows) + rng.normal(0, 0.01) * x) * spacing
