@@ -12,9 +12,10 @@ from joblib import Parallel, delayed
 from scipy import ndimage
 
 from deepradiomics.simulation.bone import femur_bone, pelvis_bone
-from deepradiomics.simulation.pelvic import lumbar_bone
+from deepradiomics.simulation.pelvic import _plane, lumbar_bone
 from deepradiomics.simulation.pelvic import soft_tissue as plain_tissue
-from deepradiomics.simulation.projection import attenuation
+from deepradiomics.simulation.projection import SITES, attenuation
+from deepradiomics.simulation.rarities import deposits, operate
 from deepradiomics.simulation.rays import Beam
 from deepradiomics.simulation.skeleton import draw_skeleton
 
@@ -31,11 +32,12 @@ def simulate(seed):
     skeleton = turned(posed(half_width, rng), angle)
     bone, labels = femora(beam, skeleton, rng)
     bone += pelvis(beam, skeleton, rng)
+    bone += deposits(skeleton, (beam.flat, *_plane(beam, 1)), SITES["rare"], rng)
     soft = plain_tissue(beam, skeleton, rng.normal(66, 14), rng) if rng.random() < 0.5 else soft_tissue(x, y, rng)
     integral = rays(bone, soft, spacing, rng)
     inside = collimated(shape, rng)
     grey = develop(integral, inside, spacing, rng)
-    grey = foreign(grey, spacing, rng)
+    grey = marked(grey, rng)
     return mark_borders(grey, inside, rng), np.where(inside > 0.5, labels, 0).astype(np.uint8)
 
 
@@ -99,8 +101,12 @@ def femora(beam, skeleton, rng):
     strength = float(np.clip(0.75 * np.exp(0.5 * quality + rng.normal(0, 0.3)), 0.12, 2.2))
     for label, femur in enumerate(skeleton.femora.values(), 1):
         projected, outer = femur_bone(beam, femur, rng, cortex=cortex, trabeculae=strength)
-        bone += projected * np.exp(0.25 * smooth(beam.shape, 5, rng))
         labels[outer > 0] = label
+        projected *= np.exp(0.25 * smooth(beam.shape, 5, rng))
+        if rng.random() < SITES["rare"].metal:
+            kind, plane = rng.choice(("prosthesis", "nail", "screws")), (beam.flat, *_plane(beam, 1))
+            bone += operate(projected, labels, femur, label, plane, kind, rng)
+        bone += projected
     return bone, labels
 
 
@@ -176,17 +182,8 @@ def develop(integral, inside, spacing, rng):
     return rng.uniform(0, 0.2) + rng.uniform(0.45, 0.8) * grey
 
 
-def foreign(grey, spacing, rng):
-    """Add surgical clips, wires and markers, brighter than bone."""
-    rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]]
-    for _ in range(rng.integers(0, 8) if rng.random() < 0.4 else 0):
-        middle, angle = rng.uniform(0, 1, 2) * grey.shape, rng.uniform(0, np.pi)
-        along = np.cos(angle) * (rows - middle[0]) + np.sin(angle) * (columns - middle[1])
-        across = np.cos(angle) * (columns - middle[1]) - np.sin(angle) * (rows - middle[0])
-        clip = (np.abs(along) < rng.uniform(2, 6) / spacing) & (
-            np.abs(across) < max(0.5, rng.uniform(0.5, 1.5) / spacing)
-        )
-        grey = np.where(clip, np.maximum(grey, rng.uniform(0.8, 1)), grey)
+def marked(grey, rng):
+    """Add a marker, brighter than bone."""
     if rng.random() < 0.25:
         height, width = rng.integers(5, 20, 2)
         top, left = rng.integers(0, grey.shape[0] - height), rng.integers(0, grey.shape[1] - width)

@@ -64,3 +64,14 @@ def test_heads_lie_in_their_sockets_level_with_each_other():
     points = np.random.default_rng(0).normal(size=(50, 3))
     points = 7 * points / np.linalg.norm(points, axis=1, keepdims=True) + (1, 2, 3)
     assert np.allclose(np.append(*sphere_through(points)), (1, 2, 3, 7))
+
+
+@pytest.mark.parametrize(("legs", "axis", "sign"), [((30, 0, 0), 1, -1), ((0, 0, 25), 0, 1)])
+def test_a_flexed_leg_comes_forwards_and_an_abducted_one_goes_outwards(legs, axis, sign):
+    """The tube, and so the patient's front, has a negative y; outwards is away from the midline."""
+    for side, outwards in (("left", 1), ("right", -1)):
+        neutral, moved = (
+            draw_skeleton(np.random.default_rng(0), legs={"left": pose, "right": pose}).femora[side].shaft[-1]
+            for pose in ((0, 0, 0), legs)
+        )
+        assert (moved - neutral)[axis] * sign * (outwards if axis == 0 else 1) > 20

@@ -8,8 +8,9 @@ from deepradiomics.exceptions import InputError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.simulation._arguments import checked_number, checked_shape, drawn_entropy
 from deepradiomics.simulation.bone import _weave, femur_bone, pelvis_bone
-from deepradiomics.simulation.pelvic import lumbar_bone, soft_tissue
-from deepradiomics.simulation.projection import expose, site_named
+from deepradiomics.simulation.pelvic import _plane, lumbar_bone, soft_tissue
+from deepradiomics.simulation.projection import expose, site_named, tone
+from deepradiomics.simulation.rarities import deposits, finish, operate
 from deepradiomics.simulation.rays import Beam
 from deepradiomics.simulation.skeleton import SIDES, draw_skeleton
 
@@ -25,8 +26,9 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     ----------
     n_patients : int, default=100
         Number of patients; the first ones do not depend on it.
-    site : {"A", "B", "C"}, default="A"
-        The hospital: pixel spacing, tube voltage, blur and noise.
+    site : {"A", "B", "C", "rare"}, default="A"
+        The hospital: pixel spacing, tube voltage, blur, noise and processing. ``"rare"`` is for training: a wide range
+        of postures and processing, one hip alone, metal, clips, shields, spurs, calcified arteries, collimation.
     random_state : int, RandomState instance or None, default=None
         Seed.
     image_shape : tuple of two ints, default=(512, 512)
@@ -54,7 +56,8 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     Notes
     -----
     Bones are drawn from a shape model of 26 adults, so their landmarks are its vertices. Lengths are true in the plane
-    through the hips, for which the spacing holds.
+    through the hips, for which the spacing holds. At site ``"rare"`` metal and what was sawn off are not outlined, a
+    femur may lie outside the picture or the collimation, and landmarks are those before the operation.
 
     References
     ----------
@@ -110,7 +113,11 @@ def _patient(site, shape, rng):
     """Draw one patient: clinical covariates, T-score, picture and truth."""
     patient = _covariates(rng)
     spacing = site.spacing * 512 / min(shape)
-    legs = {side: tuple(rng.normal((3, -4, 2), (3, 7, 3))) for side in SIDES}
+    posture = np.transpose([site.flexion, site.outward, site.abduction])
+    legs = {side: rng.normal(*posture) for side in SIDES}
+    for side in SIDES:
+        if rng.random() < site.frog:
+            legs[side] = legs[side] + rng.uniform((25, 20, 15), (50, 50, 40))
     skeleton = draw_skeleton(
         rng,
         size=0.96 + 0.05 * (patient["sex"] == "M") + rng.normal(0, 0.02),
@@ -118,6 +125,8 @@ def _patient(site, shape, rng):
         legs=legs,
     )
     aside, up = rng.normal(0, 6, 2)
+    if rng.random() < site.one_hip:
+        aside, spacing = aside + rng.choice((-95, 95)), spacing * rng.uniform(0.45, 0.7)
     corner = aside - shape[1] * 0.5 * spacing, up + shape[0] * 0.40 * spacing
     beam = Beam(shape, spacing, corner, (rng.normal(0, 10), -rng.uniform(950, 1080), rng.normal(-30, 15)))
     quality = patient["t_score"] + 1.5
@@ -137,12 +146,18 @@ def _patient(site, shape, rng):
             trabeculae=float(np.clip(strength * np.exp(rng.normal(0, 0.05)), 0.25, 1.7)),
             weave=weave,
         )
-        bone += projected
         mask[outer > 0] = label
+        if rng.random() < site.metal:
+            kind, plane = rng.choice(("prosthesis", "nail", "screws")), (beam.flat, *_plane(beam, 1))
+            bone += operate(projected, mask, femur, label, plane, kind, rng)
+        bone += projected
         landmarks |= _landmarks(side, femur, beam)
+    bone += deposits(skeleton, (beam.flat, *_plane(beam, 1)), site, rng)
     soft = soft_tissue(beam, skeleton, patient["weight"], rng)
-    processing = {"scatter": site.scatter, "enhancement": site.enhancement, "gain": 900.0}
-    picture = expose(bone, soft, site, spacing, rng, **processing)
+    scatter = site.scatter, site.glare
+    picture = expose(bone, soft, site, spacing, rng, scatter=scatter, enhancement=site.enhancement, gain=900.0)
+    picture = tone(picture, site, rng)
+    finish(picture, mask, spacing, site, rng)
     return patient | {
         "radiograph": Radiograph(picture, spacing=(spacing, spacing), view="AP"),
         "mask": mask,

@@ -103,18 +103,21 @@ def soft_tissue(beam, skeleton, weight, rng):
     True
     """
     step = max(1, min(int(2.4 / beam.spacing), min(beam.shape) // 16))
-    x, y = _plane(beam, step)
+    x, y = (axis.astype(np.float32) for axis in _plane(beam, step))
     size = 1 + 0.006 * (weight - 62)
     reach, thickness = rng.uniform(178, 200) * size, 185 * size * rng.uniform(0.93, 1.07)
     trunk = thickness * np.clip(1 - np.abs(x / reach) ** 2.8, 0, 1) ** 0.4 * (1 + 0.0004 * y)
-    soft, thighs = 0.0, 0.0
+    soft, thighs, apart = 0.0, 0.0, rng.uniform(-12, 14)
     for femur in skeleton.femora.values():
         sign = 1 if femur.side == "left" else -1
         head, shaft = beam.flat(femur.head[0][None])[0] * (1, -1), beam.flat(femur.shaft) * (1, -1)
         lean = (shaft[-1, 0] - shaft[0, 0]) / (shaft[-1, 1] - shaft[0, 1])
         axis = shaft[0, 0] + lean * (y - shaft[0, 1])
-        radius = (84 * size - 0.06 * np.clip(y - 60, 0, None)) * rng.uniform(0.92, 1.05)
-        leg = np.clip(1 - np.abs((x - axis + sign * 8) / radius) ** 2.6, 0, 1) ** 0.45
+        outer = (76 * size - 0.06 * np.clip(y - 60, 0, None)) * rng.uniform(0.92, 1.05)
+        # Thighs meet, or nearly: each reaches inwards to a gap that grows downwards.
+        inner = np.maximum(sign * axis - apart - 0.06 * np.clip(y - 60, 0, None), 40)
+        out = sign * (x - axis)
+        leg = np.clip(1 - np.abs(out / np.where(out > 0, outer, inner)) ** 2.6, 0, 1) ** 0.45
         thighs = np.maximum(thighs, 0.88 * thickness * leg)
         # Muscles beside fat: gluteals, iliopsoas, vastus, adductors; (x outwards and y down from the head), radii.
         for start, end, radii in (
@@ -134,19 +137,26 @@ def soft_tissue(beam, skeleton, weight, rng):
     fat = np.clip(0.10 + 0.004 * (weight - 62), 0.02, 0.3)
     soft = soft + body * (1 - fat)
     soft = soft + rng.uniform(5, 12) * _bell(np.hypot(x / 45, (y + 25) / 32), 0, 0.9)  # bladder
+    if rng.random() < 0.3:  # scrotum
+        soft = soft + rng.uniform(20, 50) * np.sqrt(np.maximum(1 - (x / 30) ** 2 - ((y - crotch - 30) / 42) ** 2, 0))
     soft = soft + 3.0 * _cloud(soft.shape, beam.spacing * step, rng, slope=2.2, longest=80.0)
     soft = np.maximum(soft - _gas(x, y, rng), 2.0)
     if step > 1:
         zoom = np.array(beam.shape) / soft.shape
         soft = ndimage.zoom(soft, zoom, order=1, grid_mode=True, mode="nearest")
-    return soft.astype(np.float32)
+    # Fibres, lobules of fat and folds: finer than all of this, on a tile that repeats.
+    side = min(256, max(beam.shape))
+    tile = _cloud((side, side), beam.spacing, rng, slope=1.5, longest=14.0)
+    rows, columns = beam.shape
+    fine = np.tile(tile, (-(-rows // side), -(-columns // side)))[:rows, :columns]
+    return (soft + rng.uniform(0.8, 2.6) * fine * (soft > 12)).astype(np.float32)
 
 
 def _gas(x, y, rng):
     """Gas in rectum and bowel along each ray, in mm, with faeces between its bubbles."""
     gas = np.zeros(np.broadcast_shapes(x.shape, y.shape))
-    for _ in range(rng.poisson(1.6)):
-        place = rng.normal((0, -62), (32, 30))
+    for _ in range(rng.poisson(2.5)):
+        place = rng.normal((0, -80), (42, 40))
         for _ in range(rng.integers(2, 9)):
             middle, radii = place + rng.normal(0, 13, 2), rng.uniform(5, 17, 2)
             depth = 1 - ((x - middle[0]) / radii[0]) ** 2 - ((y - middle[1]) / radii[1]) ** 2

@@ -16,7 +16,7 @@ _SOFT = np.array([0.2688, 0.2264, 0.2048, 0.1823]) * 0.106
 
 @dataclass(frozen=True)
 class Site:
-    """What differs between two hospitals.
+    """The table of what differs between two hospitals: one number where it is fixed, a range where it is drawn.
 
     Parameters
     ----------
@@ -32,12 +32,25 @@ class Site:
         Share of scattered rays in what arrives behind a pelvis.
     enhancement : float
         How much of the difference to the surroundings the picture's processing adds.
+    glare : float, default=0.03
+        Share of veiling glare, which spreads over the whole picture.
+    grid : float, default=0.0
+        Largest amplitude of the lines of an anti-scatter grid, as a share of full brightness.
+    toe, shoulder : tuple of two floats, default=(0, 0) and (1, 1)
+        Range of the shares of full brightness below which all is black, and above which all is white.
+    gamma : tuple of two floats, default=(1.3, 1.7)
+        Range of the exponent of the curve from attenuation to brightness; its latitude.
+    flexion, outward, abduction : tuple of two floats
+        Mean and standard deviation of a leg's posture in degrees.
+    frog, one_hip, metal, osteophytes, calcification, clips, shield, collimated, bed_lines, letter : float, default=0.0
+        Chance of a frog's leg, of a picture of one hip alone, of an operated femur, of spurs or a calcified artery of
+        a side, of surgical clips, of a gonad shield, and of what is on the film.
 
     Examples
     --------
     >>> from deepradiomics.simulation.projection import SITES
-    >>> SITES["A"].spacing
-    0.72
+    >>> SITES["A"].spacing, SITES["A"].metal
+    (0.72, 0.0)
     """
 
     spacing: float
@@ -46,12 +59,56 @@ class Site:
     photons: float
     scatter: float
     enhancement: float
+    glare: float = 0.03
+    grid: float = 0.0
+    toe: tuple[float, float] = (0.0, 0.0)
+    shoulder: tuple[float, float] = (1.0, 1.0)
+    gamma: tuple[float, float] = (1.3, 1.7)
+    flexion: tuple[float, float] = (3, 3)
+    outward: tuple[float, float] = (-4, 7)
+    abduction: tuple[float, float] = (2, 3)
+    frog: float = 0.0
+    one_hip: float = 0.0
+    metal: float = 0.0
+    osteophytes: float = 0.0
+    calcification: float = 0.0
+    clips: float = 0.0
+    shield: float = 0.0
+    collimated: float = 0.0
+    bed_lines: float = 0.0
+    letter: float = 0.0
 
 
 SITES = {
     "A": Site(spacing=0.72, kilovolts=75, blur=0.40, photons=6.0e5, scatter=0.22, enhancement=0.5),
     "B": Site(spacing=0.78, kilovolts=81, blur=0.60, photons=3.5e5, scatter=0.30, enhancement=0.3),
     "C": Site(spacing=0.68, kilovolts=70, blur=0.35, photons=4.5e5, scatter=0.18, enhancement=0.7),
+    "rare": Site(
+        spacing=0.75,
+        kilovolts=77,
+        blur=0.45,
+        photons=2.5e5,
+        scatter=0.25,
+        enhancement=0.6,
+        glare=0.06,
+        grid=0.012,
+        toe=(0.0, 0.25),
+        shoulder=(0.8, 1.0),
+        gamma=(0.9, 2.0),
+        flexion=(5, 6),
+        outward=(-2, 12),
+        abduction=(2, 6),
+        frog=0.15,
+        one_hip=0.3,
+        metal=0.2,
+        osteophytes=0.3,
+        calcification=0.2,
+        clips=0.15,
+        shield=0.1,
+        collimated=0.4,
+        bed_lines=0.2,
+        letter=0.5,
+    ),
 }
 
 
@@ -60,7 +117,7 @@ def site_named(name):
 
     Parameters
     ----------
-    name : {"A", "B", "C"}
+    name : {"A", "B", "C", "rare"}
         Name of the site.
 
     Returns
@@ -108,7 +165,7 @@ def attenuation(kilovolts):
     return float(np.interp(energy, _ENERGY, _BONE)), float(np.interp(energy, _ENERGY, _SOFT))
 
 
-def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0, gain=520.0):
+def expose(bone, soft, site, spacing, rng, *, scatter=(0.0, 0.0), enhancement=0.0, gain=520.0):
     """Take the radiograph.
 
     The line integral of attenuation is blurred on the detector as intensity, gets the noise of the photons that
@@ -125,11 +182,10 @@ def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0, gain
         Pixel size in mm.
     rng : numpy.random.Generator
         Draws noise and exposure.
-    scatter : float, default=0.0
-        Share of scattered rays, which spread over some 4 cm.
+    scatter : tuple of two floats, default=(0.0, 0.0)
+        Share of scattered rays, which spread over some 4 cm, and of veiling glare, which spreads over the picture.
     enhancement : float, default=0.0
         How much of the difference to the surroundings is added, over 4 mm and over 3 cm.
-
     gain : float, default=520.0
         Grey values for each unit of attenuation.
 
@@ -151,10 +207,13 @@ def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0, gain
     mu_bone, mu_soft = attenuation(site.kilovolts)
     passed = np.exp(-(mu_bone * bone + mu_soft * soft)).astype(np.float32)
     passed = ndimage.gaussian_filter(passed, site.blur / spacing)
-    if scatter:
-        passed = (1 - scatter) * passed + scatter * _blurred(passed, 40 / spacing)
+    near, wide = scatter
+    if near:
+        passed = (1 - near) * passed + near * _blurred(passed, 40 / spacing)
+    if wide:
+        passed = (1 - wide) * passed + wide * passed.mean()
     # Larger pixels collect more photons.
-    photons = np.maximum(site.photons * (spacing / site.spacing) ** 2 * rng.uniform(0.7, 1.4) * passed, 4)
+    photons = np.maximum(site.photons * (spacing / site.spacing) ** 2 * np.exp(rng.uniform(-1.2, 0.2)) * passed, 4)
     noise = rng.standard_normal(passed.shape, dtype=np.float32)
     integral = -np.log(np.maximum(passed, 1e-7)) + noise / np.sqrt(photons)
     if enhancement:
@@ -162,6 +221,37 @@ def expose(bone, soft, site, spacing, rng, *, scatter=0.0, enhancement=0.0, gain
         integral = integral + enhancement * (integral - near) - 0.3 * (far - far.mean())
     gain, offset = gain * rng.uniform(0.9, 1.1), rng.uniform(-150, 150)
     return np.rint(np.clip(gain * (integral - 2.2) + 300 + offset, 0, 4095)).astype(np.float32)
+
+
+def tone(picture, site, rng):
+    """Give a picture its latitude: a curve from black to white, perhaps burnt at its ends.
+
+    Parameters
+    ----------
+    picture : float32 array of shape (H, W)
+        Grey values.
+    site : Site
+        Ranges of toe, shoulder and gamma.
+    rng : numpy.random.Generator
+        Draws within them.
+
+    Returns
+    -------
+    float32 array of shape (H, W)
+        Whole grey values 0..4095.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.simulation.projection import SITES, tone
+    >>> picture = np.linspace(0, 3000, 10000, dtype=np.float32).reshape(100, 100)
+    >>> bool((np.diff(tone(picture, SITES["A"], np.random.default_rng(0)).ravel()) >= 0).all())
+    True
+    """
+    full = float(np.percentile(picture[::4, ::4], 99.8))
+    low, high = rng.uniform(*site.toe) * full, rng.uniform(*site.shoulder) * full
+    share = np.clip((picture - low) / max(high - low, 1.0), 0, 1.15) ** np.float32(rng.uniform(*site.gamma))
+    return np.rint(np.minimum(rng.uniform(2700, 3500) * share, 4095)).astype(np.float32)
 
 
 def _blurred(picture, sigma):

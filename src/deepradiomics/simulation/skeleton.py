@@ -194,7 +194,7 @@ def draw_skeleton(rng, *, size=1.0, variety=0.8, pelvis_turn=(0.0, 0.0, 0.0), le
         medial, lateral = bone[shape["epicondyles"]]
         bone = (bone - centre) @ _frame(lateral - medial, centre - (medial + lateral) / 2).T
         flexion, outward, abduction = (0.0, 0.0, 0.0) if legs is None else legs[side]
-        bone = bone @ _turn(-flexion, outward, -abduction).T * (sign, 1, 1) + sockets[side]
+        bone = bone @ _turn(-flexion, outward, abduction).T * (sign, 1, 1) + sockets[side]
         faces = shape["femur_faces"].astype(np.int64)[:, ::sign]
         femora[side] = Femur(side, bone, _normals(bone, faces), faces)
     faces = shape["pelvis_faces"].astype(np.int64)
