@@ -1,7 +1,7 @@
 """Export the statistics that `ImageGate.pretrained("femur")` loads; needed again whenever the femur weights change.
 
-``python benchmarks/export_image_gate.py ../shared/data/pelvis`` fits the gate on the training and the choice part of the
-real hips (`real_hips.films`), without films that show metal or lie sideways, and writes
+``python benchmarks/export_image_gate.py ../shared/data/pelvis`` fits the gate on the training and the choice part of
+the real hips (`real_hips.films`), without films that show metal or lie sideways, and writes
 ``src/deepradiomics/quality/statistics/femur.npz`` (or ``--output``). Two to five minutes on one core.
 """
 

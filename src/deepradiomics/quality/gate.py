@@ -270,7 +270,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         return self
 
     def relearn(self, measure, values):
-        """Set what is normal of one measure from values that were measured elsewhere, such as on the files before resizing.
+        """Set what is normal of one measure from values measured elsewhere, such as on the files before resizing.
 
         Parameters
         ----------
