@@ -1,8 +1,8 @@
 """Judge the shipped gate for images on real radiographs of the test part, on other parts of the body, and on damage.
 
 ``python benchmarks/image_gate.py ../shared/data`` prints, a row a kind, how well the measure that is meant for it and
-the score tell it from intact test films (area under the ROC curve), and the share flagged. Damage is simulated on the test
-films; grey levels, blocks and enlargement on the files as they are stored. ``--most`` bounds the films of a kind.
+the score tell it from intact test films (area under the ROC curve), and the share flagged. Damage is simulated on the
+test films; grey levels, blocks and enlargement on the files as they are stored. ``--most`` bounds the films of a kind.
 """
 
 import argparse

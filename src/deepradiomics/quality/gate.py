@@ -105,7 +105,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
     - ``lateral``: 1 where the view of the `Radiograph` is ``"LAT"``. The picture itself is not asked: lateral films
       are ``unlike``.
     - ``wrong_side``: expected Dice of the femur of the other side than the laterality of the `Radiograph`, minus that
-      of its side; 0 where the laterality is unknown.
+      of its side; 0 where the laterality is unknown, or the classes do not begin with left and right.
     - ``cut_off``, ``text``, ``clipped``: on the outlines and what lies within 1/30 of the picture round them,
       or on the middle of the picture where no femur is seen.
     - ``grey_levels`` (bits), ``blocks``, ``fine_detail``: of the whole picture in its own pixels.
@@ -475,12 +475,13 @@ class ImageGate(TransformerMixin, BaseEstimator):
         if not region.any():
             height, width = pixels.shape
             region[height // 4 : height - height // 4, width // 4 : width - width // 4] = True
-        sides = dict(zip(("L", "R"), np.nan_to_num(confidence[0]), strict=False))
+        known = np.nan_to_num(confidence[0])
+        sides = {name[0].upper(): value for name, value in zip(self.segmenter_.classes_, known, strict=True)}
         other = {"L": "R", "R": "L"}.get(radiograph.laterality)
         measures = {
-            "no_femur": 1 - max(sides.values()),
+            "no_femur": 1 - known.max(),
             "lateral": float(radiograph.view == "LAT"),
-            "wrong_side": sides[other] - sides[radiograph.laterality] if other in sides else 0.0,
+            "wrong_side": sides[other] - sides[radiograph.laterality] if {"L", "R"} <= set(sides) and other else 0.0,
             "cut_off": cut_off(outlines),
             "text": text_share(pixels, region),
             "clipped": clipped_share(pixels, region),
