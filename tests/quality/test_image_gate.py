@@ -31,6 +31,7 @@ def segmenter():
     images, masks = films(24, 0)
     network = UNetSegmenter(
         ("left femur", "right femur"),
+        encoder="tu-resnet10t",
         decoder_channels=(16, 16, 8),
         image_size=64,
         epochs=12,
