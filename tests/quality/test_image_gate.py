@@ -43,7 +43,7 @@ def segmenter():
 
 @pytest.fixture(scope="module")
 def gate(segmenter):
-    return ImageGate(segmenter, false_alarms=0.05).fit(pd.DataFrame({"hip": pd.Series(films(40, 1)[0], dtype=object)}))
+    return ImageGate(segmenter, false_alarms=0.05).fit(pd.DataFrame({"hip": pd.Series(films(24, 1)[0], dtype=object)}))
 
 
 def test_flags_say_what_is_wrong(gate):
@@ -65,7 +65,7 @@ def test_flags_say_what_is_wrong(gate):
 
 
 def test_accepted_films_pass(gate):
-    fresh = pd.DataFrame({"hip": pd.Series(films(20, 3)[0], dtype=object)})
+    fresh = pd.DataFrame({"hip": pd.Series(films(8, 3)[0], dtype=object)})
     report = gate.report(fresh)
     assert report["accepted"].mean() >= 0.5  # 12 flags of 5 % each
     assert ((report["score"] > 1) == ~report["accepted"]).all()

@@ -145,7 +145,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         name : str, default="femur"
-            ``"femur"``: AP pelves and hips of adults, 194 films with 8 bits of one public source, and the network
+            ``"femur"``: AP pelves and hips of adults, 185 films with 8 bits of one public source, and the network
             ``UNetSegmenter.pretrained("femur")``.
 
         Returns
