@@ -37,6 +37,12 @@ def test_a_few_stray_values_are_no_grey_levels():
     assert distinct_levels(picture) == 4
 
 
+def test_grey_values_that_are_no_whole_numbers_are_many_levels():
+    noise = np.random.default_rng(0).normal(size=(200, 200))
+    assert distinct_levels(noise) > 9
+    assert distinct_levels(np.clip(noise, -2, 1.99) // 0.5) == 3
+
+
 def test_blocks_of_a_strong_jpeg_are_seen_wherever_they_begin(film):
     found = {}
     for quality in (10, 95):
