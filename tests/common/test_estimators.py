@@ -32,6 +32,7 @@ MATRIX_ESTIMATORS = [
 # Those that scikit-learn's checks cannot run, with the reason and the place of their own checks.
 OWN_CHECKS = {
     BilateralSelector: "its features come in pairs, left and right: tests/test_selection.py",
+    dr.ImageGate: "it learns from 20 images at least: tests/quality/test_image_gate.py",
     dr.UNetSegmenter: "its target is a label map for each image: tests/segmentation/test_unet_estimator.py",
 }
 IMAGE_ESTIMATORS = {

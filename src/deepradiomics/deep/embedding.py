@@ -21,7 +21,7 @@ from deepradiomics.deep.networks import timm_backbone
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading import as_radiograph
-from deepradiomics.training import in_chunks, is_missing, prepare_image, resolve_device
+from deepradiomics.training import hash_weights, in_chunks, is_missing, prepare_image, resolve_device
 
 
 class EmbeddingExtractor(TransformerMixin, BaseEstimator):
@@ -162,7 +162,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         names, _ = image_columns(X)
-        self.weights_hash_ = _hash_of(self._network())
+        self.weights_hash_ = hash_weights(self._network())
         self.n_features_in_, self.feature_names_in_ = len(names), np.array(names, dtype=object)
         return self
 
@@ -194,7 +194,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
             raise InputError(f"X has the image columns {names}, fit saw {list(seen)}", code="columns")
         network = self._network()
         if self.checkpoint is not None or hasattr(self, "weights_hash_"):
-            found = _hash_of(network)
+            found = hash_weights(network)
             if getattr(self, "weights_hash_", found) != found:
                 raise InputError(
                     f"the weights of {self.model!r} are not those that fit saw; give the same file, or fit again",
@@ -412,14 +412,6 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
                 with open(whole, "wb") as file:
                     np.save(file, values[row, column])
                 os.replace(whole, path)
-
-
-def _hash_of(network):
-    """Hash names and values of all weights."""
-    digest = sha256()
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(name.encode() + np.ascontiguousarray(value.numpy()).data.tobytes())
-    return digest.hexdigest()
 
 
 def _content(cell):

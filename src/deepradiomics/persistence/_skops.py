@@ -23,6 +23,7 @@ _TRUSTED = {
     "deepradiomics.fusion": ("StackedFusionClassifier",),
     "deepradiomics.harmonization": ("ComBat",),
     "deepradiomics.preprocessing.normalizer": ("GrayscaleNormalizer",),
+    "deepradiomics.quality.gate": ("ImageGate",),
     "deepradiomics.regions.femur_transformer": ("FemurRegions",),
     "deepradiomics.regions.vertebra_transformer": ("VertebraRegions",),
     "deepradiomics.segmentation.architecture": ("UNetArchitecture",),

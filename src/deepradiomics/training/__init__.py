@@ -6,7 +6,7 @@ from deepradiomics.training.devices import halved, in_chunks, resolve_device, se
 from deepradiomics.training.loop import Schedule, fit_network
 from deepradiomics.training.losses import class_weights, cross_entropy, supervised_contrastive, triplet
 from deepradiomics.training.pickles import PickledNetwork
-from deepradiomics.training.weights import load_weights, read_weights, save_weights
+from deepradiomics.training.weights import hash_weights, load_weights, read_weights, save_weights
 
 __all__ = [
     "Augmentation",
@@ -21,6 +21,7 @@ __all__ = [
     "cross_entropy",
     "fit_network",
     "halved",
+    "hash_weights",
     "in_chunks",
     "is_missing",
     "load_weights",

@@ -1,7 +1,9 @@
 """Weights go in and out as safetensors, and only when they fit."""
 
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from deepradiomics.exceptions import InputError
@@ -38,6 +40,33 @@ def save_weights(network, path, metadata=None):
     if not Path(path).parent.is_dir():
         raise InputError(f"there is no folder for {Path(path).name}; make it first", code="no_folder")
     save_file({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, path, metadata)
+
+
+def hash_weights(network):
+    """Hash names and values of all weights of a network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, on any device.
+
+    Returns
+    -------
+    str
+        64 hexadecimal letters that only equal weights share.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from deepradiomics.training import hash_weights
+    >>> one, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    >>> hash_weights(one) == hash_weights(other), len(hash_weights(one))
+    (False, 64)
+    """
+    digest = sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode() + np.ascontiguousarray(value.cpu().numpy()).data.tobytes())
+    return digest.hexdigest()
 
 
 def load_weights(network, source, *, convert=None):

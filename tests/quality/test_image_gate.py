@@ -1,0 +1,147 @@
+"""ImageGate: what it learns, flags, refuses and says."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepradiomics import ImageGate, Radiograph, UNetSegmenter, review
+from deepradiomics.exceptions import InputError
+from deepradiomics.segmentation import unet
+from deepradiomics.training import hash_weights
+
+
+def films(n, seed):
+    """Dark pictures with two bright shafts, all in one position, and their label maps (2 on the left)."""
+    rng = np.random.default_rng(seed)
+    images, masks = [], []
+    for _ in range(n):
+        mask = np.zeros((64, 64), dtype=np.uint8)
+        top, left = rng.integers(14, 20), rng.integers(10, 14)
+        mask[top:, left : left + 8], mask[top:, left + 30 : left + 38] = 2, 1
+        shade = np.linspace(0, 60, 64)[:, None]
+        images.append(shade + 100 * (mask > 0) + rng.normal(0, 6, mask.shape))
+        masks.append(mask)
+    return images, masks
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    images, masks = films(24, 0)
+    network = UNetSegmenter(
+        ("left femur", "right femur"),
+        encoder="tu-resnet10t",
+        decoder_channels=(16, 16, 8),
+        image_size=64,
+        epochs=12,
+        augmentation=False,
+        random_state=0,
+    )
+    return network.fit(images, masks)
+
+
+@pytest.fixture(scope="module")
+def gate(segmenter):
+    return ImageGate(segmenter, false_alarms=0.05).fit(pd.DataFrame({"hip": pd.Series(films(24, 1)[0], dtype=object)}))
+
+
+def test_flags_say_what_is_wrong(gate):
+    good = films(6, 2)[0]
+    damaged = {
+        "turned": np.rot90(good[0], 2),
+        "inverted": -good[1],
+        "grey_levels": good[2] // 40 * 40,
+        "lateral": Radiograph(good[3], view="LAT"),
+    }
+    cells = [*good[4:], *damaged.values()]
+    report = gate.report(pd.DataFrame({"hip": pd.Series(cells, dtype=object)}))
+    assert report["row"].tolist() == list(range(6))
+    for flag, (_, found) in zip(damaged, report.iloc[2:].iterrows(), strict=True):
+        assert flag in found["flags"].split(",")
+        assert not found["accepted"] and found["score"] > 1
+    assert "lateral view" in report["reasons"].iloc[-1]
+    assert (gate.predict(pd.DataFrame({"hip": pd.Series(cells, dtype=object)}))[2:] == -1).all()
+
+
+def test_accepted_films_pass(gate):
+    fresh = pd.DataFrame({"hip": pd.Series(films(8, 3)[0], dtype=object)})
+    report = gate.report(fresh)
+    assert report["accepted"].mean() >= 0.5  # 12 flags of 5 % each
+    assert ((report["score"] > 1) == ~report["accepted"]).all()
+    np.testing.assert_array_equal(gate.transform(fresh)[:, 0], report["no_femur"])
+
+
+def test_the_side_of_the_file_is_held_against_the_femur_seen(gate, segmenter):
+    pixels, _ = films(1, 5)
+    half = np.full((64, 64), 30.0)
+    half[:, :30] = pixels[0][:, :30]
+    outlines = segmenter.predict([half])[0]
+    seen = "R" if (outlines == 2).sum() > (outlines == 1).sum() else "L"
+    other = {"R": "L", "L": "R"}[seen]
+    cells = [Radiograph(half, laterality=seen), Radiograph(half, laterality=other), half]
+    found = gate.report(pd.DataFrame({"hip": pd.Series(cells, dtype=object)}))["wrong_side"].to_numpy()
+    assert found[1] == -found[0] > 0 == found[2]
+
+
+def test_missing_and_unreadable_images(gate, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    table = pd.DataFrame({"hip": pd.Series([None, str(tmp_path / "broken.png"), films(1, 2)[0][0]], dtype=object)})
+    report = gate.report(table)
+    assert report["row"].tolist() == [1, 2]
+    assert report["flags"][0] == "unread" and not report["accepted"][0]
+    assert gate.failures_["row"].tolist() == [1]
+    assert gate.predict(table)[:2].tolist() == [-1, -1]
+    with pytest.raises(InputError, match="row 1, column 'hip'"):
+        gate.transform(table)
+
+
+def test_statistics_go_to_a_file_and_come_back_for_the_same_weights_only(gate, segmenter, tmp_path):
+    gate.save_statistics(tmp_path / "gate.npz")
+    again = ImageGate.from_statistics(tmp_path / "gate.npz", segmenter)
+    images = films(2, 2)[0]
+    table = pd.DataFrame({"hip": pd.Series(images, dtype=object)})
+    np.testing.assert_allclose(again.transform(images), gate.transform(table), rtol=1e-4, atol=1e-6)
+    other = pickle.loads(pickle.dumps(segmenter))
+    next(other.network_.parameters()).data += 0.1
+    with pytest.raises(InputError, match="other weights"):
+        ImageGate.from_statistics(tmp_path / "gate.npz", other)
+    with pytest.raises(InputError, match="holds no statistics"):
+        ImageGate.from_statistics(tmp_path / "nothing.npz", segmenter)
+
+
+def test_a_network_that_went_on_learning_is_refused(segmenter, gate):
+    changed = pickle.loads(pickle.dumps(gate))
+    next(changed.segmenter_.network_.parameters()).data += 0.1
+    with pytest.raises(InputError, match="other weights"):
+        changed.transform(pd.DataFrame({"hip": pd.Series(films(1, 2)[0], dtype=object)}))
+
+
+def test_bad_input_is_named(gate, segmenter):
+    with pytest.raises(InputError, match="give 20 at least"):
+        ImageGate(segmenter).fit(films(3, 0)[0])
+    with pytest.raises(InputError, match="fit saw"):
+        gate.transform(films(1, 0)[0])
+    with pytest.raises(InputError, match="no measure 'metal'"):
+        gate.relearn("metal", [0.0])
+    with pytest.raises(InputError, match="no statistics are named 'hand'"):
+        ImageGate.pretrained("hand")
+
+
+def test_shipped_statistics_belong_to_the_shipped_weights():
+    gate = ImageGate.pretrained("femur")
+    shipped = UNetSegmenter.from_weights(unet._WEIGHTS / "femur.safetensors")
+    assert gate.weights_hash_ == hash_weights(shipped.network_)
+    film = np.random.default_rng(0).normal(size=(80, 100))
+    assert "no_femur" in gate.report([film])["flags"][0]
+
+
+def test_report_feeds_the_plot_and_the_page(gate, tmp_path):
+    images = [*films(2, 2)[0], -films(1, 2)[0][0]]
+    table = pd.DataFrame({"hip": pd.Series(images, dtype=object)})
+    report = gate.report(table)
+    axes = gate.plot(report)
+    bars = {label.get_text(): bar.get_width() for label, bar in zip(axes.get_yticklabels(), axes.patches, strict=True)}
+    assert bars["inverted"] == report["flags"].str.contains("inverted").sum()
+    page = review(table.assign(flags=report["flags"]), image="hip", flags="flags", output=tmp_path / "page.html")
+    assert "inverted" in page.read_text()
