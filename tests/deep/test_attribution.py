@@ -66,7 +66,9 @@ def test_each_side_has_its_own_map(shared):
     rights = [spotted(seed + 100, 0) for seed in range(24)]
     table = pd.DataFrame({"left": IMAGES[:24], "right": rights}, dtype=object)
     table.loc[2, "right"] = None
-    extractor = DeepExtractor("tiulpin", n_features=32, shared_weights=shared, **SETTINGS | {"epochs": 8}).fit(table, Y[:24])
+    extractor = DeepExtractor("tiulpin", n_features=32, shared_weights=shared, **SETTINGS | {"epochs": 8}).fit(
+        table, Y[:24]
+    )
     maps = grad_cam(extractor, table.iloc[[1, 2]])
     assert list(maps[0]) == ["left", "right"]
     assert list(maps[1]) == ["left"]

@@ -91,9 +91,7 @@ def test_all_workers_give_the_same_bytes(tmp_path, backend):
 
 
 @posix
-@pytest.mark.parametrize(
-    ("n_images", "killers"), [(12, [5]), (28, [2, 13, 27])]
-)
+@pytest.mark.parametrize(("n_images", "killers"), [(12, [5]), (28, [2, 13, 27])])
 def test_images_that_kill_their_worker_are_named(tmp_path, n_images, killers):
     table = manifest(n_images, [(k, 1) for k in killers])
     done = archive.extract(table, tmp_path / "chaos", Sums(0.001), chunk_size=n_images // 4, n_jobs=2)

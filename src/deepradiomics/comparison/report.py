@@ -29,8 +29,8 @@ _SETTINGS = (
     "random_state",
     "model",
     "study",
+    "possible_leaks",
 )
-_SETTINGS += ("possible_leaks",)
 
 
 def write_report(comparison, path, *, title, subgroups=None, excluded=None, figures=None, images=None):
