@@ -15,7 +15,8 @@ from deepradiomics.metrics.roc import auc_interval, class_counts, delong_covaria
 
 # Name of the cohort that is cross-validated.
 INTERNAL = "internal"
-# Variance that the luck of one split adds to a difference of areas, over DeLong's (benchmarks/power.py).
+# Variance that the luck of one split adds to a difference of areas, over DeLong's: chosen so that level and power hold
+# in benchmarks/power.py.
 _ONE_SPLIT = 0.2
 _RATES = ("sensitivity", "specificity", "ppv", "npv")
 
@@ -382,8 +383,8 @@ def paired_covariance(areas, covariance, inflation):
     Notes
     -----
     What the folds share is DeLong's covariance times ``sum_k n_test_k / n_train_k`` (Nadeau and Bengio). What the
-    luck of the split adds falls with the number of repeats: the covariance between repeats, and a fifth of DeLong's, by
-    which one split varied at most in ``benchmarks/power.py``.
+    luck of the split adds falls with the number of repeats: the covariance between repeats, and a fifth of DeLong's,
+    with which the test keeps its level in ``benchmarks/power.py``.
 
     Examples
     --------
