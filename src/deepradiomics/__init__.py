@@ -19,6 +19,7 @@ _PUBLIC = {
     "Radiograph": "radiograph",
     "StackedFusionClassifier": "fusion",
     "TextureExtractor": "texture",
+    "Triage": "comparison",
     "UNetSegmenter": "segmentation",
     "VertebraRegions": "regions",
     "as_radiograph": "reading",

@@ -14,12 +14,14 @@ from deepradiomics.comparison.leakage import check_separating_columns
 from deepradiomics.comparison.regression_result import RegressionComparison
 from deepradiomics.comparison.result import Comparison
 from deepradiomics.comparison.shortcuts import Shortcuts
+from deepradiomics.comparison.triage import Triage
 
 __all__ = [
     "ClassComparison",
     "Comparison",
     "RegressionComparison",
     "Shortcuts",
+    "Triage",
     "check_separating_columns",
     "compare_feature_sets",
     "compare_models",
