@@ -18,7 +18,7 @@ from deepradiomics.simulation import make_spines
 from deepradiomics.simulation.hips import _covariates
 from deepradiomics.simulation.projection import site_named
 from deepradiomics.simulation.spines import _CHAIN, _body_size, _draw_fractures, _front, _lateral, _Pose, _spine
-from simulated_hips import collimated, develop, foreign, mark_borders, smooth
+from simulated_hips import collimated, develop, mark_borders, smooth
 from train_femur_unet import AUGMENTATION
 
 CLASSES = ("L1", "L2", "L3", "L4", "L5", "T12", "S1")
@@ -31,6 +31,24 @@ CHAIN = {
 } | _CHAIN
 # (side of the frame, epochs, learning rate)
 STAGES = ((160, 8, 2e-3), (224, 4, 1e-3))
+
+
+def foreign(gray, spacing, rng):
+    """Add surgical clips, wires and a burnt marker, brighter than bone."""
+    rows, columns = np.mgrid[: gray.shape[0], : gray.shape[1]]
+    for _ in range(rng.integers(0, 8) if rng.random() < 0.4 else 0):
+        middle, angle = rng.uniform(0, 1, 2) * gray.shape, rng.uniform(0, np.pi)
+        along = np.cos(angle) * (rows - middle[0]) + np.sin(angle) * (columns - middle[1])
+        across = np.cos(angle) * (columns - middle[1]) - np.sin(angle) * (rows - middle[0])
+        half_length, half_width = rng.uniform(2, 6) / spacing, max(0.5, rng.uniform(0.5, 1.5) / spacing)
+        clip = (np.abs(along) < half_length) & (np.abs(across) < half_width)
+        gray = np.where(clip, np.maximum(gray, rng.uniform(0.8, 1)), gray)
+    if rng.random() < 0.25:
+        height, width = rng.integers(5, 20, 2)
+        top, left = rng.integers(0, gray.shape[0] - height), rng.integers(0, gray.shape[1] - width)
+        gray = gray.copy()
+        gray[top : top + height, left : left + width] = rng.choice((0.0, 1.0), size=(height, width), p=(0.4, 0.6))
+    return gray
 
 
 def simulate(view, seed):

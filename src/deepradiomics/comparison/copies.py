@@ -398,6 +398,24 @@ def _is_image(cell):
 
 
 def is_file(cell):
+    """Tell whether a cell is the path of a file that is there.
+
+    Parameters
+    ----------
+    cell : object
+        Cell of a table.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+
+    Examples
+    --------
+    >>> from deepradiomics.comparison.copies import is_file
+    >>> is_file("no such file"), is_file(7)
+    (False, False)
+    """
     return isinstance(cell, str | Path) and os.path.isfile(cell)
 
 

@@ -138,13 +138,13 @@ class Triage(BaseEstimator):
         if np.isinf(self.upper_) and np.isinf(self.lower_):
             least = min(_smallest(wanted, allowed) for wanted in (self.ppv, self.npv))
             raise InputError(
-                f"neither promise can be kept: of {len(scores)} patients ({self._sick.sum()} with the event) no group of "
-                f"{least} or more is pure enough; promise less, or bring more patients",
+                f"neither promise can be kept: of {len(scores)} patients ({self._sick.sum()} with the event) no group "
+                f"of {least} or more is pure enough; promise less, or bring more patients",
                 code="few_events",
             )
         self.notes_ = [
-            f"nobody is ruled {way}: no group of {_smallest(wanted, allowed)} or more patients is pure enough to promise "
-            f"{wanted:g}"
+            f"nobody is ruled {way}: no group of {_smallest(wanted, allowed)} or more patients is pure enough to "
+            f"promise {wanted:g}"
             for way, wanted, threshold in (("in", self.ppv, self.upper_), ("out", self.npv, self.lower_))
             if np.isinf(threshold)
         ]
@@ -235,18 +235,10 @@ class Triage(BaseEstimator):
             of_all = self._decisions == decision
             share = clopper_pearson(int(of_all.sum()), len(of_all))
             right = {"rule in": self._sick, "rule out": ~self._sick}.get(decision)
-            promised = {"rule in": self.ppv, "rule out": self.npv}.get(decision, np.nan)
-            correct = right[of_all].mean() if right is not None and of_all.any() else np.nan
-            rows.append(
-                [
-                    int(of_all.sum()),
-                    share.estimate,
-                    share.low,
-                    share.high,
-                    correct,
-                    promised if of_all.any() else np.nan,
-                ]
-            )
+            correct, promised = np.nan, np.nan
+            if right is not None and of_all.any():
+                correct, promised = right[of_all].mean(), {"rule in": self.ppv, "rule out": self.npv}[decision]
+            rows.append([int(of_all.sum()), share.estimate, share.low, share.high, correct, promised])
         columns = ["n", "share", "share_low", "share_high", "correct", "at_least"]
         return pd.DataFrame(rows, index=pd.Index(DECISIONS, name="decision"), columns=columns)
 

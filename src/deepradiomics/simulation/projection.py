@@ -36,12 +36,18 @@ class Site:
         Share of veiling glare, which spreads over the whole picture.
     grid : float, default=0.0
         Largest amplitude of the lines of an anti-scatter grid, as a share of full brightness.
-    toe, shoulder : tuple of two floats, default=(0, 0) and (1, 1)
-        Range of the shares of full brightness below which all is black, and above which all is white.
+    toe : tuple of two floats, default=(0.0, 0.0)
+        Range of the share of full brightness below which all is black.
+    shoulder : tuple of two floats, default=(1.0, 1.0)
+        Range of the share of full brightness above which all is white.
     gamma : tuple of two floats, default=(1.3, 1.7)
         Range of the exponent of the curve from attenuation to brightness; its latitude.
-    flexion, outward, abduction : tuple of two floats
-        Mean and standard deviation of a leg's posture in degrees.
+    flexion : tuple of two floats, default=(3, 3)
+        Mean and standard deviation of a leg's flexion in degrees.
+    outward : tuple of two floats, default=(-4, 7)
+        The same of its outward rotation.
+    abduction : tuple of two floats, default=(2, 3)
+        The same of its abduction.
     frog, one_hip, metal, osteophytes, calcification, clips, shield, collimated, bed_lines, letter : float, default=0.0
         Chance of a frog's leg, of a picture of one hip alone, of an operated femur, of spurs or a calcified artery of
         a side, of surgical clips, of a gonad shield, and of what is on the film.
