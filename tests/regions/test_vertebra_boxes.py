@@ -296,8 +296,11 @@ def test_a_segmenter_whose_levels_are_unsure_says_so_and_a_reader_is_believed():
     X = pd.DataFrame({"radiograph": [SPINES.data["ap"][0]], "mask": [mask]})
     regions = VertebraRegions(FrozenEstimator(Outlines(mask)), levels=("L1", "L1-L4"), prefix="ap_").fit(X)
     assert regions.transform(X)["ap_L1"][0] is not None
-    assert regions.failures_["region"].tolist() == ["ap_L1", "ap_L1-L4"]
-    assert set(regions.failures_["code"]) == {"level_unsure"}
+    assert regions.unsure_["region"].tolist() == ["ap_L1", "ap_L1-L4"]
+    assert regions.unsure_["reason"].str.contains("count from the sacrum").all()
+    # What was cut out has not failed: a report would count it as missing.
+    assert regions.failures_.empty
     drawn = VertebraRegions(mask="mask", levels=("L1",))
     assert drawn.transform(X)["L1"][0] is not None
     assert drawn.failures_.empty
+    assert drawn.unsure_.empty

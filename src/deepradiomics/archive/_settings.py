@@ -24,7 +24,7 @@ _FIXED = (types.FunctionType, str, bytes, int, float, complex, tuple, frozenset,
 # They change how fast values come, and what is said meanwhile, but no value.
 _WITHOUT_EFFECT = {"n_jobs", "verbose", "memory", "pre_dispatch"}
 # Left behind by a call, not learned.
-_LEFT_BEHIND = {"failures_", "history_", "_seen", "_sklearn_output_config"}
+_LEFT_BEHIND = {"failures_", "unsure_", "history_", "_seen", "_sklearn_output_config"}
 
 
 def settings_of(estimator, id_column, columns):

@@ -8,7 +8,7 @@ import pandas as pd
 # What an estimator is given back by load: {kind of part: attribute}.
 KINDS = {"network": "network_", "trees": "_Booster", "history": "history_"}
 # Rows of patients, what the last table could not do, and what fit asked its callers for: never written.
-LEFT_OUT = ("failures_", "cross_fitted_proba_", "cross_fitted_prediction_", "_metadata_request")
+LEFT_OUT = ("failures_", "unsure_", "cross_fitted_proba_", "cross_fitted_prediction_", "_metadata_request")
 # Parameters that matter to fit alone and may hold rows of patients or a place on somebody's disk.
 _ROWS, _CACHES, _FILES = "repeats", ("memory", "checkpoint"), ("pretrained", "encoder_weights", "weights")
 # The attribute in which an estimator keeps, in the file, the kinds of its parts.

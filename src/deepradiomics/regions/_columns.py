@@ -10,6 +10,9 @@ from deepradiomics.estimators import check_names_differ
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 
+# Columns of the tables of what failed, or is unsure.
+LINE = ["row", "region", "code", "reason"]
+
 
 class _Regions(TransformerMixin, BaseEstimator):
     """Base of the transformers: a table in, the same table with columns of regions out."""
@@ -67,7 +70,7 @@ class _Regions(TransformerMixin, BaseEstimator):
         for position in range(len(X)):
             known = self._is_rejected(X, position, failures)
             cells[position] = {} if known else self._placed(X, position, failures)
-        self.failures_ = pd.DataFrame(failures, columns=["row", "region", "code", "reason"])
+        self._write_down(failures)
         return pd.Series(cells, index=X.index)
 
     def get_feature_names_out(self, input_features=None):
@@ -120,8 +123,11 @@ class _Regions(TransformerMixin, BaseEstimator):
                 continue
             for name, region in read_row(position, failures).items():
                 columns[name][position] = region
-        self.failures_ = pd.DataFrame(failures, columns=["row", "region", "code", "reason"])
+        self._write_down(failures)
         return pd.concat([X, pd.DataFrame(columns, index=X.index)], axis=1)
+
+    def _write_down(self, failures):
+        self.failures_ = pd.DataFrame(failures, columns=LINE)
 
     def _is_rejected(self, X, position, failures):
         """Whether a reader rejected the row; then it is written down and raises nothing, since it is known."""

@@ -4,13 +4,14 @@ from dataclasses import replace
 from numbers import Real
 
 import numpy as np
+import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from deepradiomics.annotations import read_voc
 from deepradiomics.box import Box, crop
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.reading import as_radiograph, read_label_map
-from deepradiomics.regions._columns import _Regions, table
+from deepradiomics.regions._columns import LINE, _Regions, table
 from deepradiomics.regions.vertebrae import (
     LEVELS,
     box_round_levels,
@@ -58,9 +59,10 @@ class VertebraRegions(_Regions):
     segmenter_ : estimator
         The segmenter in use; only with a segmenter.
     failures_ : DataFrame
-        ``row`` (position), ``region``, ``code`` and ``reason`` of what failed in the last call of transform. A
-        vertebra that a segmenter outlined and whose level may be wrong (:func:`unsure_levels`) has a line with code
-        ``level_unsure``; it is cut out all the same.
+        ``row`` (position), ``region``, ``code`` and ``reason`` of what failed in the last call of transform.
+    unsure_ : DataFrame
+        The same of vertebrae that a segmenter outlined and whose level may be wrong (:func:`unsure_levels`); they are
+        cut out all the same.
     feature_names_in_ : array of str
         Columns seen by fit.
     n_features_in_ : int
@@ -153,6 +155,10 @@ class VertebraRegions(_Regions):
     def _placed(self, X, position, failures):
         """Boxes of one row by level."""
         return {level: box for level, (box, _) in self._levels(X, position, failures).items()}
+
+    def _write_down(self, failures):
+        super()._write_down([line for line in failures if line["code"] != "level_unsure"])
+        self.unsure_ = pd.DataFrame([line for line in failures if line["code"] == "level_unsure"], columns=LINE)
 
     def _region_names(self):
         return [f"{self.prefix}{level}" for level in self.levels]
