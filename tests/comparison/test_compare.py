@@ -302,7 +302,9 @@ def test_patients_stay_together():
 def test_a_patient_in_two_cohorts_is_refused():
     X, y = cohort()
     later = {"later": (X.iloc[38:60], y[38:60])}
-    with pytest.raises(LeakageError, match="rows \\[0, 1\\]"):
+    with pytest.raises(
+        LeakageError, match="row 38 of internal and row 0 of later are of one patient by their ids \\(1 such"
+    ):
         compare_feature_sets(make_pipeline(clinical(), LogisticRegression()), X.iloc[:40], y[:40], external=later)
 
 

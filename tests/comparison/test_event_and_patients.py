@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from deepradiomics.comparison import compare_models
 from deepradiomics.comparison.copies import check_copies
+from deepradiomics.comparison.leakage import check_id_columns, check_shared_patients
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.harmonization import ComBat
 
@@ -171,3 +172,22 @@ def test_equal_clinical_rows_under_new_ids():
     found = compare(X.assign(patient=range(100, 160)), y).settings["possible_leaks"]
     assert len(found) == 1
     assert "rows 5 and 40" in found[0]
+
+
+def test_patients_of_two_cohorts_are_told_by_ids_of_one_kind():
+    """The column of patients counts before others, studies are no patients, and a missing id is nobody's."""
+    first = pd.DataFrame({"study_uid": ["s1", "s2"], "patient": ["P1", "P2"]})
+    other = pd.DataFrame({"study_uid": ["s3", "s4"], "patient": ["P9", "p1 "]})
+    with pytest.raises(LeakageError, match="row 0 of A and row 1 of B"):
+        check_shared_patients({"A": (first, None), "B": (other, None)}, [])
+    cases = pd.DataFrame({"case_id": ["P1", "P2"]})
+    check_shared_patients({"A": (cases, None), "B": (other, None)}, [])
+    with pytest.raises(LeakageError, match="row 1 of A and row 1 of B"):
+        check_shared_patients({"A": (cases, ["P7", "P1"]), "B": (other, None)}, [])
+    unknown = [pd.DataFrame({"mrn": ids}) for ids in (["a", None, " "], ["b", None, " "])]
+    check_shared_patients({"A": (unknown[0], None), "B": (unknown[1], None)}, [])
+
+
+def test_a_measurement_that_both_hips_share_is_no_id():
+    bmi = np.repeat(np.random.default_rng(0).normal(25, 4, 20).round(2), 2)
+    check_id_columns(pd.DataFrame({"bmi": bmi}), np.repeat(np.arange(20), 2), ["bmi"])

@@ -351,3 +351,20 @@ def test_steps_that_saw_the_rows(name):
     found = suspicious_steps(make_pipeline(step, LogisticRegression()), y, np.arange(60) // 2)
     assert len(found) == (said is not None)
     assert said is None or said in found[0]
+
+
+def test_one_undefined_pixel_hides_no_copy_of_others(tmp_path):
+    rng = np.random.default_rng(0)
+    images = [ndimage.gaussian_filter(rng.normal(size=(96, 96)), 2).astype("f4") for _ in range(8)]
+    broken = images[0] + 1.0
+    broken[3, 4] = np.nan
+    dark = np.zeros((96, 96), "f4")
+    dark[40, 40] = 1e-3
+    table = pd.DataFrame({"film": pd.Series([*images, images[5][:, ::-1], broken, dark], dtype=object)})
+    pairs = near_duplicates({"internal": table}, None)[["row_a", "row_b"]].to_numpy().tolist()
+    assert [5, 8] in pairs
+    # Files are opened.
+    paths = [tmp_path / f"{k}.npy.png" for k in range(2)]
+    for path, image in zip(paths, (images[1], images[1][:, ::-1]), strict=True):
+        Image.fromarray(np.uint8(255 * (image - image.min()) / np.ptp(image))).save(path)
+    assert duplicate_groups(paths, min_likeness=0.8).tolist() == [0, 0]

@@ -1,5 +1,7 @@
 """Shortcuts: a block that reads the site is found, one that does not is left alone, and matching is by hand."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,3 +77,35 @@ def test_nuisances_that_are_refused(change, message):
     comparison, X = compared(0.0)
     with pytest.raises(InputError, match=message):
         comparison.shortcuts(change(X[["site", "sex"]]))
+
+
+def test_few_matched_events_give_wide_or_no_limits():
+    """Of 40 rows with the event one has a partner: what it adds tells nothing of how it varies."""
+    comparison, _ = compared(2.0)
+    y = comparison.predictions.query("features == 'T'").sort_values("row")["y"].to_numpy()
+    site = np.where(y == 1, "A", "B").astype(object)
+    site[np.flatnonzero(y == 1)[0]] = "B"
+    site[np.flatnonzero(y == 0)[0]] = "C"
+    matched = comparison.shortcuts(pd.DataFrame({"site": site})).matched
+    assert matched["auc_matched"].notna().all()
+    assert matched[["auc_matched_low", "auc_matched_high"]].isna().all(axis=None)
+
+
+def test_codes_of_sites_are_levels_and_a_lone_level_is_named():
+    comparison, X = compared(2.0)
+    code = np.arange(len(X)) // 2 % 6
+    assert len(comparison.shortcuts(pd.DataFrame({"code": code})).prevalence) == 6
+    y = comparison.predictions.query("features == 'T'").sort_values("row")["y"].to_numpy()
+    site = np.where((y == 1) & (np.arange(len(y)) > 10), "A", "B")
+    with pytest.raises(InputError, match="all rows without the event have one level of 'site'"):
+        comparison.shortcuts(pd.DataFrame({"site": site}))
+
+
+def test_a_saved_comparison_holds_no_table():
+    X, y = twins(2.0)
+    X["word"] = [f"secret{i}" for i in range(len(X))]
+    model = make_pipeline(ColumnTransformer([("clinical", StandardScaler(), ["age"])]), LogisticRegression())
+    saved = pickle.dumps(compare_feature_sets(model, X, y, cv=3, random_state=0))
+    assert b"secret" not in saved
+    with pytest.raises(InputError, match="not one that was saved"):
+        pickle.loads(saved).shortcuts(X[["site"]])

@@ -95,7 +95,7 @@ def test_the_paired_test_by_hand(n_repeats):
     assert test["p_value"] == pytest.approx(2 * norm.sf(abs(np.mean(differences)) / np.sqrt(variance)))
 
 
-def test_the_record_is_json_without_patients_and_follows_its_schema():
+def test_the_record_is_json_without_patients_and_follows_its_schema(tmp_path):
     X, y = cohort()
     X = X.assign(patient=[f"secret{i}" for i in range(len(X))])
     found = compare_feature_sets(model(ComBat()), X, y, site="site", cv=3, random_state=7)
@@ -113,6 +113,13 @@ def test_the_record_is_json_without_patients_and_follows_its_schema():
     assert len(record["splits"]) == 3
     assert record["settings"]["random_state"] == 7
     assert record["results"][0]["auc"] == found.table["auc"].iloc[0]
+    # The same table out of a file is the same table.
+    X.round(3).to_csv(tmp_path / "table.csv", index=False)
+    written, read = X.round(3), pd.read_csv(tmp_path / "table.csv")
+    back = compare_feature_sets(model(ComBat()), read, y, site="site", cv=3, random_state=7).record()
+    again = compare_feature_sets(model(ComBat()), written, y, site="site", cv=3, random_state=7).record()
+    assert back["data"] == again["data"] != record["data"]
+    assert "ComBat" in [step["class"] for step in record["settings"]["model"]]
     X.loc[0, "age"] += 1e-9
     changed = compare_feature_sets(model(ComBat()), X, y, site="site", cv=3, random_state=7).record()
     assert changed["data"]["internal"]["table"] != record["data"]["internal"]["table"]

@@ -270,7 +270,9 @@ def _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, described):
 
 
 def _refit(models, tables, cohort, splits, n_repeats, y):
-    """Out-of-fold scores of each block (of each model), fitted on other labels in the folds of the first repeat."""
+    """Out-of-fold scores of each block, fitted on other labels in the folds of the first repeat; of several models,
+    with the name of the model in front.
+    """
     found = {}
     for (parts, sets), X in zip(models, tables, strict=True):
         singles = {block: [block] for block in parts.blocks} if len(parts.blocks) > 1 else sets
@@ -278,7 +280,8 @@ def _refit(models, tables, cohort, splits, n_repeats, y):
             training = _safe_indexing(X, train), y[train], cohort.metadata(train)
             tests = [(_safe_indexing(X, test), cohort.metadata(test))]
             for result in fit_feature_sets(parts, singles, training, tests, None):
-                found.setdefault(result.name, np.empty(len(y)))[test] = result.scores[0]
+                name = f"{next(iter(sets))}: {result.name}" if len(models) > 1 and singles is not sets else result.name
+                found.setdefault(name, np.empty(len(y)))[test] = result.scores[0]
     return found
 
 

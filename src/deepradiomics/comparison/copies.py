@@ -141,13 +141,18 @@ def likeness(image, other):
 
 def _details(image):
     """Fine structure of an image: float32 array (64, 64) of length 1."""
+    image = as_radiograph(image) if isinstance(image, str | Path) else image
     pixels = np.asarray(getattr(image, "pixels", image), dtype=np.float32)
     if pixels.ndim != 2 or not pixels.size:
         raise InputError(f"an image of shape {pixels.shape} cannot be compared; give two dimensions", code="shape")
+    # One undefined pixel would spread over the thumbnail, and from there over the comparison of all images.
+    finite = np.isfinite(pixels)
+    pixels = np.where(finite, pixels, pixels[finite].min() if finite.any() else 0)
     small = np.asarray(Image.fromarray(pixels).resize((_DETAIL, _DETAIL), Image.Resampling.BILINEAR), dtype=float)
     # Ranks undo a gamma; levels first, so that the noise of a black border has no ranks of its own.
     low, high = np.percentile(small, [0.5, 99.5])
-    ranks = rankdata(np.round((small - low) / max(high - low, np.finfo(float).tiny) * _LEVELS)).reshape(small.shape)
+    step = max(high - low, 1e-6 * np.abs(small).max(), np.finfo(float).tiny) / _LEVELS
+    ranks = rankdata(np.round((small - low) / step)).reshape(small.shape)
     fine = ranks - gaussian_filter(ranks, 1.5)
     fine -= fine.mean()
     return (fine / max(np.linalg.norm(fine), np.finfo(float).tiny)).astype(np.float32)
@@ -211,7 +216,7 @@ def duplicate_groups(images, *, min_likeness=None):
     Raises
     ------
     InputError
-        If a likeness is asked for and an image is a path.
+        If a likeness is asked for, and an image cannot be read or is not two-dimensional.
 
     Examples
     --------

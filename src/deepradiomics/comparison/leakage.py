@@ -9,7 +9,7 @@ from scipy.stats import hypergeom, spearmanr
 
 from deepradiomics.comparison.copies import is_file
 from deepradiomics.exceptions import LeakageError
-from deepradiomics.splits import names_patients, normalized_ids
+from deepradiomics.splits import PATIENT_COLUMN, names_patients, normalized_ids
 
 # Rows that are equal by chance in fewer than one of a million tables are one patient.
 _CHANCE = 1e-6
@@ -142,6 +142,9 @@ def _equal_rows(X, groups):
 
 def _names_groups(column, groups):
     if groups is None or len(np.unique(groups)) == len(groups) or not _is_plain(column):
+        return False
+    # A number with a fraction is a measurement, such as a body mass index, which both hips of a patient share.
+    if column.dtype.kind == "f" and (column.dropna() % 1 != 0).any():
         return False
     codes = pd.factorize(column)[0]
     pairs = len(set(zip(codes.tolist(), np.asarray(groups).tolist(), strict=True)))
@@ -336,7 +339,7 @@ def check_shared_patients(cohorts, columns):
     ----------
     cohorts : dict of str to tuple (X, groups)
         Table, and what was given as groups or None, by name of the cohort. Ids are groups unless these merely number
-        the rows, else the column that is called as patients are.
+        the rows, else columns of names such as ``patient`` or ``mrn``, and of cases and studies.
     columns : list of str
         Columns that the models read.
 
@@ -357,15 +360,13 @@ def check_shared_patients(cohorts, columns):
     """
     ids = {name: _ids(*cohort) for name, cohort in cohorts.items()}
     for name, other in combinations(cohorts, 2):
-        if ids[name] is not None and ids[other] is not None:
-            shared, first, second = np.intersect1d(ids[name], ids[other], return_indices=True)
-            if len(shared):
-                raise LeakageError(
-                    f"row {first[0]} of {name} and row {second[0]} of {other} are of one patient by their ids "
-                    f"({len(shared)} such patients); leave them out of one, or make the ids unique where they are of "
-                    "other persons",
-                    code="patient_overlap",
-                )
+        n_shared, row, other_row = _shared(ids[name], ids[other])
+        if n_shared:
+            raise LeakageError(
+                f"row {row} of {name} and row {other_row} of {other} are of one patient by their ids ({n_shared} such "
+                "patients); leave them out of one, or make the ids unique where they are of other persons",
+                code="patient_overlap",
+            )
         X, Z = cohorts[name][0], cohorts[other][0]
         both = [column for column in columns if column in getattr(Z, "columns", ())]
         if both:
@@ -380,11 +381,30 @@ def check_shared_patients(cohorts, columns):
 
 
 def _ids(X, groups):
-    """Ids of the rows, each written in one way; None where there are none."""
+    """Ids of the rows by kind; ``groups`` if they are given and are ids."""
     if groups is not None:
         different = pd.factorize(np.asarray(groups, dtype=object))[1]
         # Numbers from 0 in the order of appearance, as of duplicate_groups or range, are no ids.
         if not np.array_equal(different, np.arange(len(different))):
-            return normalized_ids(groups)
-    named = [name for name in getattr(X, "columns", ()) if names_patients(name)]
-    return normalized_ids(X[named[0]]) if named else None
+            return {"groups": np.asarray(groups, dtype=object)}
+    found = {}
+    # Ids of patients may be called otherwise in another table; those of cases and studies are others.
+    for name in sorted(filter(names_patients, getattr(X, "columns", ())), key=lambda name: name != PATIENT_COLUMN):
+        kind = str(name).lower()[:4] if str(name).lower().startswith(("case", "stud")) else PATIENT_COLUMN
+        found.setdefault(kind, X[name].to_numpy(dtype=object))
+    return found
+
+
+def _shared(first, second):
+    """Rows of the same patient in two cohorts, by ids of the same kind, or by groups against the first ids."""
+    pairs = [(first[key], second[key]) for key in first if key in second]
+    if not pairs and first and second and "groups" in (*first, *second):
+        pairs = [(next(iter(first.values())), next(iter(second.values())))]
+    for pair in pairs:
+        # A missing id is nobody's.
+        known = [np.flatnonzero([pd.notna(value) and bool(str(value).strip()) for value in ids]) for ids in pair]
+        ids = [normalized_ids(own[rows]) for own, rows in zip(pair, known, strict=True)]
+        shared, *places = np.intersect1d(*ids, return_indices=True)
+        if len(shared):
+            return len(shared), *(rows[place[0]] for rows, place in zip(known, places, strict=True))
+    return 0, None, None

@@ -52,8 +52,8 @@ def study_facts(models, cohorts, splits, seeds):
     Returns
     -------
     dict
-        ``data`` (rows, columns, patients, hashes by cohort), ``splits``, ``seeds``, ``weights``; numbers and hashes
-        only, no row and no patient.
+        ``data`` (rows, columns, patients, hashes by cohort), ``splits``, ``seeds``, ``weights``: numbers and hashes, no
+        row and no patient; ``model``, the steps with settings that are numbers or single words.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def study_facts(models, cohorts, splits, seeds):
             "columns": int(np.shape(cohort.X)[1]),
             "patients": len(np.unique(cohort.groups)) if cohort.groups is not None else None,
             "sites": len(np.unique(cohort.site)) if cohort.site is not None else None,
-            "table": joblib.hash(cohort.X, hash_name="sha1"),
+            "table": _hash_table(cohort.X),
             "labels": joblib.hash(np.asarray(cohort.y), hash_name="sha1"),
         }
         for cohort in cohorts
@@ -84,7 +84,30 @@ def study_facts(models, cohorts, splits, seeds):
         }
         for split in splits
     ]
-    return {"data": data, "splits": hashes, "seeds": seeds, "weights": frozen}
+    steps = [step for parts, _ in models for part in (parts.front, parts.tail) for step in _steps(part)]
+    return {"data": data, "splits": hashes, "seeds": seeds, "weights": frozen, "model": steps}
+
+
+def _hash_table(X):
+    """Hash names and values column by column, since how a DataFrame lies in memory depends on how it was made."""
+    columns = [(str(name), X.iloc[:, place].to_numpy()) for place, name in enumerate(getattr(X, "columns", ()))]
+    return joblib.hash(columns or np.asarray(X), hash_name="sha1")
+
+
+def _steps(model):
+    """Class and plain settings of each estimator; what may be a path, a name or a table is left out."""
+    found = []
+    for name, step in model.get_params().items():
+        if hasattr(step, "get_params") and not isinstance(step, type):
+            plain = {
+                key: value
+                for key, value in step.get_params(deep=False).items()
+                if value is None
+                or isinstance(value, bool | int | float)
+                or (isinstance(value, str) and value.isidentifier())
+            }
+            found.append({"step": name, "class": type(step).__name__, "settings": plain})
+    return found
 
 
 def study_record(comparison):
@@ -107,21 +130,24 @@ def study_record(comparison):
     settings = comparison.settings
     failures, copies = settings["failures"], settings["near_duplicates"]
     counts = failures.groupby(["cohort", "code"], sort=False).size()
-    plain = {name: settings[name] for name in ("model", "feature_sets", "folds", "n_repeats", "random_state")}
+    plain = {name: settings[name] for name in ("feature_sets", "folds", "n_repeats", "random_state")}
+    study = dict(settings["study"])
+    plain["model"] = study.pop("model")
     return json.loads(
         json.dumps(
             {
                 "schema": SCHEMA,
                 "versions": versions(),
                 "settings": plain | {"classes": list(getattr(comparison, "classes", ()))},
-                **settings["study"],
+                **study,
                 "failures": [{"cohort": cohort, "code": code, "n": n} for (cohort, code), n in counts.items()],
-                # A comparison that finds one of the first four does not come to an end.
+                # A comparison that finds one of the first four does not come to an end; images are looked at where a
+                # table holds them or their paths, columns where it is known that the model reads them.
                 "leak_checks": {
                     "patients in two parts": "none" if settings["groups"] else "each row taken as one patient",
-                    "identical images in two parts": "none",
+                    "identical images in two parts": "none among the images of the tables",
                     "columns that separate the classes": "none",
-                    "columns that name the patient": "none",
+                    "columns that name the patient": "none among the columns that the model is known to read",
                     "images that look like copies": len(copies),
                     "other ways to look at": len(settings["possible_leaks"]),
                 },

@@ -121,6 +121,10 @@ class Comparison(_Readable):
     settings: dict = field(default_factory=dict)
     refit: object = None
 
+    def __getstate__(self):
+        # What fits again holds the table, which is not to be saved with the result.
+        return self.__dict__ | {"refit": None}
+
     @property
     def table(self):
         """DataFrame: (cohort, features) x auc, auc_low, auc_high, sensitivity, ..., npv_high, n, events, n_features."""

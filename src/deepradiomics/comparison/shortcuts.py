@@ -74,7 +74,8 @@ def find_shortcuts(comparison, nuisances):
     """
     if not isinstance(comparison, Comparison) or comparison.refit is None:
         raise InputError(
-            "shortcuts needs a comparison of two classes as compare_feature_sets returned it", code="settings"
+            "shortcuts needs a comparison of two classes as compare_feature_sets returned it, not one that was saved",
+            code="settings",
         )
     part = comparison.predictions.query("cohort == @INTERNAL")
     rows = part.drop_duplicates("row").sort_values("row")
@@ -90,6 +91,12 @@ def find_shortcuts(comparison, nuisances):
         own = pd.DataFrame({"level": level, "y": y}).groupby("level")["y"].agg(["size", "sum", "mean"]).reset_index()
         own.columns = ["level", "n", "events", "prevalence"]
         prevalence.append(own.assign(nuisance=name))
+        if len(np.unique(level[y == 0])) < 2:
+            raise InputError(
+                f"all rows without the event have one level of {name!r}, so none can be told from another; leave "
+                f"{name!r} out",
+                code="levels",
+            )
         told += [{"nuisance": name} | row for row in _told(comparison, level, y == 0, patient)]
     stratum = pd.DataFrame(levels).groupby(list(levels)).ngroup().to_numpy()
     matched, advantage = _among_equals(comparison, part, y, patient, stratum)
@@ -138,20 +145,22 @@ def matched_areas(y, scores, stratum, groups):
     auc = wins[:, y == 1].sum(axis=1) / n_pairs if n_pairs else np.full(len(scores), np.nan)
     added = (wins - auc[:, None] * partners) / max(n_pairs, 1)
     for side in (0, 1):
-        n = len(np.unique(groups[y == side]))
+        n = len(np.unique(groups[(y == side) & (partners > 0)]))
         added[:, y == side] *= np.sqrt(n / max(n - 1, 1))
     by_patient = np.array([np.bincount(groups, weights=row) for row in added])
     return auc, by_patient @ by_patient.T
 
 
 def _levels(values, name):
-    """Level of each row as a word; a number with many values in four bands of equal size."""
+    """Level of each row as a word; a measured number in four bands of equal size."""
     missing = np.flatnonzero(values.isna())
     if len(missing):
         raise InputError(
             f"{name!r} is missing in row {missing[0]} ({len(missing)} such rows); call it 'unknown'", code="missing"
         )
-    if values.dtype.kind in "iuf" and values.nunique() > _BANDS:
+    # Few whole numbers are codes, such as those of sites.
+    is_code = values.dtype.kind in "iu" and values.nunique() <= _MOST_LEVELS
+    if values.dtype.kind in "iuf" and values.nunique() > _BANDS and not is_code:
         values = pd.qcut(values, _BANDS, duplicates="drop")
     if not 2 <= values.nunique() <= _MOST_LEVELS:
         raise InputError(
@@ -182,17 +191,20 @@ def _told(comparison, level, shown, patient):
 
 def _among_equals(comparison, part, y, patient, stratum):
     names = list(part["features"].unique())
+    # A row without a partner of the other class says nothing; that there are few with one must be known.
+    level = pd.Series(y).groupby(stratum)
+    paired = (level.transform("min") < level.transform("max")).to_numpy()
+    if not paired.any():
+        raise InputError("no row with the event shares all levels with one without; give fewer nuisances", code="pairs")
+    pairs = sum(int((y[stratum == code] == 1).sum() * (y[stratum == code] == 0).sum()) for code in np.unique(stratum))
     areas, covariances = [], []
     for _, own in part.groupby("repeat"):
         scores = [own[own["features"] == name].sort_values("row")["score"].to_numpy() for name in names]
-        auc, covariance = matched_areas(y, np.array(scores), stratum, patient)
+        auc, covariance = matched_areas(y[paired], np.array(scores)[:, paired], stratum[paired], patient[paired])
         areas.append(auc)
         covariances.append(covariance)
-    pairs = sum(int((y[stratum == code] == 1).sum() * (y[stratum == code] == 0).sum()) for code in np.unique(stratum))
-    if not pairs:
-        raise InputError("no row with the event shares all levels with one without; give fewer nuisances", code="pairs")
     areas, covariance, factor = np.array(areas), np.mean(covariances, axis=0), comparison.inflation
-    counts = class_counts(y, patient)
+    counts = class_counts(y[paired], patient[paired])
     rows = [
         {"features": name, "auc": comparison.table.loc[(INTERNAL, name), "auc"]}
         | auc_interval(areas[:, i].mean(), factor * covariance[i, i], counts=counts, inflation=factor).columns(
