@@ -26,16 +26,19 @@ lint: $(STAMP)
 doctest: $(STAMP)
 	$(BIN)/python -m pytest --doctest-modules src
 
+# Each example is a target, `make run-demo`, so that `make -j2 examples` runs two at a time.
 # The real radiographs are not part of the project; where their folder is missing, the reason is printed.
-examples: $(STAMP)
-	for script in $(filter-out examples/knee_osteoporosis.py examples/vertebral_fractures.py examples/real_hips.py, $(wildcard examples/*.py)); do \
-	    echo "== $$script"; $(BIN)/python -W error $$script output || exit 1; done
-	if [ -d $(DATA)/knees ]; then $(BIN)/python -W error examples/knee_osteoporosis.py $(DATA)/knees output; \
-	    else echo "skipped knee_osteoporosis.py: no folder $(DATA)/knees"; fi
-	if [ -d $(DATA)/vertebrae ]; then $(BIN)/python -W error examples/vertebral_fractures.py $(DATA)/vertebrae output; \
-	    else echo "skipped vertebral_fractures.py: no folder $(DATA)/vertebrae"; fi
-	if [ -d $(DATA)/pelvis ]; then $(BIN)/python -W error examples/real_hips.py $(DATA)/pelvis/unlabelled output 12; \
-	    else echo "skipped real_hips.py: no folder $(DATA)/pelvis"; fi
+EXAMPLES := $(patsubst examples/%.py,run-%,$(wildcard examples/*.py))
+REAL_run-knee_osteoporosis := $(DATA)/knees
+REAL_run-vertebral_fractures := $(DATA)/vertebrae
+REAL_run-real_hips := $(DATA)/pelvis/unlabelled
+MORE_run-real_hips := 12
+
+examples: $(EXAMPLES)
+
+$(EXAMPLES): run-%: $(STAMP)
+	@if [ -n "$(REAL_$@)" ] && [ ! -d "$(REAL_$@)" ]; then echo "skipped $*.py: no folder $(REAL_$@)"; exit 0; fi; \
+	echo "== examples/$*.py"; $(BIN)/python -W error examples/$*.py $(REAL_$@) output/$* $(MORE_$@)
 
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet -e ".[docs]"
