@@ -1,5 +1,7 @@
 """DICOM segmentations: packed bit by bit here, and written and read by highdicom."""
 
+from pathlib import Path
+
 import hostile
 import numpy as np
 import pytest
@@ -104,6 +106,22 @@ def test_what_is_no_mask_of_one_radiograph_is_named(tmp_path, frames):
         read_segmentation(segmentation(path, pixels[:2], 5, 7, [1, 2]))
 
 
+def test_frames_are_bounded_one_by_one_and_by_the_file(tmp_path):
+    """Ten frames of 7 million pixels each are no radiograph of 70 million."""
+    rows, columns, numbers = 2600, 2640, list(range(1, 11))
+    masks = [bytearray(rows * columns // 8) for _ in numbers]
+    for k, mask in enumerate(masks):
+        mask[5 * k] = 0b101  # the pixels 40 k and 40 k + 2
+    path = segmentation(tmp_path / "a.dcm", b"".join(masks), rows, columns, numbers)
+    label_map = read_segmentation(path).label_map
+    assert {place: label_map.flat[place] for place in np.flatnonzero(label_map)} == {
+        40 * k + more: k + 1 for k in range(10) for more in (0, 2)
+    }
+    with pytest.raises(InputError, match="claims 9999 frames") as caught:
+        read_segmentation(segmentation(path, bytes(5), 5, 7, [1], NumberOfFrames=9999))
+    assert caught.value.code == "size"
+
+
 def test_highdicom_reads_what_is_written_and_ours_reads_it_back(tmp_path):
     highdicom = pytest.importorskip("highdicom", reason="highdicom, which writes segmentations, is not installed")
     from deepradiomics.simulation import make_hips, write_dicom
@@ -124,6 +142,35 @@ def test_highdicom_reads_what_is_written_and_ours_reads_it_back(tmp_path):
     again = write_segmentation(tmp_path / "2.dcm", labels, source, classes=["left femur", "right femur", "none"])
     assert dcmread(again).SOPInstanceUID == found.SOPInstanceUID
     assert read_radiograph(source, mask=path, label=2).mask.sum() == (labels == 2).sum()
-    for wrong, classes in ((labels[1:], ["a", "b"]), (labels, ["a"]), (labels * 1.0, ["a", "b"]), (labels, "ab")):
+    for wrong, classes in ((labels[1:], ["a", "b"]), (labels, ["a"]), (labels * 1.0, ["a", "b"])):
         with pytest.raises(InputError, match="the label map is"):
             write_segmentation(tmp_path / "3.dcm", wrong, source, classes=classes)
+    for classes in (None, [], "ab", ["a", ""], ["a", "b" * 65], ["a", "b\\c"]):
+        with pytest.raises(InputError, match="1 to 64 letters"):
+            write_segmentation(tmp_path / "3.dcm", labels, source, classes=classes)
+    long = write_segmentation(tmp_path / "3.dcm", labels, source, classes=["a", "b" * 64])
+    assert dcmread(long).SegmentSequence[1].SegmentLabel == "b" * 64
+
+
+def test_the_radiograph_of_a_segmentation_is_dicom_and_stays(tmp_path):
+    pytest.importorskip("highdicom", reason="highdicom, which writes segmentations, is not installed")
+    from deepradiomics.simulation import make_hips, write_dicom
+
+    hips = make_hips(1, random_state=0, image_shape=(65, 67))
+    source, labels = Path(write_dicom(hips, tmp_path)["radiograph"][0]), hips.masks[0]
+    before = source.read_bytes()
+    (tmp_path / "link.dcm").symlink_to(source)
+    for path in (source, str(source), tmp_path / "link.dcm"):
+        with pytest.raises(InputError, match="is the radiograph itself"):
+            write_segmentation(path, labels, source, classes=["a", "b"])
+    assert source.read_bytes() == before
+    bare = tmp_path / "bare"
+    bare.write_bytes(before[132:])
+    path = write_segmentation(tmp_path / "seg.dcm", labels, bare, classes=["a", "b"])
+    assert np.array_equal(read_segmentation(path).label_map, labels)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG" + bytes(200))
+    with pytest.raises(InputError, match="is not DICOM"):
+        write_segmentation(tmp_path / "2.dcm", labels, tmp_path / "a.png", classes=["a", "b"])
+    (tmp_path / "broken.dcm").write_bytes(before[:200])
+    with pytest.raises(InputError):
+        write_segmentation(tmp_path / "2.dcm", labels, tmp_path / "broken.dcm", classes=["a", "b"])

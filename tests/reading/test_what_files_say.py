@@ -326,6 +326,8 @@ def test_a_mirrored_or_turned_radiograph_is_refused_unless_taken_as_stored(tmp_p
         with pytest.raises(InputError, match=wrong) as caught:
             read_radiograph(path)
         assert caught.value.code == "orientation"
+    else:
+        assert np.array_equal(read_radiograph(path).pixels, GRAY)
     assert np.array_equal(read_radiograph(path, orientation="stored").pixels, GRAY)
 
 

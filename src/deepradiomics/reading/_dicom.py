@@ -11,9 +11,9 @@ from deepradiomics.reading._gdcm import decode_apart
 
 _PREFERENCE = ["pydicom", "pylibjpeg", "pyjpegls", "pillow", "gdcm"]
 _VIEWS = {"AP": "AP", "PA": "AP", "LL": "LAT", "RL": "LAT", "LAT": "LAT", "LATERAL": "LAT"}
-# DICOM without its preamble begins with a little endian tag of group 2 or 8.
 _COLORS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _UPRIGHT = {"LF", "AF", "PF"}  # where rows and columns lead to: left, anterior or posterior; feet
+# DICOM without its preamble begins with a little endian tag of group 2 or 8.
 BARE_DICOM = (b"\x02\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\x16\0", b"\x08\0\x18\0")
 # All that is read from a DICOM file: what identifies a patient is not even parsed.
 _DICOM_TAGS = [
@@ -58,22 +58,10 @@ def read_dicom(content, name, voi, turned=False, color="raise"):
 
     ``turned`` allows an orientation that asks viewers to turn or mirror it.
     """
-    from pydicom import dcmread
     from pydicom.errors import BytesLengthException, InvalidDicomError
-    from pydicom.filereader import read_dataset
-    from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     with reading(name, BytesLengthException, InvalidDicomError) as caught:
-        if content.startswith(BARE_DICOM[0]) and content[128:132] != b"DICM":
-            content = bytes(128) + b"DICM" + content
-        start = 132 if content[128:132] == b"DICM" else 0
-        meta = read_dataset(BytesIO(content[start:]), False, True, stop_when=lambda tag, *_: tag >> 16 != 2)
-        if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-            raise InputError(f"{name} is deflated as a whole; export it uncompressed", code="decoder")
-        dataset = dcmread(BytesIO(content), specific_tags=_DICOM_TAGS, force=start == 0)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            implicit = dataset.original_encoding[0]
-            dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        dataset = dataset_of(content, name, _DICOM_TAGS)
         if any("end of file" in str(warning).lower() for warning in caught):
             raise InputError(f"{name} is cut off; copy it again from where it came", code="truncated")
         _check_dicom(dataset, name, len(content))
@@ -94,6 +82,25 @@ def read_dicom(content, name, voi, turned=False, color="raise"):
         spacing, source, magnification = _dicom_spacing(dataset)
         found = Found(values, spacing, tuple(sorted(sides)), view, place=name)
         return found._replace(spacing_source=source, magnification=magnification)
+
+
+def dataset_of(content, name, tags=None):
+    """Parse DICOM, with its preamble or without, and say its transfer syntax where it does not; tags: None is all."""
+    from pydicom import dcmread
+    from pydicom.filereader import read_dataset
+    from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    if content.startswith(BARE_DICOM[0]) and content[128:132] != b"DICM":
+        content = bytes(128) + b"DICM" + content
+    start = 132 if content[128:132] == b"DICM" else 0
+    meta = read_dataset(BytesIO(content[start:]), False, True, stop_when=lambda tag, *_: tag >> 16 != 2)
+    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        raise InputError(f"{name} is deflated as a whole; export it uncompressed", code="decoder")
+    dataset = dcmread(BytesIO(content), specific_tags=tags, force=start == 0)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit = dataset.original_encoding[0]
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    return dataset
 
 
 def _check_dicom(dataset, name, n_bytes):
@@ -240,8 +247,8 @@ def _rle_length(segment, limit):
 def _dense_is_bright(values, dataset, name, voi):
     """Invert over the stored range what is shown inverted, apply the modality LUT, and the display window if asked for.
 
-    Each of MONOCHROME1 and PresentationLUTShape INVERSE inverts, and both together once: the standard demands the pair,
-    and files of which one is wrong are known with either.
+    Each of MONOCHROME1 and PresentationLUTShape INVERSE inverts, and both together once: the standard demands the pair
+    (PS3.3, C.8.11.3). MONOCHROME2 with INVERSE and MONOCHROME1 with IDENTITY contradict themselves; both are inverted.
     """
     from pydicom.pixels import apply_modality_lut
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepradiomics.exceptions import InputError, require
+from deepradiomics.reading._dicom import BARE_DICOM, dataset_of
 from deepradiomics.reading._files import array_of, check_size, checked_path, content_of, reading
 
 _CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # of bits, and of labels
@@ -109,7 +110,9 @@ def _segments_of(content, name):
                 "read",
                 code="mask_values",
             )
-        check_size(name, int(data.Rows) * n_frames, int(data.Columns), 8, len(content))
+        check_size(name, int(data.Rows), int(data.Columns), 8, len(content))
+        if n_frames * data.Rows * data.Columns * data.BitsAllocated > 8 * len(content):
+            raise InputError(f"{name} claims {n_frames} frames, more than the file can hold; is it damaged?", code="size")
         frames = data.pixel_array.reshape(n_frames, data.Rows, data.Columns)
         names = {int(segment.SegmentNumber): str(segment.SegmentLabel) for segment in data.SegmentSequence}
         numbers = [0] if kind == "LABELMAP" else [_number(data, frame) for frame in range(n_frames)]
@@ -117,9 +120,12 @@ def _segments_of(content, name):
             raise InputError(f"{name} has several frames of a segment; a radiograph has one", code="volume")
     if kind == "LABELMAP":
         return frames[0], names
-    layers = frames.astype(np.uint16) * np.array(numbers, dtype=np.uint16)[:, None, None]
-    overlap = ((layers > 0).sum(axis=0) > 1).any()
-    return (np.moveaxis(layers, 0, 2) if overlap else layers.sum(axis=0, dtype=np.uint16)), names
+    label_map = np.zeros(frames.shape[1:], dtype=np.uint16)
+    for frame, number in zip(frames, numbers, strict=True):
+        if (label_map[frame > 0] > 0).any():  # they overlap
+            return np.moveaxis(frames * np.array(numbers, dtype=np.uint16)[:, None, None], 0, 2), names
+        label_map[frame > 0] = number
+    return label_map, names
 
 
 def _number(data, frame):
@@ -137,13 +143,13 @@ def write_segmentation(path, label_map, source, *, classes, algorithm="deepradio
     Parameters
     ----------
     path : path
-        The DICOM file to write.
+        The DICOM file to write; not the radiograph's own.
     label_map : integer array of shape (H, W)
         0 outside; of the shape of the radiograph.
     source : path
         The DICOM file of the radiograph (DX, CR, ...). The segmentation carries its patient and study.
     classes : sequence of str
-        Names of the labels 1, 2, ...
+        Names of the labels 1, 2, ..., of 64 letters at most.
     algorithm : str or None, default="deepradiomics"
         Name of what drew the outlines; None for outlines by hand.
 
@@ -155,8 +161,9 @@ def write_segmentation(path, label_map, source, *, classes, algorithm="deepradio
     Raises
     ------
     InputError
-        If the label map is not of whole numbers and of the radiograph's shape, a label has no class, or the radiograph
-        lacks what a segmentation must say of its patient and study.
+        If the label map is not of whole numbers and of the radiograph's shape, a label has no class, a name is too long,
+        the file to write is the radiograph's, or the radiograph is not DICOM or lacks what a segmentation must say of
+        its patient and study.
     MissingDependencyError
         If highdicom is not installed.
 
@@ -177,20 +184,35 @@ def write_segmentation(path, label_map, source, *, classes, algorithm="deepradio
     """
     require("highdicom", "dicom")
     from highdicom import UID, AlgorithmIdentificationSequence, seg
-    from pydicom import dcmread
+    from pydicom.errors import BytesLengthException, InvalidDicomError
     from pydicom.sr.codedict import codes
     from pydicom.uid import generate_uid
 
     path, source, label_map = Path(path), checked_path(source), array_of(label_map)
-    with reading(source.name):
-        radiograph = dcmread(source)
+    if path.exists() and path.samefile(source):
+        raise InputError(
+            f"{path.name} is the radiograph itself, which would be lost; give another file to write", code="output"
+        )
+    content = content_of(source)
+    if content[128:132] != b"DICM" and not content.startswith(BARE_DICOM):
+        raise InputError(f"{source.name} is not DICOM; give the DICOM file of the radiograph", code="unreadable")
+    with reading(source.name, BytesLengthException, InvalidDicomError):
+        radiograph = dataset_of(content, source.name)
         shape = radiograph.Rows, radiograph.Columns
+    names = [] if classes is None or isinstance(classes, str) else [str(name) for name in classes]
+    wrong = [name for name in names if not 0 < len(name.strip()) <= len(name) <= 64 or "\\" in name]
+    if not names or wrong:
+        raise InputError(
+            f"classes is {wrong[0][:80] if wrong else classes!r}; give a list of names of 1 to 64 letters, without a "
+            "backslash",
+            code="classes",
+        )
     labels = np.setdiff1d(label_map, [0]).tolist()
     is_map = label_map.shape == shape and label_map.dtype.kind in "biu"
-    if not is_map or isinstance(classes, str) or not set(labels) <= set(range(1, len(classes) + 1)):
+    if not is_map or not set(labels) <= set(range(1, len(names) + 1)):
         raise InputError(
             f"the label map is {label_map.dtype} of shape {label_map.shape} with the labels {labels[:9]}, its "
-            f"radiograph has the shape {shape} and there are {len(classes)} classes; give whole numbers of that "
+            f"radiograph has the shape {shape} and there are {len(names)} classes; give whole numbers of that "
             "shape, and a list with a name for each label",
             code="label_map",
         )
@@ -199,17 +221,17 @@ def write_segmentation(path, label_map, source, *, classes, algorithm="deepradio
     segments = [
         seg.SegmentDescription(
             segment_number=number,
-            segment_label=str(name),
+            segment_label=name,
             segmented_property_category=codes.SCT.AnatomicalStructure,
             segmented_property_type=codes.SCT.Bone,
             algorithm_type="MANUAL" if algorithm is None else "AUTOMATIC",
             algorithm_identification=drawn_by,
         )
-        for number, name in enumerate(classes, 1)
+        for number, name in enumerate(names, 1)
     ]
     with reading(source.name):
         digest = sha256(label_map.astype("<u2").tobytes()).hexdigest()
-        entropy = [str(radiograph.SOPInstanceUID), digest, *map(str, classes)]  # the same outlines, the same instance
+        entropy = [str(radiograph.SOPInstanceUID), digest, *names]  # the same outlines, the same instance
         made = seg.Segmentation(
             source_images=[radiograph],
             pixel_array=label_map.astype(np.uint16)[None],
