@@ -169,8 +169,28 @@ def test_a_tilted_box_must_lie_in_its_image(tmp_path):
         ({"label_maps": [np.ones((4, 4))], "classes": ["a"]}, "float64"),
         ({"boxes": [{"a": Box(0, 0, 5, 5)}]}, "box 'a' of a.png reaches"),
         ({"boxes": [{}, {}]}, "2 sets of boxes"),
+        ({"boxes": [{"a": (0, 0, 5, 5)}]}, "the boxes of a.png are no dict of name to Box"),
+        ({"boxes": [[Box(0, 0, 2, 2)]]}, "the boxes of a.png are no dict of name to Box"),
+        ({"boxes": [Box(0, 0, 2, 2)]}, "the boxes of a.png are no dict of name to Box"),
+        ({"classes": "ab"}, "not the word 'ab'"),
+        ({"classes": ["a", "b", "a"]}, "with repeats"),
+        ({"classes": ["1", 1]}, "with repeats"),
     ],
 )
 def test_what_cannot_be_written(tmp_path, options, message):
     with pytest.raises(InputError, match=message):
         write_coco(tmp_path / "a.json", ["a.png"], [(4, 4)], **options)
+
+
+def test_numbers_of_numpy_and_names_that_are_numbers(tmp_path):
+    box = Box(*np.array([1, 2, 3, 1, 0]))
+    path = write_coco(tmp_path / "a.json", ["a"], [(4, 4)], classes=[1], boxes=[[(1, box), (np.int64(1), box)]])
+    content = json.loads(path.read_text())
+    assert content["categories"] == [{"id": 1, "name": "1"}]
+    assert [(entry["bbox"], entry["area"]) for entry in content["annotations"]] == [([2, 1, 1, 3], 3)] * 2
+
+
+def test_a_label_map_holds_255_classes(tmp_path):
+    path = written(tmp_path, [], height=8, width=10)
+    with pytest.raises(InputError, match="256 classes, a label map holds 255"):
+        read_coco_masks(path, image_name="a.png", classes=range(256))

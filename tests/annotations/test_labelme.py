@@ -49,6 +49,9 @@ def test_each_kind_of_shape(tmp_path):
         (("", "point", [[5, 5]]), "shape 0 of a.json has no label"),
         (("a", "point", [["x", 5]]), "where a number is needed"),
         (("a", "point", 7), "not a file of LabelMe"),
+        ((None, "point", [[5, 5]]), "shape 0 of a.json has no label"),
+        (("a", "rectangle", [[5, 5, 8, 8]]), "shape 0 of a.json has points that are not pairs"),
+        (("a", "polygon", [[5, 5, 8], [8, 9, 9]]), "shape 0 of a.json has points that are not pairs"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, shape, message):
@@ -56,11 +59,28 @@ def test_what_cannot_be_read_is_named(tmp_path, shape, message):
         read_labelme(written(tmp_path, shape))
 
 
+def test_a_film_of_one_hip_lacks_the_other(tmp_path):
+    square = [[5, 5], [9, 5], [9, 9], [5, 9]]
+    wanted = np.zeros((40, 30))
+    wanted[5:9, 5:9] = 2
+    path = written(tmp_path, (" right ", "polygon", square))
+    assert np.array_equal(read_labelme(path, classes=["left", "right"]).label_map, wanted)
+    numbered = written(tmp_path, (1, "polygon", square), (7, "point", [[3.5, 4.5]]))
+    found = read_labelme(numbered, classes=["0", 1])
+    assert np.array_equal(found.label_map, wanted)
+    assert found.points == [("7", (4.5, 3.5))]
+    assert not read_labelme(written(tmp_path), classes=["femur"]).label_map.any()
+
+
 def test_images_of_another_size_and_classes_that_are_not_there(tmp_path):
     with pytest.raises(InputError, match="made for an image of 40 x 30 pixels"):
         read_labelme(written(tmp_path), image_shape=(40, 31))
-    with pytest.raises(InputError, match="no polygon of the class 'femur'"):
-        read_labelme(written(tmp_path), classes=["femur"])
+    square = [[5, 5], [9, 5], [9, 9]]
+    with pytest.raises(InputError, match=r"polygons of \['fmeur'\], none of the classes \['femur'\]"):
+        read_labelme(written(tmp_path, ("fmeur", "polygon", square)), classes=["femur"])
+    for classes, message in ((["a", "a "], "with repeats"), (range(256), "256 classes")):
+        with pytest.raises(InputError, match=message):
+            read_labelme(written(tmp_path), classes=classes)
     with pytest.raises(InputError, match="not the word 'femur'"):
         read_labelme(written(tmp_path), classes="femur")
     with pytest.raises(InputError, match="does not say the size"):

@@ -8,6 +8,7 @@ from deepradiomics.exceptions import InputError
 # Sizes of annotation files: one image has few boxes, and 100,000 boxes with outlines stay below the other.
 MAX_BYTES, MAX_JSON_BYTES = 2**22, 2**26
 _MAX_PIXELS = 2**26
+MAX_CLASSES = 255  # of a label map of 8 bits
 
 
 def content_of(path, max_bytes):
@@ -56,6 +57,19 @@ def label_of(name, place):
     if not (name and name.strip()):
         raise InputError(f"{place} has no label; give each box one", code="annotation")
     return name.strip()
+
+
+def class_names(classes, most=None):
+    """Names of classes as text; two that read the same would become one."""
+    names = [] if isinstance(classes, str) else [str(name).strip() for name in classes]
+    if isinstance(classes, str) or len(set(names)) < len(names):
+        found = (
+            f"the word {classes!r}; write [{classes!r}]" if isinstance(classes, str) else f"{names[:9]} with repeats"
+        )
+        raise InputError(f"classes is a list of names, all different, not {found}", code="annotation")
+    if most is not None and len(names) > most:
+        raise InputError(f"there are {len(names)} classes, a label map holds {most}; ask for fewer", code="annotation")
+    return names
 
 
 def checked_box(left, top, width, height, shape, place, angle=0.0):

@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from deepradiomics.annotations._checks import (
+    MAX_CLASSES,
     MAX_JSON_BYTES,
     agreed_shape,
     checked_box,
+    class_names,
     corners_of,
     inside,
     label_of,
     number,
     text_of,
 )
+from deepradiomics.box import Box
 from deepradiomics.exceptions import InputError
 
 
@@ -83,7 +86,7 @@ def read_coco_masks(path, *, image_name, classes, image_shape=None):
     image_name : str
         The ``file_name`` of the image in it.
     classes : sequence of str
-        Names of the categories wanted; the first becomes label 1, and others are left out.
+        Names of the categories wanted, 255 at most; the first becomes label 1, and others are left out.
     image_shape : tuple of two ints, default=None
         Rows and columns of the image; None takes what the file says.
 
@@ -120,11 +123,7 @@ def read_coco_masks(path, *, image_name, classes, image_shape=None):
            [0, 1, 1, 0],
            [0, 0, 0, 0]], dtype=uint8)
     """
-    path = Path(path)
-    if isinstance(classes, str):
-        raise InputError(
-            f"classes is a list of names, not the word {classes!r}; write [{classes!r}]", code="annotation"
-        )
+    path, classes = Path(path), class_names(classes, MAX_CLASSES)
     entries, shape = _coco_entries(path, image_name, image_shape, "segmentation", classes)
     if shape is None:
         raise InputError(f"{path.name} does not say the size of the image; give image_shape", code="image_size")
@@ -132,7 +131,7 @@ def read_coco_masks(path, *, image_name, classes, image_shape=None):
     for place, name, entry in entries:
         if name not in classes:
             continue
-        outline, label = entry["segmentation"], list(classes).index(name) + 1
+        outline, label = entry["segmentation"], classes.index(name) + 1
         if isinstance(outline, dict):
             labels[_unpacked_runs(outline, labels.shape, place)] = label
             continue
@@ -157,7 +156,7 @@ def write_coco(path, image_names, image_shapes, *, label_maps=None, classes=None
     label_maps : sequence of integer arrays of shape (H, W) or None, default=None
         Outlines of each image, 0 outside; None where it has none.
     classes : sequence of str, default=None
-        Names of the labels 1, 2, ... of the label maps.
+        Names of the labels 1, 2, ... of the label maps, all different.
     boxes : sequence of dict of str to Box, lists of (str, Box) or None, default=None
         Boxes of each image by name.
 
@@ -170,7 +169,7 @@ def write_coco(path, image_names, image_shapes, *, label_maps=None, classes=None
     ------
     InputError
         If lengths differ, a name is there twice, a label has no class, a label map has another shape than its image, or
-        a box sticks out of it.
+        what is given as a box is none or sticks out of it.
 
     Notes
     -----
@@ -206,10 +205,10 @@ def write_coco(path, image_names, image_shapes, *, label_maps=None, classes=None
             f"maps and {len(boxes)} sets of boxes; give as many of each, and each name once",
             code="length",
         )
-    categories, annotations = list(classes or ()), []
+    categories, annotations = class_names(classes or ()), []
     for image, (name, shape, label_map, own) in enumerate(zip(names, image_shapes, label_maps, boxes, strict=True), 1):
         found = [] if label_map is None else _outlines(np.asarray(label_map), shape, len(categories), name)
-        for label, box in own.items() if isinstance(own, dict) else own or ():
+        for label, box in _named_boxes(own, name):
             place = f"box {label!r} of {name}"
             checked_box(box.left, box.top, box.width, box.height, shape, place, box.angle)
             if label not in categories:
@@ -223,9 +222,23 @@ def write_coco(path, image_names, image_shapes, *, label_maps=None, classes=None
         {"id": k, "file_name": name, "height": int(shape[0]), "width": int(shape[1])}
         for k, (name, shape) in enumerate(zip(names, image_shapes, strict=True), 1)
     ]
-    kinds = [{"id": k, "name": str(name)} for k, name in enumerate(categories, 1)]
+    kinds = [{"id": k, "name": name} for k, name in enumerate(categories, 1)]
     path.write_text(json.dumps({"images": images, "categories": kinds, "annotations": annotations}), encoding="utf-8")
     return path
+
+
+def _named_boxes(own, name):
+    """Pairs of name and box of one image."""
+    pairs = list(own.items()) if isinstance(own, dict) else [] if own is None else own
+    if not isinstance(pairs, list | tuple) or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[1], Box) for pair in pairs
+    ):
+        raise InputError(
+            f"the boxes of {name} are no dict of name to Box and no list of (name, Box); make each with Box(top, left, "
+            "height, width)",
+            code="annotation",
+        )
+    return [(str(label).strip(), box) for label, box in pairs]
 
 
 def _outlines(label_map, shape, n_classes, name):
@@ -269,7 +282,7 @@ def _without_middles(corners):
 def _of_box(box):
     corners = box.corners[:, ::-1].ravel().tolist()
     fields = {"segmentation": [corners], "bbox": [float(value) for value in (box.left, box.top, box.width, box.height)]}
-    return fields | {"area": box.width * box.height, "attributes": {"rotation": -box.angle % 360}}
+    return fields | {"area": float(box.width * box.height), "attributes": {"rotation": float(-box.angle % 360)}}
 
 
 def _coco_entries(path, image_name, image_shape, key, classes=()):
@@ -278,7 +291,7 @@ def _coco_entries(path, image_name, image_shape, key, classes=()):
         content = json.loads(text_of(path, MAX_JSON_BYTES))
         images = [image for image in content["images"] if image["file_name"] == image_name]
         sizes = [(image["height"], image["width"]) for image in images if "height" in image]
-        names = {category["id"]: str(category["name"]) for category in content["categories"]}
+        names = {category["id"]: str(category["name"]).strip() for category in content["categories"]}
         known = {image["id"] for image in content["images"]}
         strange = [entry["image_id"] for entry in content["annotations"] if entry["image_id"] not in known]
         entries = [

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from deepradiomics.annotations._checks import (
+    MAX_CLASSES,
     MAX_JSON_BYTES,
     agreed_shape,
     checked_box,
+    class_names,
     corners_of,
     inside,
     label_of,
@@ -50,7 +52,8 @@ def read_labelme(path, *, classes=None, image_shape=None):
     path : path
         The JSON file. The image in it, and what it says about paths, are not used.
     classes : sequence of str, default=None
-        Labels of the polygons wanted in the label map; the first becomes 1. None makes no label map.
+        Labels of the polygons wanted in the label map, 255 at most; the first becomes 1. None makes no label map. A
+        class may be absent: a film of one hip has no other.
     image_shape : tuple of two ints, default=None
         Rows and columns of the image; None uses the size in the file.
 
@@ -63,7 +66,8 @@ def read_labelme(path, *, classes=None, image_shape=None):
     ------
     InputError
         If the file is not of LabelMe, was made for an image of another size, holds another kind of shape (circles,
-        lines and masks are not read), a shape sticks out of the image, or a class asked for is not in it.
+        lines and masks are not read), a shape sticks out of the image, or it has polygons, but none of a class asked
+        for.
 
     References
     ----------
@@ -86,13 +90,16 @@ def read_labelme(path, *, classes=None, image_shape=None):
     >>> found.points
     [('corner', (4.5, 3.5))]
     """
-    path = Path(path)
-    if isinstance(classes, str):
-        raise InputError(f"classes is a list of names, not the word {classes!r}", code="annotation")
+    path, names = Path(path), class_names(classes or (), MAX_CLASSES)
     try:
         content = json.loads(text_of(path, MAX_JSON_BYTES))
         shapes = [
-            (entry["label"], entry.get("shape_type") or "polygon", entry["points"]) for entry in content["shapes"]
+            (
+                "" if entry["label"] is None else str(entry["label"]),
+                entry.get("shape_type") or "polygon",
+                entry["points"],
+            )
+            for entry in content["shapes"]
         ]
         size = (content["imageHeight"], content["imageWidth"]) if content.get("imageHeight") else None
         corners = [[value for point in points for value in point] for _, _, points in shapes]
@@ -103,17 +110,22 @@ def read_labelme(path, *, classes=None, image_shape=None):
     if size is None:
         raise InputError(f"{path.name} does not say the size of the image; give image_shape", code="image_size")
     size = tuple(int(length) for length in size)
-    missing = set(classes or ()) - {label for label, kind, _ in shapes if kind == "polygon"}
-    if missing:
-        raise InputError(f"{path.name} has no polygon of the class {min(missing)!r}", code="annotation")
+    drawn = {label.strip() for label, kind, _ in shapes if kind == "polygon"}
+    if names and drawn and not drawn & set(names):
+        raise InputError(
+            f"{path.name} has polygons of {sorted(drawn)[:9]}, none of the classes {names[:9]}; are they spelled so?",
+            code="annotation",
+        )
     found = LabelMe([], [], None if classes is None else np.zeros(size, dtype=np.uint8))
-    for position, ((label, kind, _), values) in enumerate(zip(shapes, corners, strict=True)):
+    for position, ((label, kind, points), values) in enumerate(zip(shapes, corners, strict=True)):
         place = f"shape {position} of {path.name}"
         label, numbers = label_of(label, place), [number(value, place) for value in values]
+        if any(len(point) != 2 for point in points):
+            raise InputError(f"{place} has points that are not pairs of numbers", code="annotation")
         if kind == "polygon":
             outline = corners_of(numbers, size, place)
-            if label in (classes or ()):
-                found.label_map[inside(outline, size)] = list(classes).index(label) + 1
+            if label in names:
+                found.label_map[inside(outline, size)] = names.index(label) + 1
         elif kind == "rectangle" and len(numbers) == 4:
             (left, right), (top, bottom) = sorted(numbers[::2]), sorted(numbers[1::2])
             found.boxes.append((label, checked_box(left, top, right - left, bottom - top, size, place)))

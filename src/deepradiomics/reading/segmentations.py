@@ -112,7 +112,7 @@ def _segments_of(content, name):
             )
         check_size(name, int(data.Rows), int(data.Columns), 8, len(content))
         if n_frames * data.Rows * data.Columns * data.BitsAllocated > 8 * len(content):
-            raise InputError(f"{name} claims {n_frames} frames, more than the file can hold; is it damaged?", code="size")
+            raise InputError(f"{name} claims {n_frames} frames, more than it can hold; is it damaged?", code="size")
         frames = data.pixel_array.reshape(n_frames, data.Rows, data.Columns)
         names = {int(segment.SegmentNumber): str(segment.SegmentLabel) for segment in data.SegmentSequence}
         numbers = [0] if kind == "LABELMAP" else [_number(data, frame) for frame in range(n_frames)]
@@ -161,9 +161,9 @@ def write_segmentation(path, label_map, source, *, classes, algorithm="deepradio
     Raises
     ------
     InputError
-        If the label map is not of whole numbers and of the radiograph's shape, a label has no class, a name is too long,
-        the file to write is the radiograph's, or the radiograph is not DICOM or lacks what a segmentation must say of
-        its patient and study.
+        If the label map is not of whole numbers and of the radiograph's shape, a label has no class, a name is too
+        long, the file to write is the radiograph's, or the radiograph is not DICOM or lacks what a segmentation must
+        say of its patient and study.
     MissingDependencyError
         If highdicom is not installed.
 
