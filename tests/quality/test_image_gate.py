@@ -1,6 +1,7 @@
 """ImageGate: what it learns, flags, refuses and says."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ from deepradiomics import ImageGate, Radiograph, UNetSegmenter, review
 from deepradiomics.exceptions import InputError
 from deepradiomics.segmentation import unet
 from deepradiomics.training import hash_weights
+
+PELVIS = Path(__file__).parents[3] / "shared/data/pelvis"
 
 
 def films(n, seed):
@@ -124,6 +127,11 @@ def test_bad_input_is_named(gate, segmenter):
         gate.transform(films(1, 0)[0])
     with pytest.raises(InputError, match="no measure 'metal'"):
         gate.relearn("metal", [0.0])
+    before = gate.thresholds_.copy(), gate.typical_.copy()
+    for values in ([], [0.1, np.nan], [np.inf], 0.1, ["a"], [[0.1]], None):
+        with pytest.raises(InputError, match="the values of 'blocks' have the shape"):
+            gate.relearn("blocks", values)
+    np.testing.assert_array_equal((gate.thresholds_, gate.typical_), before)
     with pytest.raises(InputError, match="no statistics are named 'hand'"):
         ImageGate.pretrained("hand")
 
@@ -136,6 +144,19 @@ def test_shipped_statistics_belong_to_the_shipped_weights():
     assert "no_femur" in gate.report([film])["flags"][0]
 
 
+@pytest.mark.skipif(not PELVIS.exists(), reason="../shared/data/pelvis, real radiographs, is not here")
+def test_the_shipped_limits_accept_the_real_films_they_come_from(monkeypatch):
+    """A limit that moved, or another way to measure, shows here; new films, and the rates, are the benchmark's."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    from real_hips import films as real_films
+
+    chosen = [film for film in real_films(PELVIS) if film.part == "choice" and film.kind == "normal"]
+    pixels = [film.read()[0] for film in chosen if not film.sideways][:6]
+    report = ImageGate.pretrained("femur").report([*pixels, -pixels[0]])
+    assert report["accepted"][:6].mean() >= 0.7
+    assert "inverted" in report["flags"][6].split(",")
+
+
 def test_report_feeds_the_plot_and_the_page(gate, tmp_path):
     images = [*films(2, 2)[0], -films(1, 2)[0][0]]
     table = pd.DataFrame({"hip": pd.Series(images, dtype=object)})
@@ -145,3 +166,6 @@ def test_report_feeds_the_plot_and_the_page(gate, tmp_path):
     assert bars["inverted"] == report["flags"].str.contains("inverted").sum()
     page = review(table.assign(flags=report["flags"]), image="hip", flags="flags", output=tmp_path / "page.html")
     assert "inverted" in page.read_text()
+    gap = pd.concat([pd.DataFrame({"hip": [None]}, dtype=object), table], ignore_index=True)
+    flags = gate.report(gap).set_index("row")["flags"].reindex(range(4)).to_numpy()  # as docs/quality.md does
+    assert pd.isna(flags[0]) and flags[1:].tolist() == report["flags"].tolist()

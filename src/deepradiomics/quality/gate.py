@@ -287,14 +287,24 @@ class ImageGate(TransformerMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If there is no such measure.
+            If there is no such measure, or the values are not a list of finite numbers.
         """
         check_is_fitted(self)
         if measure not in RULES:
             raise InputError(f"there is no measure {measure!r}; there are {', '.join(_NAMES)}", code="measure")
+        try:
+            values = np.asarray(values, dtype=float)
+        except (TypeError, ValueError):
+            values = np.array([np.nan])
+        if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+            raise InputError(
+                f"the values of {measure!r} have the shape {values.shape} and {(~np.isfinite(values)).sum()} are not "
+                "finite; give a finite number for each accepted radiograph, and leave out those without one",
+                code="measure",
+            )
         place, rule = _NAMES.index(measure), RULES[measure]
         self.typical_[place] = np.median(values)
-        self.thresholds_[place] = _limits(np.asarray(values, dtype=float), rule.sign, rule.least, self.false_alarms)
+        self.thresholds_[place] = _limits(values, rule.sign, rule.least, self.false_alarms)
         return self
 
     def transform(self, X):
