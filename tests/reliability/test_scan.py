@@ -377,7 +377,8 @@ def excel(path, *sheets):
 
 def test_a_sheet_of_excel_gives_numbers_words_and_dates(folder, tmp_path):
     table = archive.scan(folder, key=KEY)
-    rows = [["nr", "t_score", "smoker", "ward", "typed"], ["p0", -2.5, "yes", 3, "1,5"], ["p1", None, "no", 4, None]]
+    rows = [["nr", "t_score", "smoker", "ward", "typed"], ["p0", -2.5, "yes", 3, "1,5"]]
+    rows.append(["p1", None, "no", 4, None, "a cell beyond the header"])
     sheet = excel(tmp_path / "sheet.xlsx", rows, [])
     joined = archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=rows[0][1:])
     found = joined.table[rows[0][1:]]
@@ -389,6 +390,24 @@ def test_a_sheet_of_excel_gives_numbers_words_and_dates(folder, tmp_path):
     assert joined.without_image.empty
 
 
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "frame"])
+def test_a_column_that_is_there_twice_is_refused_where_it_is_taken(folder, tmp_path, kind):
+    table, rows = archive.scan(folder, key=KEY), [["nr", "t", "age", "t"], ["p0", -1.5, 60, -2.5], ["p1", 1, 61, 0]]
+    if kind == "xlsx":
+        sheet = excel(tmp_path / "sheet.xlsx", rows)
+    elif kind == "csv":
+        sheet = tmp_path / "sheet.csv"
+        sheet.write_text("\n".join(",".join(map(str, row)) for row in rows))
+    else:
+        sheet = pd.DataFrame(rows[1:], columns=rows[0])
+    with pytest.raises(InputError, match=r"the sheet has \['t'\] more than once"):
+        archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["age", "t"])
+    with pytest.raises(InputError, match=r"lacks \['t\.1'\]"):
+        archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["t.1"])
+    joined = archive.join_clinical(table.drop(columns="age"), sheet, key=KEY, patient="nr", columns=["age"])
+    assert joined.table["age"].tolist() == [60, 61]
+
+
 def test_excel_that_is_no_table_is_named(folder, tmp_path):
     table = archive.scan(folder, key=KEY)
     rows = [["nr", "sex"], ["p0", "F"]]
@@ -398,6 +417,6 @@ def test_excel_that_is_no_table_is_named(folder, tmp_path):
     (tmp_path / "bad.xlsx").write_bytes(b"PK nonsense")
     with pytest.raises(InputError, match=r"bad\.xlsx cannot be read as Excel"):
         archive.join_clinical(table, tmp_path / "bad.xlsx", key=KEY, patient="nr", columns=["sex"])
-    with pytest.raises(InputError, match=r"has the columns \['sex'\] already"):
+    with pytest.raises(InputError, match=r"table of images has \['sex'\] already"):
         sheet = excel(tmp_path / "one.xlsx", rows)
         archive.join_clinical(table, sheet, key=KEY, patient="nr", columns=["sex"])

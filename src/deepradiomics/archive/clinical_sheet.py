@@ -65,8 +65,8 @@ def join_clinical(table, sheet, *, key, patient, columns, encoding="utf-8-sig"):
     Raises
     ------
     InputError
-        If the sheet cannot be read, lacks a column, or has one that the table has too, or if the patient's number is
-        among the columns to take.
+        If the sheet cannot be read, lacks a column, has it twice, or has one that the table has too, or if the
+        patient's number is among the columns to take.
     MissingDependencyError
         If the sheet is an Excel file and openpyxl is not installed.
 
@@ -94,12 +94,10 @@ def join_clinical(table, sheet, *, key, patient, columns, encoding="utf-8-sig"):
             f"the sheet has {len(frame.columns)} columns and lacks {missing}; is its first line the header?",
             code="columns",
         )
-    if twice or frame.columns.duplicated().any():
-        raise InputError(
-            f"the table of images has the columns {twice} already, or the sheet has one of them twice; rename them in "
-            "the sheet, or leave them out",
-            code="columns",
-        )
+    twins = [name for name in (patient, *columns) if list(frame.columns).count(name) > 1]
+    if twice or twins:
+        found = f"the sheet has {twins} more than once" if twins else f"the table of images has {twice} already"
+        raise InputError(f"{found}; rename these columns in the sheet, or leave them out", code="columns")
     if patient in columns:
         raise InputError(
             f"{patient!r} is the patient's number, which does not come into the table; take it out of columns",
@@ -152,15 +150,18 @@ def _read_sheet(path, encoding, patient):
         require("openpyxl", "excel")
         try:
             sheets = pd.read_excel(path, dtype=object, sheet_name=None)
+            heads = pd.read_excel(path, dtype=object, sheet_name=None, header=None, nrows=1)
         except Exception as error:  # noqa: BLE001 - openpyxl raises what it likes on a damaged file
             raise InputError(f"{path.name} cannot be read as Excel ({type(error).__name__})", code="table") from None
-        frames = [frame for frame in sheets.values() if not frame.empty]
-        if len(frames) != 1:
-            raise InputError(f"{path.name} has {len(frames)} sheets with rows; keep one of them", code="table")
+        filled = [name for name, frame in sheets.items() if not frame.empty]
+        if len(filled) != 1:
+            raise InputError(f"{path.name} has {len(filled)} sheets with rows; keep one of them", code="table")
+        frame = sheets[filled[0]]
         # Numbers written as text get the kind of numbers, too; what Excel holds as numbers and dates has it.
-        kinds = {name: frames[0][name].infer_objects() for name in frames[0] if name != patient}
+        kinds = {name: frame[name].infer_objects() for name in frame if name != patient}
         texts = [name for name, column in kinds.items() if pd.api.types.infer_dtype(column, skipna=True) == "string"]
-        return frames[0].assign(**kinds | {name: _numbers_of(kinds[name], ",") for name in texts})
+        kinds |= {name: _numbers_of(kinds[name], ",") for name in texts}
+        return _as_headed(pd.DataFrame({name: kinds.get(name, frame[name]) for name in frame}), heads[filled[0]])
     try:
         text = path.read_text(encoding=encoding)
     except (OSError, UnicodeError, LookupError) as error:
@@ -177,14 +178,20 @@ def _read_sheet(path, encoding, patient):
             warnings.simplefilter("error", pd.errors.ParserWarning)
             settings = {"dtype": str, "keep_default_na": False, "na_values": [""], "index_col": False}
             frame = pd.read_csv(StringIO(text), sep=separator, **settings)
+            head = pd.read_csv(StringIO(text), sep=separator, header=None, nrows=1, **settings)
     except (ValueError, pd.errors.ParserWarning) as error:
         raise InputError(
             f"{path.name} is no table ({type(error).__name__}): lines differ in their cells", code="table"
         ) from None
     decimal = "," if separator == ";" else "."
-    return pd.DataFrame(
-        {name: _whole_of(frame[name]) if name == patient else _numbers_of(frame[name], decimal) for name in frame}
-    )
+    cells = {name: _whole_of(frame[name]) if name == patient else _numbers_of(frame[name], decimal) for name in frame}
+    return _as_headed(pd.DataFrame(cells), head)
+
+
+def _as_headed(frame, head):
+    """Name columns as the file does: pandas makes t.1 of a second t, which would hide that there are two."""
+    names = head.iloc[0].reindex(range(frame.shape[1]))  # cells beyond the header have no name
+    return frame.set_axis([old if pd.isna(new) else new for old, new in zip(frame, names, strict=True)], axis=1)
 
 
 def _whole_of(column):
