@@ -9,6 +9,7 @@ from scipy import ndimage, stats
 from deepradiomics.exceptions import InputError
 from deepradiomics.simulation import make_hips
 from deepradiomics.simulation.bone import femur_bone
+from deepradiomics.simulation.pelvic import soft_tissue
 from deepradiomics.simulation.projection import SITES, attenuation
 from deepradiomics.simulation.rarities import finish, operate
 from deepradiomics.simulation.rays import Beam
@@ -136,6 +137,18 @@ def test_a_narrow_picture_shows_the_femora_of_the_square_one_and_more(shape, par
             assert (other == label).sum() >= 0.99 * (one == label).sum()
             assert not (other[:, [0, -1]] == label).any()
             assert not (other[0] == label).any()
+
+
+def test_men_alone_have_a_scrotum():
+    skeleton, beam = draw_skeleton(np.random.default_rng(4)), Beam((128, 128), 3.0, (-192.0, 192.0), (0, -1000.0, 0))
+    for seed in range(8):
+        woman, man = (soft_tissue(beam, skeleton, 62.0, sex, np.random.default_rng(seed)) for sex in "FM")
+        more = man - woman
+        row, column = ndimage.center_of_mass(more)
+        assert 18 <= more.max() <= 56  # mm, with fine texture
+        assert abs(column - 63.5) < 1
+        assert row > beam.pixel(skeleton.pelvis)[:, 0].max()  # the lowest point of the pelvis
+        assert (more > 1).sum() * 9 == pytest.approx(np.pi * 30 * 42, rel=0.15)  # mm2
 
 
 @pytest.mark.parametrize(

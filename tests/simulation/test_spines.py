@@ -238,7 +238,8 @@ def test_there_is_a_row_of_corners_for_each_patient_view_and_level(spines):
 @pytest.mark.parametrize(
     ("wrong", "code", "reason"),
     [
-        ({"site": "Z"}, "site", "sites are A, B, C"),
+        ({"site": "Z"}, "site", "sites are A, B, C$"),
+        ({"site": "rare"}, "site", "there is no site 'rare'; the sites are A, B, C$"),
         ({"n_patients": 0}, "simulation_size", "n_patients is 0; .* at least one patient"),
         ({"n_patients": 1.0}, "simulation_size", "n_patients is 1.0; give a whole number"),
         ({"image_shape": (16, 512)}, "simulation_size", "at least 32 pixels"),

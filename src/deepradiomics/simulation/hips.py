@@ -153,7 +153,7 @@ def _patient(site, shape, rng):
         bone += projected
         landmarks |= _landmarks(side, femur, beam)
     bone += deposits(skeleton, (beam.flat, *_plane(beam, 1)), site, rng)
-    soft = soft_tissue(beam, skeleton, patient["weight"], rng)
+    soft = soft_tissue(beam, skeleton, patient["weight"], patient["sex"], rng)
     scatter = site.scatter, site.glare
     picture = expose(bone, soft, site, spacing, rng, scatter=scatter, enhancement=site.enhancement, gain=900.0)
     picture = tone(picture, site, rng)

@@ -72,7 +72,7 @@ def lumbar_bone(beam, skeleton, trabeculae, rng):
     return bone
 
 
-def soft_tissue(beam, skeleton, weight, rng):
+def soft_tissue(beam, skeleton, weight, sex, rng):
     """Soft tissue along each ray: trunk, thighs, muscles with fat between them, bladder, bowel gas.
 
     Parameters
@@ -83,6 +83,8 @@ def soft_tissue(beam, skeleton, weight, rng):
         The thighs follow its femora.
     weight : float
         In kg.
+    sex : {"F", "M"}
+        Men have a scrotum.
     rng : numpy.random.Generator
         Draws shapes and gas.
 
@@ -98,7 +100,7 @@ def soft_tissue(beam, skeleton, weight, rng):
     >>> from deepradiomics.simulation.rays import Beam
     >>> from deepradiomics.simulation.skeleton import draw_skeleton
     >>> beam = Beam((60, 60), 5.0, (-150.0, 150.0), (0.0, -1000.0, 0.0))
-    >>> soft = soft_tissue(beam, draw_skeleton(np.random.default_rng(0)), 62.0, np.random.default_rng(0))
+    >>> soft = soft_tissue(beam, draw_skeleton(np.random.default_rng(0)), 62.0, "F", np.random.default_rng(0))
     >>> bool(100 < soft.mean() < 250)
     True
     """
@@ -137,8 +139,9 @@ def soft_tissue(beam, skeleton, weight, rng):
     fat = np.clip(0.10 + 0.004 * (weight - 62), 0.02, 0.3)
     soft = soft + body * (1 - fat)
     soft = soft + rng.uniform(5, 12) * _bell(np.hypot(x / 45, (y + 25) / 32), 0, 0.9)  # bladder
-    if rng.random() < 0.3:  # scrotum
-        soft = soft + rng.uniform(20, 50) * np.sqrt(np.maximum(1 - (x / 30) ** 2 - ((y - crotch - 30) / 42) ** 2, 0))
+    scrotum = rng.uniform(20, 50)
+    if sex == "M":
+        soft = soft + scrotum * np.sqrt(np.maximum(1 - (x / 30) ** 2 - ((y - crotch - 30) / 42) ** 2, 0))
     soft = soft + 3.0 * _cloud(soft.shape, beam.spacing * step, rng, slope=2.2, longest=80.0)
     soft = np.maximum(soft - _gas(x, y, rng), 2.0)
     if step > 1:

@@ -118,13 +118,15 @@ SITES = {
 }
 
 
-def site_named(name):
+def site_named(name, among=tuple(SITES)):
     """Look a site up.
 
     Parameters
     ----------
     name : {"A", "B", "C", "rare"}
         Name of the site.
+    among : sequence of str, default=("A", "B", "C", "rare")
+        Sites that there are for this kind of picture.
 
     Returns
     -------
@@ -142,8 +144,8 @@ def site_named(name):
     >>> site_named("B").kilovolts
     81
     """
-    if not isinstance(name, str) or name not in SITES:
-        raise InputError(f"there is no site {name!r}; the sites are {', '.join(SITES)}", code="site")
+    if not isinstance(name, str) or name not in among:
+        raise InputError(f"there is no site {name!r}; the sites are {', '.join(among)}", code="site")
     return SITES[name]
 
 

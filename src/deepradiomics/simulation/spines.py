@@ -114,7 +114,8 @@ def make_spines(n_patients=100, *, site="A", random_state=None, image_shape=(512
     >>> spines.fractures[["patient", "level", "shape", "grade"]].values.tolist()
     [['A00000', 'L1', 'wedge', 2], ['A00001', 'L1', 'wedge', 2]]
     """
-    n_patients, shape, settings = checked_number(n_patients), checked_shape(image_shape), site_named(site)
+    n_patients, shape = checked_number(n_patients), checked_shape(image_shape)
+    settings = site_named(site, ("A", "B", "C"))  # what is rare is drawn for hips alone
     fractures = checked_fractures(fractures, tuple(_WEIGHTS), _CAUSES, _SHAPES)
     entropy = drawn_entropy(random_state)
     patients = []
