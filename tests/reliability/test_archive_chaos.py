@@ -109,7 +109,7 @@ def test_images_that_kill_their_worker_are_named(tmp_path, n_images, killers):
 @posix
 @pytest.mark.slow
 def test_an_image_that_never_ends_is_set_aside(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive._crew, "_GRACE", 4)
+    monkeypatch.setattr(archive._crew, "_GRACE", 6)
     monkeypatch.setattr(archive._crew, "_SLOWEST", 0.1)
     archive.extract(manifest(8, [(5, 5)]), tmp_path, Sums(), chunk_size=4, n_jobs=2)
     assert archive.failures(tmp_path).to_numpy().tolist() == [["i00005", "", "killed", False]]
