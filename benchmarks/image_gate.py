@@ -127,7 +127,8 @@ def collect(folder, most):
             add("one femur, side right", "score", pair[0])
             add("one femur, side wrong", "wrong_side", pair[1])
     for kind, measure, path in others(folder):
-        add(kind, measure, path)
+        # Some files ask viewers to turn them; the gate is to see them as they lie in the file.
+        add(kind, measure, read_radiograph(path, orientation="stored"))
     for film in films(folder / "pelvis"):
         if film.full_size:
             add("full size", "score", film.image)
