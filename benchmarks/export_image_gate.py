@@ -19,7 +19,7 @@ from real_hips import films
 
 OUTPUT = Path(__file__).resolve().parents[1] / "src/deepradiomics/quality/statistics/femur.npz"
 # The films are squeezed, and stretching them back changes what a file's own pixels say: these are measured before.
-OF_THE_FILE = {"grey_levels": distinct_levels, "blocks": block_contrast, "fine_detail": fine_detail}
+OF_THE_FILE = {"gray_levels": distinct_levels, "blocks": block_contrast, "fine_detail": fine_detail}
 
 
 def accepted(folder):
@@ -30,7 +30,7 @@ def accepted(folder):
 
 
 def as_stored(film):
-    """Grey values of a film as its file has them, float32 (H, W)."""
+    """Gray values of a film as its file has them, float32 (H, W)."""
     return np.asarray(Image.open(film.image).convert("L"), dtype=np.float32)
 
 

@@ -2,7 +2,7 @@
 
 ``python benchmarks/image_gate.py ../shared/data`` prints, a row a kind, how well the measure that is meant for it and
 the score tell it from intact test films (area under the ROC curve), and the share flagged. Damage is simulated on the
-test films; grey levels, blocks and enlargement on the files as they are stored. ``--most`` bounds the films of a kind.
+test films; gray levels, blocks and enlargement on the files as they are stored. ``--most`` bounds the films of a kind.
 """
 
 import argparse
@@ -26,7 +26,7 @@ OF_THE_FILE = ("few levels (16)", "JPEG of quality 10", "enlarged twice")
 
 
 def jpeg(pixels, quality):
-    """Grey values as they come back from a JPEG."""
+    """Gray values as they come back from a JPEG."""
     stream = io.BytesIO()
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, format="JPEG", quality=quality)
     return np.asarray(Image.open(stream), dtype=np.float32)
@@ -42,7 +42,7 @@ def with_text(pixels, femur):
 
 
 def clipped(pixels):
-    """Stretch the grey values between the 30th and the 75th percentile, and clip the rest."""
+    """Stretch the gray values between the 30th and the 75th percentile, and clip the rest."""
     low, high = np.percentile(pixels, (30, 75))
     return np.clip((pixels - low) * 255 / max(high - low, 1), 0, 255)
 
@@ -59,10 +59,10 @@ def damaged(pixels, labels, stored):
     yield "negative", "inverted", 255 - pixels
     yield "turned by 90 degrees", "turned", np.rot90(pixels)
     yield "upside down", "turned", np.rot90(pixels, 2)
-    yield "grey values clipped", "clipped", clipped(pixels)
+    yield "gray values clipped", "clipped", clipped(pixels)
     yield "text over the femur", "text", with_text(pixels, femur)
     yield "cut through the femur", "cut_off", halved(pixels, femur)
-    yield "few levels (16)", "grey_levels", stored // 16 * 16
+    yield "few levels (16)", "gray_levels", stored // 16 * 16
     yield "JPEG of quality 10", "blocks", jpeg(stored, 10)
     size = 2 * stored.shape[1], 2 * stored.shape[0]
     twice = Image.fromarray(stored).resize(size, Image.Resampling.BICUBIC)
@@ -160,7 +160,7 @@ def main():
         base = {"one femur, side wrong": "one femur, side right"}.get(kind, "intact")
         intact, found = reports["intact, as stored" if kind in OF_THE_FILE else base], reports[kind]
         truth = np.r_[np.zeros(len(intact)), np.ones(len(found))]
-        sign = -1 if measure in ("grey_levels", "fine_detail") else 1
+        sign = -1 if measure in ("gray_levels", "fine_detail") else 1
         areas = [
             roc_auc_score(truth, factor * np.r_[intact[name], found[name]])
             for name, factor in ((measure, sign), ("score", 1))

@@ -54,7 +54,7 @@ def test_flags_say_what_is_wrong(gate):
     damaged = {
         "turned": np.rot90(good[0], 2),
         "inverted": -good[1],
-        "grey_levels": good[2] // 40 * 40,
+        "gray_levels": good[2] // 40 * 40,
         "lateral": Radiograph(good[3], view="LAT"),
     }
     cells = [*good[4:], *damaged.values()]

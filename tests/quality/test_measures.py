@@ -31,13 +31,13 @@ def test_levels_are_counted_in_bits(bits):
     assert distinct_levels(np.tile(np.arange(2**bits), (4, 1)).astype(np.float32)) == bits
 
 
-def test_a_few_stray_values_are_no_grey_levels():
+def test_a_few_stray_values_are_no_gray_levels():
     picture = np.tile(np.arange(16.0), (1000, 10))
     picture[0, :3] = [100, 200, 300]
     assert distinct_levels(picture) == 4
 
 
-def test_grey_values_that_are_no_whole_numbers_are_many_levels():
+def test_gray_values_that_are_no_whole_numbers_are_many_levels():
     noise = np.random.default_rng(0).normal(size=(200, 200))
     assert distinct_levels(noise) > 9
     assert distinct_levels(np.clip(noise, -2, 1.99) // 0.5) == 3

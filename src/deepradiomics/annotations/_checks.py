@@ -47,6 +47,7 @@ def agreed_shape(stated, given, name):
 
 
 def number(word, place):
+    """Read a number."""
     try:
         return float(word)
     except (TypeError, ValueError, OverflowError) as error:
@@ -54,6 +55,7 @@ def number(word, place):
 
 
 def label_of(name, place):
+    """Label of a box, without blanks at its ends; there must be one."""
     if not (name and name.strip()):
         raise InputError(f"{place} has no label; give each box one", code="annotation")
     return name.strip()

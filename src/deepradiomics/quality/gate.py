@@ -1,7 +1,6 @@
 """ImageGate: which radiographs are like those that a study accepts, and what is wrong with the others."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.deep import image_columns
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
+from deepradiomics.quality._rules import LEAST, NAMES, RULES, SIGNS, limits
 from deepradiomics.quality.measures import (
     block_contrast,
     clipped_share,
@@ -34,36 +34,8 @@ _MIN_IMAGES = 20
 _SIDE = 192
 
 
-class _Rule(NamedTuple):
-    """Which way a measure is bad, how bad it must be at least for a flag, and the reason in words."""
-
-    sign: int
-    least: float
-    reason: str
-
-
-# least: values that no picture is refused for, however uniform the accepted pictures are.
-RULES = {
-    "no_femur": _Rule(1, 0.5, "no femur is seen as in an AP hip (1 - expected Dice {value:.2f}, {limit:.2f} allowed)"),
-    "unlike": _Rule(1, 0.0, "unlike the accepted radiographs (distance {value:.2f}, {limit:.2f} allowed)"),
-    "turned": _Rule(1, 0.0, "lies on its side or upside down (turned, it is nearer to the accepted by {value:.2f})"),
-    "inverted": _Rule(1, 0.0, "bone is dark (its negative is nearer to the accepted by {value:.2f})"),
-    "lateral": _Rule(1, 0.5, "the file says that it is a lateral view"),
-    "wrong_side": _Rule(1, 0.5, "the femur seen is of the other side than the file says (by {value:.2f})"),
-    "cut_off": _Rule(1, 0.5, "a femur is cut off by the border (width over length {value:.2f}, {limit:.2f} allowed)"),
-    "text": _Rule(1, 0.002, "text, wires or screws over the bone ({value:.2%} of it, {limit:.2%} allowed)"),
-    "clipped": _Rule(1, 0.02, "exposure or window clipped ({value:.1%} of the bone, {limit:.1%} allowed)"),
-    "grey_levels": _Rule(-1, 6.0, "too few grey levels ({value:.1f} bits, {limit:.1f} needed)"),
-    "blocks": _Rule(1, 1.2, "blocks of a JPEG (steps {value:.2f} times as high as elsewhere, {limit:.2f} allowed)"),
-    "fine_detail": _Rule(-1, 0.0, "enlarged or smoothed (fine detail {value:.2f}, {limit:.2f} needed)"),
-}
-_NAMES = list(RULES)
-_SIGNS = np.array([rule.sign for rule in RULES.values()])
-_LEAST = np.array([rule.least for rule in RULES.values()])
-
-
 class ImageGate(TransformerMixin, BaseEstimator):
-    """Flag radiographs that are not AP hips, or whose grey values or files are not fit to be measured.
+    """Flag radiographs that are not AP hips, or whose gray values or files are not fit to be measured.
 
     What is normal is learned from radiographs that you accepted by eye, or comes with the package.
 
@@ -108,7 +80,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
       of its side; 0 where the laterality is unknown, or the classes do not begin with left and right.
     - ``cut_off``, ``text``, ``clipped``: on the outlines and what lies within 1/30 of the picture round them,
       or on the middle of the picture where no femur is seen.
-    - ``grey_levels`` (bits), ``blocks``, ``fine_detail``: of the whole picture in its own pixels.
+    - ``gray_levels`` (bits), ``blocks``, ``fine_detail``: of the whole picture in its own pixels.
 
     The limit of a measure is its quantile ``1 - false_alarms`` over accepted radiographs, and not less than a value
     at which nothing is lost. Distances of the radiographs that fit sees are those from the others (five folds).
@@ -193,9 +165,9 @@ class ImageGate(TransformerMixin, BaseEstimator):
                 setattr(gate, f"{name}_", found[name].astype(np.float64))
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{Path(path).name} holds no statistics of an ImageGate", code="weights") from error
-        if measures != _NAMES:
+        if measures != NAMES:
             raise InputError(
-                f"{Path(path).name} has the measures {measures}, this version {_NAMES}; export it again", code="weights"
+                f"{Path(path).name} has the measures {measures}, this version {NAMES}; export it again", code="weights"
             )
         gate.segmenter_ = segmenter
         gate._check_weights()
@@ -217,7 +189,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         np.savez_compressed(
             path,
-            measures=np.array(_NAMES),
+            measures=np.array(NAMES),
             weights_hash=np.array(self.weights_hash_),
             false_alarms=np.array(self.false_alarms),
             **{
@@ -264,7 +236,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
             values[others] = self._with_distances(features[others], values[others])
         self._learn(features[:, 0])
         self.typical_ = np.median(values, axis=0)
-        self.thresholds_ = _limits(values, _SIGNS, _LEAST, self.false_alarms)
+        self.thresholds_ = limits(values, SIGNS, LEAST, self.false_alarms)
         self.weights_hash_ = hash_weights(self.segmenter_.network_)
         self.n_features_in_, self.feature_names_in_ = len(names), np.array(names, dtype=object)
         return self
@@ -291,7 +263,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if measure not in RULES:
-            raise InputError(f"there is no measure {measure!r}; there are {', '.join(_NAMES)}", code="measure")
+            raise InputError(f"there is no measure {measure!r}; there are {', '.join(NAMES)}", code="measure")
         try:
             values = np.asarray(values, dtype=float)
         except (TypeError, ValueError):
@@ -302,9 +274,9 @@ class ImageGate(TransformerMixin, BaseEstimator):
                 "finite; give a finite number for each accepted radiograph, and leave out those without one",
                 code="measure",
             )
-        place, rule = _NAMES.index(measure), RULES[measure]
+        place, rule = NAMES.index(measure), RULES[measure]
         self.typical_[place] = np.median(values)
-        self.thresholds_[place] = _limits(values, rule.sign, rule.least, self.false_alarms)
+        self.thresholds_[place] = limits(values, rule.sign, rule.least, self.false_alarms)
         return self
 
     def transform(self, X):
@@ -357,18 +329,18 @@ class ImageGate(TransformerMixin, BaseEstimator):
         names, values = self._measured(X, failures)
         self.failures_ = pd.DataFrame(failures, columns=["row", "column", "code", "reason"])
         span = self.thresholds_ - self.typical_
-        scores = (values - self.typical_) / np.where(_SIGNS * span > 1e-6, span, 1e-6 * _SIGNS)
+        scores = (values - self.typical_) / np.where(SIGNS * span > 1e-6, span, 1e-6 * SIGNS)
         rows = [(row, column, False, np.inf, "unread", reason) for row, column, _, reason in failures]
         for row, column in np.argwhere(~np.isnan(values[:, :, 0])):
             score, found = scores[row, column], values[row, column]
             flagged = np.argsort(-score)[: (score > 1).sum()]
-            reasons = [RULES[_NAMES[i]].reason.format(value=found[i], limit=self.thresholds_[i]) for i in flagged]
-            flags = ",".join(_NAMES[i] for i in flagged)
+            reasons = [RULES[NAMES[i]].reason.format(value=found[i], limit=self.thresholds_[i]) for i in flagged]
+            flags = ",".join(NAMES[i] for i in flagged)
             rows.append((int(row), names[column], not flags, score.max(), flags, "; ".join(reasons), *found))
         rows.sort(key=lambda found: (found[0], names.index(found[1])))
         return pd.DataFrame(
-            [(*found, *[np.nan] * (6 + len(_NAMES) - len(found))) for found in rows],
-            columns=["row", "column", "accepted", "score", "flags", "reasons", *_NAMES],
+            [(*found, *[np.nan] * (6 + len(NAMES) - len(found))) for found in rows],
+            columns=["row", "column", "accepted", "score", "flags", "reasons", *NAMES],
         )
 
     def predict(self, X):
@@ -441,7 +413,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         seen = getattr(self, "feature_names_in_", getattr(self, "_seen", ["image"]))
         columns = seen if input_features is None else input_features
-        return np.array([f"{column}__{name}" for column in columns for name in _NAMES], dtype=object)
+        return np.array([f"{column}__{name}" for column in columns for name in NAMES], dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -472,7 +444,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
     def _look(self, radiograph):
         """Features of a radiograph, turned, and of its negative, and its measures but those of the distance."""
         pixels, network = radiograph.pixels, self.segmenter_.network_
-        # Also refuses grey values that are not finite.
+        # Also refuses gray values that are not finite.
         (outlines,), confidence = self.segmenter_.predict_with_confidence([radiograph])
         upright = frame_image(pixels, _SIDE).pixels
         negative = frame_image(pixels.min() + pixels.max() - pixels, _SIDE).pixels
@@ -495,11 +467,11 @@ class ImageGate(TransformerMixin, BaseEstimator):
             "cut_off": cut_off(outlines),
             "text": text_share(pixels, region),
             "clipped": clipped_share(pixels, region),
-            "grey_levels": distinct_levels(pixels),
+            "gray_levels": distinct_levels(pixels),
             "blocks": block_contrast(pixels),
             "fine_detail": fine_detail(pixels),
         }
-        return features, np.array([measures.get(name, np.nan) for name in _NAMES])
+        return features, np.array([measures.get(name, np.nan) for name in NAMES])
 
     def _learn(self, features):
         """Learn the center and the shrunk covariance of features (n, n_channels)."""
@@ -511,9 +483,9 @@ class ImageGate(TransformerMixin, BaseEstimator):
         away = (features - self.center_) / self.scale_
         distance = np.sqrt(np.einsum("nvi,ij,nvj->nv", away, self.precision_, away) / away.shape[-1])
         values = values.copy()
-        values[:, _NAMES.index("unlike")] = distance[:, 0]
-        values[:, _NAMES.index("turned")] = distance[:, 0] - distance[:, 1:4].min(axis=1)
-        values[:, _NAMES.index("inverted")] = distance[:, 0] - distance[:, 4]
+        values[:, NAMES.index("unlike")] = distance[:, 0]
+        values[:, NAMES.index("turned")] = distance[:, 0] - distance[:, 1:4].min(axis=1)
+        values[:, NAMES.index("inverted")] = distance[:, 0] - distance[:, 4]
         return values
 
     def _measured(self, X, failures=None):
@@ -525,7 +497,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
             raise InputError(f"X has the image columns {names}, fit saw {list(seen)}", code="columns")
         self._check_weights()
         self._seen = names
-        values = np.full((len(columns[0]), len(columns), len(_NAMES)), np.nan)
+        values = np.full((len(columns[0]), len(columns), len(NAMES)), np.nan)
         for place, (features, found) in self._look_at(names, columns, failures).items():
             values[place] = self._with_distances(features[None], found[None])[0]
         return names, values
@@ -538,8 +510,3 @@ class ImageGate(TransformerMixin, BaseEstimator):
                 "statistics of the package anew)",
                 code="weights",
             )
-
-
-def _limits(values, signs, least, false_alarms):
-    """Limits (n_measures,) of measures (n, n_measures): a quantile of accepted radiographs, but not below the least."""
-    return signs * np.maximum(np.quantile(signs * values, 1 - false_alarms, axis=0), signs * least)

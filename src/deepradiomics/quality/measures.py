@@ -5,17 +5,17 @@ from scipy import ndimage
 
 
 def distinct_levels(pixels):
-    """Count the grey levels of a picture, as bits.
+    """Count the gray levels of a picture, as bits.
 
     Parameters
     ----------
     pixels : float array of shape (H, W)
-        Grey values.
+        Gray values.
 
     Returns
     -------
     float
-        Base-2 logarithm of the number of grey values, told apart in 4096 steps between the lowest and the highest,
+        Base-2 logarithm of the number of gray values, told apart in 4096 steps between the lowest and the highest,
         that a hundred-thousandth of the pixels have, 2 pixels at least.
         A picture of 8 bits that uses them all has 8; texture in 32 bins needs more than 5.
 
@@ -26,25 +26,25 @@ def distinct_levels(pixels):
     >>> distinct_levels(np.arange(64).reshape(8, 8) // 4)
     4.0
     """
-    # Steps, since grey values that are no whole numbers are all different.
+    # Steps, since gray values that are no whole numbers are all different.
     counts = np.histogram(pixels, bins=4096)[0]
     return float(np.log2(max(1, (counts >= max(2, 1e-5 * np.size(pixels))).sum())))
 
 
 def clipped_share(pixels, region):
-    """Measure how much of a region was exposed, or windowed, beyond the grey scale.
+    """Measure how much of a region was exposed, or windowed, beyond the gray scale.
 
     Parameters
     ----------
     pixels : float array of shape (H, W)
-        Grey values.
+        Gray values.
     region : bool array of shape (H, W)
         The bone and what lies round it; black air beside the body is no fault.
 
     Returns
     -------
     float
-        Share of the region, 0 to 1, that has the lowest or the highest grey value of the picture, give or take 0.5 %
+        Share of the region, 0 to 1, that has the lowest or the highest gray value of the picture, give or take 0.5 %
         of its range; 0 where the region is empty.
 
     Examples
@@ -65,12 +65,12 @@ def block_contrast(pixels):
     Parameters
     ----------
     pixels : float array of shape (H, W)
-        Grey values in the pixels of the file: resizing moves the blocks.
+        Gray values in the pixels of the file: resizing moves the blocks.
 
     Returns
     -------
     float
-        Mean step of grey values across every eighth line over that across the other lines, in that of the eight
+        Mean step of gray values across every eighth line over that across the other lines, in that of the eight
         possible places of the lines where it is largest; the mean of rows and columns. About 1 where there are no
         blocks, 1.5 and more where they are seen. 1 for pictures of less than 32 pixels a side.
 
@@ -109,7 +109,7 @@ def fine_detail(pixels):
     Parameters
     ----------
     pixels : float array of shape (H, W)
-        Grey values in the pixels of the file.
+        Gray values in the pixels of the file.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def text_share(pixels, region):
     Parameters
     ----------
     pixels : float array of shape (H, W)
-        Grey values.
+        Gray values.
     region : bool array of shape (H, W)
         The bone and what lies round it.
 
@@ -172,11 +172,15 @@ def text_share(pixels, region):
     >>> round(text_share(film, region) * region.sum())
     40
     """
-    rows, columns, low, high = _window(pixels, region)
+    if not region.any():
+        return 0.0
+    # Only the rectangle round the region is filtered; every few rows are enough for the range of the picture.
+    ((rows, columns),) = ndimage.find_objects(region.astype(np.uint8))
+    low, high = np.percentile(pixels[:: max(1, len(pixels) // 512)], (0.5, 99.5))
     size = max(3, round(max(pixels.shape) / 60))
     part, inside = pixels[rows, columns], region[rows, columns]
     stands_out = part - ndimage.grey_opening(part, size=(size, size)) > 0.35 * (high - low)
-    return float(stands_out[inside].mean()) if inside.any() else 0.0
+    return float(stands_out[inside].mean())
 
 
 def cut_off(outlines):
@@ -210,13 +214,3 @@ def cut_off(outlines):
             if side[0].any():
                 worst = max(worst, side[0].sum() / (np.flatnonzero(side.any(axis=1))[-1] + 1))
     return float(worst)
-
-
-def _window(pixels, region):
-    """Rows and columns of the rectangle round a region, and the range of grey values of the picture."""
-    rows, columns = (
-        slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
-        for found in (np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0)))
-    )
-    low, high = np.percentile(pixels[:: max(1, len(pixels) // 512)], (0.5, 99.5))
-    return rows, columns, low, high

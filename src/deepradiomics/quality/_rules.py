@@ -1,0 +1,38 @@
+"""When a measure becomes a flag, and the reason in words."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Rule(NamedTuple):
+    """Which way a measure is bad, how bad it must be at least for a flag, and the reason in words."""
+
+    sign: int
+    least: float
+    reason: str
+
+
+# least: values that no picture is refused for, however uniform the accepted pictures are.
+RULES = {
+    "no_femur": Rule(1, 0.5, "no femur is seen as in an AP hip (1 - expected Dice {value:.2f}, {limit:.2f} allowed)"),
+    "unlike": Rule(1, 0.0, "unlike the accepted radiographs (distance {value:.2f}, {limit:.2f} allowed)"),
+    "turned": Rule(1, 0.0, "lies on its side or upside down (turned, it is nearer to the accepted by {value:.2f})"),
+    "inverted": Rule(1, 0.0, "bone is dark (its negative is nearer to the accepted by {value:.2f})"),
+    "lateral": Rule(1, 0.5, "the file says that it is a lateral view"),
+    "wrong_side": Rule(1, 0.5, "the femur seen is of the other side than the file says (by {value:.2f})"),
+    "cut_off": Rule(1, 0.5, "a femur is cut off by the border (width over length {value:.2f}, {limit:.2f} allowed)"),
+    "text": Rule(1, 0.002, "text, wires or screws over the bone ({value:.2%} of it, {limit:.2%} allowed)"),
+    "clipped": Rule(1, 0.02, "exposure or window clipped ({value:.1%} of the bone, {limit:.1%} allowed)"),
+    "gray_levels": Rule(-1, 6.0, "too few gray levels ({value:.1f} bits, {limit:.1f} needed)"),
+    "blocks": Rule(1, 1.2, "blocks of a JPEG (steps {value:.2f} times as high as elsewhere, {limit:.2f} allowed)"),
+    "fine_detail": Rule(-1, 0.0, "enlarged or smoothed (fine detail {value:.2f}, {limit:.2f} needed)"),
+}
+NAMES = list(RULES)
+SIGNS = np.array([rule.sign for rule in RULES.values()])
+LEAST = np.array([rule.least for rule in RULES.values()])
+
+
+def limits(values, signs, least, false_alarms):
+    """Limits (n_measures,) of measures (n, n_measures): a quantile of accepted radiographs, but not below the least."""
+    return signs * np.maximum(np.quantile(signs * values, 1 - false_alarms, axis=0), signs * least)
