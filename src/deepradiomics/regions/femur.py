@@ -48,7 +48,7 @@ class FemurGeometry:
     >>> hips = make_hips(1, random_state=0)
     >>> geometry = femur_geometry(hips.masks[0] == 1, hips.data["radiograph"][0].spacing, laterality="L")
     >>> round(geometry.head_radius / geometry.pixels_per_mm), geometry.flags
-    (22, ())
+    (23, ())
     """
 
     head_centre: tuple[float, float]
