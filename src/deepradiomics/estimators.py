@@ -41,6 +41,67 @@ def check_names_differ(table):
         )
 
 
+def check_same_rows(what, first, **others):
+    """Refuse a Series or table whose index says that its rows are others, or stand in another order.
+
+    Parameters
+    ----------
+    what : str
+        What the first is called, for the message.
+    first : Series, DataFrame, or anything else
+        What the others must fit; values without an index go by their place.
+    **others : Series, DataFrame, or anything else
+        What is given with it, by name.
+
+    Raises
+    ------
+    InputError
+        Names the first that does not fit. No message holds an index.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.estimators import check_same_rows
+    >>> X = pd.DataFrame({"age": [50, 60]}, index=["a", "b"])
+    >>> check_same_rows("X", X, y=[0, 1], groups=pd.Series([1, 2], index=["a", "b"]))
+    >>> check_same_rows("X", X, y=pd.Series([0, 1], index=["b", "a"]))
+    Traceback (most recent call last):
+    ...
+    deepradiomics.exceptions.InputError: the index of y is not that of X, so rows may not belong together; ...
+    """
+    if isinstance(first, pd.Series | pd.DataFrame):
+        for name, values in others.items():
+            if isinstance(values, pd.Series | pd.DataFrame) and not values.index.equals(first.index):
+                raise other_rows(name, what)
+
+
+def other_rows(name, what):
+    """Return the error of values whose index is not that of what they belong to.
+
+    Parameters
+    ----------
+    name, what : str
+        What the values and what they belong to are called.
+
+    Returns
+    -------
+    InputError
+        To be raised.
+
+    Examples
+    --------
+    >>> from deepradiomics.estimators import other_rows
+    >>> other_rows("y", "X").code
+    'index'
+    """
+    index = f"{what.split()[0]}.index"
+    return InputError(
+        f"the index of {name} is not that of {what}, so rows may not belong together; give them in its order, "
+        f"{name}.loc[{index}], or {name}.set_axis({index}) where the rows are in the same order",
+        code="index",
+    )
+
+
 def estimators_in(model):
     """List the estimators in a model.
 

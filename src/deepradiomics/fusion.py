@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, indexable, validate_data
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.splits import cross_validation_splits, encode_groups
 
@@ -133,6 +134,7 @@ def learn_weights(blocks, classifier, X, y, *, groups=None, cv=5, random_state=N
     >>> learn_weights(blocks, LogisticRegression(), X, y, random_state=0).round(1)
     array([1., 0.])
     """
+    check_same_rows("X", X, y=y, groups=groups)
     X, y, groups = indexable(X, y, groups)
     splits = _splits(cv, y, groups, random_state)
     voters = [make_pipeline(ColumnTransformer([part]), clone(classifier)) for part in _parts(blocks)]
@@ -247,6 +249,7 @@ class StackedFusionClassifier(ClassifierMixin, BaseEstimator):
         LeakageError
             If a group is on both sides of a split.
         """
+        check_same_rows("X", X, y=y, groups=groups)
         X, y, groups = indexable(X, y, groups)
         if self.blocks is None:
             X, y = validate_data(self, X, y, ensure_min_samples=2)

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 
 # The iteration contracts; neuroCombat, which has no limit, needs about ten steps.
@@ -101,6 +102,7 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         InputError
             If there is not one site a row, or covariates and sites say the same.
         """
+        check_same_rows("X", X, site=site, covariates=covariates)
         X = validate_data(self, X, dtype=np.float64)
         site, covariates = _checked_site(site, len(X)), _checked_covariates(covariates, len(X))
         self.sites_, member = np.unique(site, return_inverse=True)
@@ -163,6 +165,7 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If a site is unknown or not given, or the covariates are not those of `fit`.
         """
         check_is_fitted(self)
+        check_same_rows("X", X, site=site, covariates=covariates)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         covariates = _checked_covariates(covariates, len(X))
         if covariates.shape[1] != len(self.covariate_coefficients_):

@@ -20,7 +20,7 @@ from deepradiomics.comparison.result import INTERNAL
 from deepradiomics.comparison.stateless import columns_read
 from deepradiomics.comparison.steps import suspicious_steps
 from deepradiomics.comparison.target import read_target
-from deepradiomics.estimators import check_names_differ
+from deepradiomics.estimators import check_names_differ, check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.splits import patient_groups
 
@@ -112,7 +112,7 @@ def check_comparison(models, X, y, groups, site, external, random_state, event):
     if np.shape(y) != (len(X),):
         raise InputError(f"y of shape {np.shape(y)} for {len(X)} rows of X; give one label a row", code="length")
     check_names_differ(X)
-    _check_index("X", X, y)
+    check_same_rows("X", X, y=y, groups=groups, site=site)
     target, y = read_target(y, [parts.tail[-1] for parts, _ in models], event)
     try:
         seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2).tolist()
@@ -132,15 +132,6 @@ def check_comparison(models, X, y, groups, site, external, random_state, event):
     check_shared_patients({INTERNAL: (X, groups), **given}, read)
     # What two models share is named once.
     return cohorts, target, seeds, list(dict.fromkeys(leak for _, leaks in found for leak in leaks))
-
-
-def _check_index(name, X, y):
-    if isinstance(y, pd.Series) and isinstance(X, pd.DataFrame) and not y.index.equals(X.index):
-        raise InputError(
-            f"the index of y is not that of {name}, so rows may not belong together; give y.loc[X.index], or "
-            "y.to_numpy() where the rows are in the same order",
-            code="index",
-        )
 
 
 def _sites(name, X, site):
@@ -193,7 +184,7 @@ def _external_cohorts(external, target, site):
                 f"cohort {name!r} has {len(table)} rows, labels of shape {np.shape(labels)}; give one a row",
                 code="external_labels",
             )
-        _check_index(f"cohort {name!r}", table, labels)
+        check_same_rows(f"X of cohort {name!r}", table, y=labels, groups=patients, site=own_site)
         if name == INTERNAL:
             raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name", code="name")
         if site is not None and own_site is None and not isinstance(site, str):

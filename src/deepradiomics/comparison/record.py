@@ -1,11 +1,13 @@
 """What a comparison did, as a file that a journal or a later self can check: hashes, settings, checks, results."""
 
+import hashlib
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
 import joblib
 import numpy as np
+import pandas as pd
 from sklearn.frozen import FrozenEstimator
 
 SCHEMA = "deepradiomics study record 1"
@@ -66,6 +68,7 @@ def study_facts(models, cohorts, splits, seeds):
             "patients": len(np.unique(cohort.groups)) if cohort.groups is not None else None,
             "sites": len(np.unique(cohort.site)) if cohort.site is not None else None,
             "table": _hash_table(cohort.X),
+            "index": hash_index(cohort.X) if isinstance(cohort.X, pd.DataFrame) else None,
             "labels": joblib.hash(np.asarray(cohort.y), hash_name="sha1"),
         }
         for cohort in cohorts
@@ -92,6 +95,29 @@ def _hash_table(X):
     """Hash names and values column by column, since how a DataFrame lies in memory depends on how it was made."""
     columns = [(str(name), X.iloc[:, place].to_numpy()) for place, name in enumerate(getattr(X, "columns", ()))]
     return joblib.hash(columns or np.asarray(X), hash_name="sha1")
+
+
+def hash_index(table):
+    """Hash the names of the rows in their order, which tells whether other values belong to the same rows.
+
+    Parameters
+    ----------
+    table : DataFrame or Series
+        What has an index.
+
+    Returns
+    -------
+    str
+        SHA-1 of the index.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.comparison.record import hash_index
+    >>> hash_index(pd.Series([5, 6])) == hash_index(pd.DataFrame({"age": [7, 8]}, index=[0, 1]))
+    True
+    """
+    return hashlib.sha1(pd.util.hash_pandas_object(table.index).to_numpy().tobytes()).hexdigest()
 
 
 def _steps(model):

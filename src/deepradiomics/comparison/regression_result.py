@@ -145,6 +145,7 @@ class RegressionComparison(_Readable):
         --------
         See ``docs/comparison.md``.
         """
+        self.check_rows("labels", labels, cohort)
         part, labels = self.predictions[self.predictions["cohort"] == cohort], np.asarray(labels)
         if labels.shape != (part["row"].nunique(),) or pd.isna(labels).any():
             raise InputError(

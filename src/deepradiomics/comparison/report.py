@@ -193,6 +193,7 @@ def _worst_cases(comparison, images):
         raise InputError(
             f"{len(images)} images for {n_rows} rows; give one a row, None where there is none", code="length"
         )
+    comparison.check_rows("images", images)
     cases = comparison.worst_cases(features, n=6)
     figure = Figure(figsize=(12, 2.6), layout="constrained")
     for ax, case in zip(figure.subplots(1, 6), cases.itertuples(), strict=False):

@@ -6,8 +6,9 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from deepradiomics.comparison.record import study_record
+from deepradiomics.comparison.record import hash_index, study_record
 from deepradiomics.comparison.subgroups import subgroup_table
+from deepradiomics.estimators import other_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.intervals import Interval, join_intervals
 from deepradiomics.metrics.rates import diagnostic_rates, rates_from_counts
@@ -26,6 +27,31 @@ class _Readable:
 
     _above = ()
     notes = ()
+
+    def check_rows(self, name, values, cohort=INTERNAL):
+        """Refuse values whose index is not that of the table that was compared.
+
+        Parameters
+        ----------
+        name : str
+            What the values are called, for the message.
+        values : Series, DataFrame, or anything else
+            A value a row; what has no index goes by its place.
+        cohort : str, default="internal"
+            The cohort they are of.
+
+        Raises
+        ------
+        InputError
+            If the index is another, or in another order.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        noted = getattr(self, "settings", {}).get("study", {}).get("data", {}).get(cohort, {}).get("index")
+        if noted and isinstance(values, pd.Series | pd.DataFrame) and hash_index(values) != noted:
+            raise other_rows(name, f"X of cohort {cohort!r}")
 
     def record(self):
         """Return what the comparison did and found, for a supplement or a registry.
@@ -249,6 +275,7 @@ class Comparison(_Readable):
         --------
         See ``docs/comparison.md``.
         """
+        self.check_rows("labels", labels, cohort)
         part = self.predictions[self.predictions["cohort"] == cohort]
         known = list(part["features"].unique())
         unknown = [name for name in features or [] if name not in known]

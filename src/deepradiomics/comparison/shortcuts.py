@@ -85,6 +85,7 @@ def find_shortcuts(comparison, nuisances):
             f"nuisances of shape {np.shape(nuisances)} for {len(y)} rows; give a DataFrame, a row a row of X",
             code="length",
         )
+    comparison.check_rows("nuisances", nuisances)
     levels = {name: _levels(nuisances[name], name) for name in nuisances}
     told, prevalence = [], []
     for name, level in levels.items():

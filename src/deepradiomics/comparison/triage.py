@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, indexable
 
 from deepradiomics.comparison.target import read_target
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.intervals import clopper_pearson
 from deepradiomics.splits import cross_validation_splits, encode_groups
@@ -119,6 +120,7 @@ class Triage(BaseEstimator):
         for name in ("ppv", "npv", "confidence"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)!r}; give a share between 0 and 1", code="share")
+        check_same_rows("X", X, y=y, groups=groups)
         X, y, groups = indexable(X, y, groups)
         target, codes = read_target(y, [self.classifier], self.event)
         if len(target.classes or ()) != 2:

@@ -22,6 +22,7 @@ from deepradiomics.deep.networks import Architecture
 from deepradiomics.deep.rows import Patients, augmented_loader
 from deepradiomics.deep.scores import embed
 from deepradiomics.deep.stages import learning_stages
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.splits import check_groups_given, cross_validation_splits, encode_groups, validation_split
 from deepradiomics.training import (
@@ -198,6 +199,7 @@ class _NetworkEstimator(TransformerMixin, PickledNetwork, BaseEstimator):
         for name in ("cross_fitted_proba_", "cross_fitted_prediction_"):
             vars(self).pop(name, None)
         check_groups_given(self.cv, groups)
+        check_same_rows("X", X, y=y, groups=groups)
         images, clinical = clinical_columns(X, self.clinical)
         names, columns = image_columns(images)
         _check_feature_names(self, X, reset=True)

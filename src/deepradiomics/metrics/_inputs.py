@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 
 
@@ -63,6 +64,7 @@ def check_calls(values, what):
 
 def check_probabilities(y, probability):
     """Return which rows are events, and the probability of each."""
+    check_same_rows("y", y, probability=probability)
     event = check_two_classes(y)
     probability = check_row(probability, len(event), "probabilities")
     if not ((probability >= 0) & (probability <= 1)).all():

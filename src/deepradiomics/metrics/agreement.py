@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.stats import binom, f, norm
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import as_numbers, check_calls
 from deepradiomics.metrics.intervals import Interval, check_level
@@ -131,6 +132,7 @@ def mcnemar(correct_a, correct_b):
     >>> mcnemar([True] * 8 + [False] * 2, [True] * 3 + [False] * 5 + [False] * 2)
     0.0625
     """
+    check_same_rows("correct_a", correct_a, correct_b=correct_b)
     a, b = check_calls(correct_a, "correct_a"), check_calls(correct_b, "correct_b")
     if a.shape != b.shape:
         raise InputError(f"{a.shape} and {b.shape} calls; give both for the same rows", code="length")
@@ -204,6 +206,7 @@ def _two_way_random(ratings, tail):
 
 def _agreement_weights(a, b, weights, n_categories):
     """Weights of agreement and the table of proportions, both (n_categories, n_categories)."""
+    check_same_rows("a", a, b=b)
     given = as_numbers(a, "ratings"), as_numbers(b, "ratings")
     if not all(np.array_equal(part, np.rint(part)) for part in given):
         raise InputError("ratings are whole numbers, steps of a scale, none missing", code="ratings")

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_number
 from deepradiomics.metrics.intervals import Interval, check_level
@@ -61,6 +62,7 @@ def bootstrap_interval(metric, y, *predictions, groups=None, n_resamples=2000, l
     """
     check_level(level)
     check_number("n_resamples", n_resamples, low=1)
+    check_same_rows("y", y, groups=groups, **{f"prediction {place}": one for place, one in enumerate(predictions)})
     arrays = [np.atleast_1d(values) for values in (y, *predictions)]
     lengths = {len(values) for values in arrays} | ({len(groups)} if groups is not None else set())
     if len(lengths) > 1:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import as_numbers
 from deepradiomics.metrics.intervals import Interval
@@ -100,6 +101,7 @@ def multiclass_auc(y, probability, *, classes=None, groups=None, level=0.95):
     >>> round(float(multiclass_auc(y, probability)["macro"]), 2)
     0.72
     """
+    check_same_rows("y", y, probability=probability, groups=groups)
     y, _, classes = _checked(y, y, classes)
     probability = as_numbers(probability, "probabilities")
     if probability.shape != (len(y), len(classes)):
@@ -198,6 +200,7 @@ def _wins_inside(event, score, patients, n):
 
 
 def _checked(y, pred, classes):
+    check_same_rows("y", y, pred=pred)
     y, pred = np.asarray(y), np.asarray(pred)
     if y.shape != pred.shape or y.ndim != 1:
         raise InputError(

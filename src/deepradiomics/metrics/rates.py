@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from sklearn.metrics import roc_curve
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_calls, check_row, check_two_classes
 from deepradiomics.metrics.intervals import METHODS, Interval
@@ -85,6 +86,7 @@ def diagnostic_rates(y, pred, ci="wilsoncc", level=0.95):
     >>> print(rates.sensitivity)
     0.85 [0.69, 0.94]
     """
+    check_same_rows("y", y, pred=pred)
     y, pred = check_calls(y, "y"), check_calls(pred, "pred")
     if y.shape != pred.shape:
         raise InputError(f"{len(y)} labels for {len(pred)} calls; give one call a row", code="length")
@@ -201,6 +203,7 @@ def sensitivity_threshold(y, score, sensitivity=0.9):
 
 
 def _curve(y, score):
+    check_same_rows("y", y, score=score)
     event = check_two_classes(y)
     return roc_curve(event, check_row(score, len(event)), drop_intermediate=False)
 

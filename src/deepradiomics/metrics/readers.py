@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f, t
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_row, check_two_classes
 from deepradiomics.metrics.agreement import weighted_kappa
@@ -180,6 +181,8 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
     >>> study.table["auc"].astype(float).round(2).to_dict()
     {('trainee', 'unaided'): 0.72, ('expert', 'unaided'): 0.97, ('model', 'alone'): 0.88}
     """
+    for scores in ({"model": model}, readers, aided or {}):
+        check_same_rows("y", y, **{f"scores of {name}": score for name, score in dict(scores).items()})
     event = check_two_classes(y)
     model = check_row(model, len(event), "scores of the model")
     readers = {name: _checked(name, score, len(event)) for name, score in dict(readers).items()}

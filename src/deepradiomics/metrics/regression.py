@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_row
 from deepradiomics.metrics.bootstrap import resampled_sums
@@ -54,6 +55,7 @@ def regression_measures(y, predicted, *, groups=None, level=0.95, n_resamples=20
     (0.375, -0.125, 1.49)
     """
     check_level(level)
+    check_same_rows("y", y, predicted=predicted, groups=groups)
     predicted = check_row(predicted, np.size(y), "predictions")
     y = check_row(y, len(predicted), "measured values")
     if len(y) < 3:
@@ -160,6 +162,7 @@ def conformal_radius(errors, groups=None, level=0.95):
     inf
     """
     check_level(level)
+    check_same_rows("errors", errors, groups=groups)
     size = np.abs(check_row(errors, np.size(errors), "errors"))
     codes = np.unique(np.arange(len(size)) if groups is None else np.asarray(groups), return_inverse=True)[1]
     counts = np.bincount(codes)

@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm, rankdata
 from scipy.stats import t as student
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import as_numbers, check_scores, check_two_classes
 from deepradiomics.metrics.intervals import ONE_PATIENT, Interval, check_level
@@ -307,6 +308,8 @@ def delong_covariance(y, scores, *, groups=None):
     >>> auc, covariance
     (array([0.75]), array([[0.125]]))
     """
+    by_name = {f"score {number}": score for number, score in enumerate(scores)} if isinstance(scores, list) else {}
+    check_same_rows("y", y, groups=groups, **by_name)
     event = check_two_classes(y)
     scores = check_scores(scores, len(event))
     of_events, of_others = _placements(event, scores)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.metrics.overlap import dice
 from deepradiomics.radiograph import Radiograph
@@ -153,6 +154,7 @@ def as_sequence(values, what):
 
 def paired(images, masks):
     """Return images and masks as two sequences of one length, which is not 0."""
+    check_same_rows("images", images, masks=masks)
     images, masks = as_sequence(images, "image"), as_sequence(masks, "mask")
     if len(images) != len(masks) or not len(images):
         raise InputError(

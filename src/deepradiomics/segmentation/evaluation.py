@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.metrics import bootstrap_interval
 from deepradiomics.metrics.overlap import dice, surface_distance
@@ -119,6 +120,7 @@ def evaluate(segmenter, images, masks, spacing=None, *, groups=None, ignore_labe
     >>> bool(report.table["dice"].min() > 0.9)
     True
     """
+    check_same_rows("images", images, groups=groups)
     images, masks = paired(images, masks)
     groups = np.arange(len(images)) if groups is None else np.asarray(groups)
     radiographs = [as_radiograph(image) for image in images]

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.overlap import dice
 from deepradiomics.segmentation._frames import unframe
@@ -339,6 +340,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         limits = limits_of(self.augmentation)
         mirror = mirrored_codes(self.mirror_classes, self.classes, needed=self.test_time_mirroring)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        check_same_rows("images", images, groups=groups)
         images, masks = paired(images, masks)
         if self._goes_on() and len(images) < _MIN_OUTLINES:
             raise InputError(

@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.selection.redundancy import MRMRSelector
 
@@ -84,6 +85,7 @@ class BilateralSelector(TransformerMixin, BaseEstimator):
         InputError
             If the number of columns is odd.
         """
+        check_same_rows("X", X, y=y)
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_features=2)
         selector = MRMRSelector() if self.selector is None else self.selector
         sides = [_mean_of_sides(X)] if self.keep == "mean" else _sides(X)

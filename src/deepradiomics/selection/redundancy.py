@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 
 
@@ -151,6 +152,7 @@ class MRMRSelector(SelectorMixin, BaseEstimator):
         MRMRSelector
             The fitted selector.
         """
+        check_same_rows("X", X, y=y)
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
         relevance, unit = _relevance(X, y), _unit_columns(X)
