@@ -64,9 +64,10 @@ def test_a_model_is_trained_saved_and_applied(study, tmp_path, capsys):
 def test_comparison_and_report(study, tmp_path, capsys):
     pytest.importorskip("jinja2")
     words = [str(study / "cohort.csv"), "--label", "label", "-o", str(tmp_path), "--folds", "2", *SMALL]
-    words += ["--external", f"elsewhere={study / 'elsewhere.csv'}"]
+    words += ["--external", f"elsewhere={study / 'elsewhere.csv'}", "--event", "no"]
     assert main(["compare", *words]) == 0
     first = capsys.readouterr().out
+    assert first.startswith("event: no")
     table = pd.read_csv(tmp_path / "table.csv", index_col=[0, 1])
     assert set(table.index.get_level_values(0)) == {"internal", "elsewhere"}
     assert set(table.index.get_level_values(1)) == {"C", "T", "D", "TC", "DC", "DT", "DTC"}
@@ -94,6 +95,12 @@ def test_bad_words_are_one_line(study, tmp_path, capsys, words, message):
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_an_event_that_no_row_has_is_refused(study, tmp_path, capsys):
+    words = [str(study / "cohort.csv"), "--label", "label", "-o", str(tmp_path / "out"), *SMALL]
+    assert main(["compare", *words, "--event", "green"]) == 2
+    assert "event is 'green'; it names one of two labels" in capsys.readouterr().err
 
 
 def test_where_masks_are_missing_the_weights_of_the_package_outline(tmp_path):

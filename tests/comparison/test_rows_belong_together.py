@@ -71,7 +71,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 def test_an_index_that_disagrees_is_refused(call):
-    with pytest.raises(InputError, match="the index of .* is not that of") as caught:
+    with pytest.raises(InputError, match=r"the index of .* is not that of") as caught:
         call()
     assert caught.value.code == "index"
     assert "row 1" not in str(caught.value)

@@ -226,6 +226,7 @@ def _add_compare(commands):
         command.add_argument(
             "--external", action="append", default=[], metavar="NAME=TABLE", help="another cohort; may be repeated"
         )
+        command.add_argument("--event", metavar="LABEL", help="which of the two labels is the event, such as case")
         command.add_argument("--subgroups", nargs="*", default=[], help="columns by which the report divides patients")
         command.set_defaults(run=run)
 

@@ -152,6 +152,7 @@ def _compared(options):
         model,
         X,
         y,
+        event=_event(options.event, y),
         cv=options.folds,
         n_repeats=options.repeats,
         external=external,
@@ -164,6 +165,11 @@ def _compared(options):
         found.drop(columns="group", errors="ignore").to_csv(options.output / f"{name}.csv", index=name != "predictions")
     print(comparison)
     return comparison, X
+
+
+def _event(word, y):
+    """Label that is written so; a table holds numbers as well as words."""
+    return None if word is None else next((label for label in y.tolist() if str(label) == word), word)
 
 
 def _two_classes(path, model, label):

@@ -122,12 +122,14 @@ def _equal_rows(X, groups):
     numbers = X.select_dtypes("number")
     if not numbers.shape[1]:
         return None
-    # Expected pairs of equal rows, were the columns independent of one another.
-    # Those that rank rows alike count once.
+    # How often two different rows agree in a column; columns that rank rows alike count once.
     own = numbers.loc[:, ~numbers.rank(method="dense").T.duplicated().to_numpy()]
-    shares = [(own.iloc[:, place].value_counts(normalize=True) ** 2).sum() for place in range(own.shape[1])]
-    if len(X) ** 2 / 2 * np.prod(shares) >= _CHANCE:
+    different = own.drop_duplicates()
+    counts = [different.iloc[:, place].value_counts().to_numpy() for place in range(own.shape[1])]
+    agree = [((count * (count - 1)).sum() + 2) / (len(different) * (len(different) - 1) + 2) for count in counts]
+    if len(X) ** 2 / 2 * np.prod(agree) >= _CHANCE:
         return None
+    values, weights = own.to_numpy(dtype=float, na_value=np.nan), np.log(agree)
     # A row of zeros is an empty region, not a patient.
     may = numbers.notna().all(axis=1) & numbers.nunique(axis=1).gt(1)
     same = np.flatnonzero(numbers.duplicated(keep=False).to_numpy() & may.to_numpy())
@@ -136,7 +138,11 @@ def _equal_rows(X, groups):
         rows = same[places]
         other = rows[groups[rows] != groups[rows[0]]]
         if len(other):
-            return int(rows[0]), int(other[0])
+            # Each row that is like this one in some columns could be so in the others, by chance. Columns that go
+            # together, such as findings that most patients lack, make rows that differ in one or two of them only.
+            unlike = values != values[rows[0]]
+            if len(X) * np.exp(unlike @ weights)[unlike.any(axis=1)].sum() < _CHANCE:
+                return int(rows[0]), int(other[0])
     return None
 
 
