@@ -407,9 +407,9 @@ def lines(smoke, data):
     yield "one event elsewhere", "an interval", one_event_elsewhere
     yield "2, 3, 5, 10, 20 events: interval covers", "76 % (2), 82 % (3)", lambda: coverage(n)
     yield "2, 3, 5, 10, 20 events: two random scores differ", "not noted", lambda: random_tests(n)
-    yield "area of exactly 1: lower end", "1", perfect
+    yield "area of exactly 1: lower end", "none", perfect
     yield "clustered rows, few patients", "normal quantiles", lambda: clusters(n)
-    yield "labels as floats in `bootstrap_interval`", "resampled without a class", float_labels
+    yield "labels as floats in `bootstrap_interval`", "not as labels", float_labels
     yield "ComBat: a feature is constant at a site", "changes others", constant_at_a_site
     yield "n = 100: 0.82 is found better than 0.74", "4 % (plain DeLong 38 %, level 6 to 14 %)", lambda: power(n // 4)
     yield "patients under another name, 8 names", "passes", named_patients
@@ -435,7 +435,7 @@ def lines(smoke, data):
     yield "texture that knows only the site", "not asked", lambda: shortcuts(2.0)
     yield "twins without an effect of the site", "not asked", lambda: shortcuts(0.0)
     yield "record", "none", record
-    yield "133 knees in two parts that share films under other ids", "", lambda: knees(data)
+    yield "133 knees in two parts that share films under other ids", "refused", lambda: knees(data)
 
 
 def main():

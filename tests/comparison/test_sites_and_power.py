@@ -6,9 +6,11 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 import pytest
+from jsonschema import Draft202012Validator
 from scipy.stats import norm
 from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -102,10 +104,15 @@ def test_the_record_is_json_without_patients_and_follows_its_schema(tmp_path):
     again = compare_feature_sets(model(ComBat()), X, y, site="site", cv=3, random_state=7)
     record = found.record()
     schema = json.loads(files("deepradiomics.comparison").joinpath("templates/record.schema.json").read_text())
-    assert sorted(record) == sorted(schema["required"])
-    assert sorted(record["data"]["internal"]) == sorted(
-        schema["properties"]["data"]["additionalProperties"]["properties"]
-    )
+    checked = Draft202012Validator(schema)
+    checked.check_schema(schema)
+    checked.validate(record)
+    assert [error.json_path for error in checked.iter_errors(record | {"seeds": ["7"]})] == ["$.seeds[0]"]
+    assert not checked.is_valid({name: part for name, part in record.items() if name != "weights"})
+    # Of several classes, of numbers, and of an array.
+    for final, labels in ((GaussianNB(), np.arange(len(y)) % 3), (LinearRegression(), X["age"].to_numpy())):
+        other = compare_models({"m": final}, X[["a", "b"]].to_numpy(), labels, cv=2, random_state=0)
+        checked.validate(other.record())
     assert record == again.record()
     assert "secret" not in json.dumps(record)
     assert record["data"]["internal"]["patients"] == 80
