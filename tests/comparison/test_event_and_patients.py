@@ -101,7 +101,7 @@ def test_labels_in_a_list_and_the_index_of_a_cohort():
     X, y = table()
     assert len(compare(X, y.tolist()).table) == 1
     far = X.iloc[:4] + 1
-    with pytest.raises(InputError, match="not that of cohort 'B'"):
+    with pytest.raises(InputError, match="not that of X of cohort 'B'"):
         compare(X, y, external={"B": (far, pd.Series(y[:4], index=[3, 2, 1, 0]))})
     with pytest.raises(InputError, match="X is a NoneType"):
         compare(X, y, external={"B": (None, [0])})
