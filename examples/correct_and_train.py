@@ -61,22 +61,22 @@ def judged(segmenter, films, hand):
 
 
 # %%
-# The start: a small network and 40 simulated hips. Then the films, each image once; 30 of them are yours to outline.
-hips = make_hips(40, random_state=0, image_shape=(256, 256))
+# The start: a small network and 24 simulated hips. Then 90 films, each image once; 30 of them are yours to outline.
+hips = make_hips(24, random_state=0, image_shape=(256, 256))
 simulated = list(hips.data["radiograph"]), list(hips.masks)
 segmenter = dr.UNetSegmenter(
     ("left", "right"),
     encoder="tu-resnet10t",
     decoder_channels=(48, 32, 16, 8),
     image_size=128,
-    epochs=20,
+    epochs=15,
     mirror_classes=(("left", "right"),),
     random_state=0,
 ).fit(*simulated)
 
 index = pd.read_csv(folder / "index.csv").drop_duplicates("same_image")
 names = index.query("kind == 'normal' and femora_outlined == 2 and sideways_or_lateral != 1")["name"]
-films, hand = zip(*(read(name) for name in names.sample(frac=1, random_state=0)), strict=True)
+films, hand = zip(*(read(name) for name in names.sample(90, random_state=0)), strict=True)
 yours, rest = slice(0, 30), slice(30, None)
 before = judged(segmenter, films[rest], hand[rest])
 
@@ -104,10 +104,10 @@ export = {"schema": "deepradiomics.review", "version": 1, "labels": shown["label
 corrected = dr.review.apply(table, output / "review.json")
 changed = [dice(one > 0, other > 0) for one, other in zip(table["mask"], corrected["mask"], strict=True)]
 print(f"30 films outlined; the network's outlines had a Dice of {np.median(changed):.3f} with the corrected ones")
-segmenter.set_params(warm_start=True, ignore_label=UNKNOWN, epochs=12, learning_rate=1e-3)
+segmenter.set_params(warm_start=True, ignore_label=UNKNOWN, epochs=8, learning_rate=1e-3)
 segmenter.fit(
-    [*corrected["radiograph"], *simulated[0][:20]],
-    [*(with_unknown(mask) for mask in corrected["mask"]), *simulated[1][:20]],
+    [*corrected["radiograph"], *simulated[0][:10]],
+    [*(with_unknown(mask) for mask in corrected["mask"]), *simulated[1][:10]],
 )
 
 # %%
