@@ -3,7 +3,7 @@
 
 You corrected 30 outlines on the review page: does a network that is trained on with them outline the rest better?
 
-Run it as ``python examples/correct_and_train.py FOLDER [OUTPUT]``, about a minute on one core. FOLDER holds AP pelves
+Run it as ``python examples/correct_and_train.py FOLDER [OUTPUT]``. FOLDER holds AP pelves
 and the outlines of their femora (Proximal Femur Fracture, workspace thesisyolo-v8, CC BY 4.0). The network is small and
 has seen simulated hips only: ``UNetSegmenter.pretrained("femur")`` was trained on most of these films, so it would
 prove nothing here. A person who corrects by hand is replaced by the outlines that the films came with.
