@@ -32,6 +32,7 @@ EXAMPLES := $(patsubst examples/%.py,run-%,$(wildcard examples/*.py))
 REAL_run-knee_osteoporosis := $(DATA)/knees
 REAL_run-vertebral_fractures := $(DATA)/vertebrae
 REAL_run-real_hips := $(DATA)/pelvis/unlabelled
+REAL_run-correct_and_train := $(DATA)/pelvis
 MORE_run-real_hips := 12
 
 examples: $(EXAMPLES)

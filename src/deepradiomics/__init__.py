@@ -30,6 +30,7 @@ _PUBLIC = {
     "load": "persistence",
     "place_femur_boxes": "regions",
     "place_vertebra_boxes": "regions",
+    "plot_cohort": "review",
     "plot_regions": "regions",
     "read_radiograph": "reading",
     "save": "persistence",

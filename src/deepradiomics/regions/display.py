@@ -1,17 +1,28 @@
 """Draw outlines and boxes over a radiograph."""
 
+import contourpy
 import numpy as np
 
 from deepradiomics.reading import as_radiograph
 
+# Okabe and Ito's colours, which the colour-blind can tell apart: outlines, axes, and boxes by their place in the list.
+_OUTLINE, _AXES = "#56b4e9", "#f0e442"
+BOX_COLOURS = ("#e69f00", "#cc79a7", "#009e73", "#d55e00", "#f0e442")
+# More cannot be seen on a printed page, and a picture of 6 megapixels would stay in memory with its figure.
+_MAX_SIDE = 2048
+_SIDES = {"left": "L", "right": "R"}
+# Behind what is written, so that it can be read over bone and over air.
+DARK = {"facecolor": "black", "alpha": 0.65, "edgecolor": "none"}
 
-def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, ax=None):
-    """Show a radiograph with the outlines of its bones, their axes, and the boxes placed on them.
+
+def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, labels=(), ax=None):
+    """Show a radiograph with the outlines of its bones, their axes, the boxes placed on them, and a scale bar.
 
     Parameters
     ----------
     radiograph : path, array of shape (H, W) or Radiograph
-        The picture, shown between the 0.5th and the 99.5th percentile of its grey values.
+        The picture, shown between the 0.5th and the 99.5th percentile of its grey values. A scale bar in mm is drawn
+        where its spacing is known.
     mask : bool or label array of shape (H, W), default=None
         What to outline; None outlines the radiograph's own mask, if it has one.
     boxes : dict of str to Box, default=None
@@ -19,6 +30,9 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, ax=None)
     geometries : list of FemurGeometry or VertebraGeometry, default=None
         Whose axes to draw: of a femur the circle of the head, the neck's axis and its narrowest place, and the shaft's
         axis; of a vertebra both endplates.
+    labels : sequence of str, default=()
+        Names of the labels 1, 2 ... of the mask. The letters L and R are put where ``left`` and ``right`` are among
+        them, where names of boxes begin so, or where the radiograph knows its side; nowhere else.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None makes a new figure.
 
@@ -32,6 +46,11 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, ax=None)
     InputError
         If the radiograph cannot be read.
 
+    Notes
+    -----
+    Names are placed each time the figure is drawn, so that none covers another or leaves the picture. The picture that
+    stays in the figure has 8 bits and at most 2048 pixels a side.
+
     Examples
     --------
     >>> import matplotlib
@@ -44,37 +63,108 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, ax=None)
     >>> len(ax.patches)
     5
     """
-    import matplotlib.pyplot as plt
-    from matplotlib.patches import Polygon
+    from deepradiomics.regions._names import BoxNames
 
-    radiograph = as_radiograph(radiograph)
-    if ax is None:
-        _, ax = plt.subplots(layout="constrained")
-    height, width = radiograph.pixels.shape
-    low, high = np.nanpercentile(radiograph.pixels, (0.5, 99.5))
-    ax.imshow(radiograph.pixels, cmap="gray", vmin=low, vmax=high, extent=(0, width, height, 0))
+    radiograph, boxes = as_radiograph(radiograph), dict(boxes or {})
+    colours = dict(zip(boxes, (BOX_COLOURS[number % len(BOX_COLOURS)] for number in range(len(boxes))), strict=True))
     mask = radiograph.mask if mask is None else np.asarray(mask)
-    for label in [] if mask is None else np.setdiff1d(np.unique(mask), [0]):
-        inside = np.pad(mask == label, 1).astype(float)
-        columns, rows = np.arange(width + 2) - 0.5, np.arange(height + 2) - 0.5
-        ax.contour(columns, rows, inside, levels=[0.5], colors="tab:cyan", linewidths=0.8)
-    for number, (name, box) in enumerate((boxes or {}).items()):
-        colour = f"C{(number % 5) + 1}"
-        corners = box.corners[:, ::-1]
-        ax.add_patch(Polygon(corners, closed=True, fill=False, edgecolor=colour, linewidth=1.4))
-        ax.annotate(
-            name.replace("_", " "),
-            corners[np.argmax(corners[:, 0] - 0.01 * corners[:, 1])],
-            xytext=(3, 0),
-            textcoords="offset points",
-            color=colour,
-            fontsize="small",
-        )
+    codes = [] if mask is None else np.setdiff1d(np.unique(mask), [0])
+    names = [labels[code - 1] if code <= len(labels) else f"label {code}" for code in codes]
+    lines = {name: outlines(mask == code) for name, code in zip(names, codes, strict=True)}
+    ax = draw_regions(radiograph, lines, boxes, colours, ax=ax)
     for geometry in geometries or []:
         for line in _geometry_lines(geometry):
-            ax.plot(line[:, 1], line[:, 0], color="tab:olive", linewidth=1.0)
-    ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+            ax.plot(line[:, 1], line[:, 0], color=_AXES, linewidth=1.0)
+    ax.add_artist(BoxNames(ax, boxes, colours))
     return ax
+
+
+def draw_regions(radiograph, lines, boxes, colours, *, ax=None, max_side=_MAX_SIDE):
+    """Draw picture, outlines, boxes without their names, scale bar, L and R; the axes."""
+    import matplotlib.pyplot as plt
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Polygon
+
+    height, width = radiograph.pixels.shape
+    rows_mm, columns_mm = radiograph.spacing or (1.0, 1.0)
+    if ax is None:
+        size = np.array([width * columns_mm, height * rows_mm])
+        _, ax = plt.subplots(figsize=np.maximum(5 * size / size.max(), 2), layout="constrained")
+    picture = gray_picture(radiograph.pixels, 0.5)
+    step = -(-max(height, width) // max_side)
+    picture = picture.reduce(step)
+    extent = (0, picture.width * step, picture.height * step, 0)
+    ax.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255, extent=extent, aspect=rows_mm / columns_mm)
+    for line in lines.values():
+        ax.add_collection(LineCollection(line, colors=_OUTLINE, linewidths=0.8))
+    for name, box in boxes.items():
+        ax.add_patch(Polygon(box.corners[:, ::-1], closed=True, fill=False, edgecolor=colours[name], linewidth=1.4))
+    ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+    middles = {name.partition("_")[0]: box.centre[1] for name, box in boxes.items()}
+    middles |= {name: np.concatenate(line)[:, 0].mean() for name, line in lines.items()}
+    _draw_sides(ax, {_SIDES[name]: middle for name, middle in middles.items() if name in _SIDES}, radiograph)
+    if radiograph.spacing is not None:
+        _draw_scale(ax, width, columns_mm)
+    return ax
+
+
+def gray_picture(pixels, cut):
+    """Return the pixels (H, W) as an 8-bit picture, black and white at ``cut`` percent of either end."""
+    from PIL import Image
+
+    low, high = np.nanpercentile(pixels[:: max(pixels.shape[0] // 512, 1)], (cut, 100 - cut))
+    gray = np.nan_to_num(pixels - np.float32(low))
+    gray *= np.float32(255 / max(high - low, 1e-6))
+    return Image.fromarray(np.clip(gray, 0, 255, out=gray).astype(np.uint8))
+
+
+def outlines(mask):
+    """Return the borders of a bool mask as closed lines (n, 2) of column and row."""
+    # Line 0.5 between centres of pixels; a pixel's centre lies half a pixel from its corner.
+    lines = contourpy.contour_generator(z=np.pad(mask, 1).astype(np.float32)).lines(0.5)
+    return [line - 0.5 for line in lines]
+
+
+def _draw_sides(ax, middles, radiograph):
+    """Put L and R into the upper corner on their side; a side that only the radiograph knows, into the left one."""
+    if not middles and radiograph.laterality is not None:
+        middles = {radiograph.laterality: 0}
+    for letter, middle in middles.items():
+        first = middle < (np.mean(list(middles.values())) if len(middles) == 2 else radiograph.pixels.shape[1] / 2)
+        ax.annotate(
+            letter,
+            (0 if first else 1, 1),
+            xycoords="axes fraction",
+            xytext=(4 if first else -4, -4),
+            textcoords="offset points",
+            ha="left" if first else "right",
+            va="top",
+            color="white",
+            weight="bold",
+            bbox=DARK | {"pad": 1.5},
+        )
+
+
+def _draw_scale(ax, width, mm):
+    """Draw a bar of 1, 2 or 5 times a power of ten mm, at most a quarter of the picture."""
+    from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
+
+    most = width * mm / 4
+    length = max(step * 10.0**power for power in range(-3, 4) for step in (1, 2, 5) if step * 10.0**power <= most)
+    bar = AnchoredSizeBar(
+        ax.transData,
+        length / mm,
+        f"{length:g} mm",
+        "lower right",
+        color="white",
+        borderpad=0.4,
+        pad=0.2,
+        sep=2,
+        label_top=True,
+        fontproperties={"size": "small"},
+    )
+    bar.patch.set(**DARK)
+    ax.add_artist(bar)
 
 
 def _geometry_lines(geometry):

@@ -4,10 +4,11 @@ import sys
 from types import ModuleType
 
 from deepradiomics.review.agreement import ReviewAgreement, agreement
+from deepradiomics.review.cohort import plot_cohort
 from deepradiomics.review.decisions import apply
 from deepradiomics.review.page import review
 
-__all__ = ["ReviewAgreement", "agreement", "apply", "review"]
+__all__ = ["ReviewAgreement", "agreement", "apply", "plot_cohort", "review"]
 
 
 class _Review(ModuleType):

@@ -3,15 +3,14 @@
 import hashlib
 from dataclasses import dataclass, field
 
-import contourpy
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.reading import as_radiograph, read_label_map
-from deepradiomics.regions import femur_geometry
-from deepradiomics.regions.display import _geometry_lines
+from deepradiomics.regions import FemurRegions, VertebraRegions, femur_geometry
+from deepradiomics.regions.display import _geometry_lines, outlines
 
 # A measure so many robust standard deviations from the median of the cohort begins to raise doubt, and gets a flag.
 _DOUBT_FROM, _FLAG_FROM = 2.5, 3.5
@@ -58,6 +57,67 @@ def read_case(row, source, mask, boxes, labels):
     return case, radiograph
 
 
+def read_cases(table, image, masks, regions, labels, flags=None, confidence=None):
+    """Yield case and radiograph of each row that has an image."""
+    outlines_of_rows, boxes, found = cells_of(table, masks), _boxes(table, regions), False
+    for row in range(len(table)):
+        try:
+            pair = read_case(row, table[image].iloc[row], outlines_of_rows[row], boxes[row], labels)
+        except DeepRadiomicsError as error:
+            raise error.at(f"row {row}") from error
+        if pair is not None:
+            found = True
+            _add_known(pair[0], table, flags, confidence)
+            yield pair
+    if not found:
+        raise InputError("no row has an image, so there is nothing to look at", code="image_missing")
+
+
+def check_table(table, columns):
+    """Refuse what is no table, or lacks one of the columns; what is no name is none."""
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"the table is a pandas.DataFrame, not a {type(table).__name__}", code="table")
+    missing = [name for name in columns if isinstance(name, str) and name not in table]
+    if missing:
+        raise InputError(f"the table lacks the columns {missing}; it has {list(table.columns)}", code="columns")
+
+
+def cells_of(table, source):
+    """One cell a row from a column's name, a sequence or None; NaN counts as None."""
+    if source is None:
+        return [None] * len(table)
+    cells = list(table[source]) if isinstance(source, str) else list(source)
+    if len(cells) != len(table):
+        raise InputError(
+            f"there are {len(cells)} outlines or boxes for {len(table)} rows; give one a row", code="length"
+        )
+    return [None if cell is None or (pd.api.types.is_scalar(cell) and pd.isna(cell)) else cell for cell in cells]
+
+
+def _boxes(table, regions):
+    """Boxes of each row; those that a transformer cannot place are flagged by it, not here."""
+    if isinstance(regions, FemurRegions | VertebraRegions):
+        regions = list(regions.place(table))
+    return cells_of(table, regions)
+
+
+def _add_known(case, table, flags, confidence):
+    """Flags and confidence that the table knows."""
+    if flags is not None and not pd.isna(table[flags].iloc[case.row]):
+        case.flags += [flag.strip() for flag in str(table[flags].iloc[case.row]).split(",") if flag.strip()]
+    if confidence is not None and not pd.isna(table[confidence].iloc[case.row]):
+        given = table[confidence].iloc[case.row]
+        try:
+            case.confidence = float(given)
+        except (TypeError, ValueError):
+            case.confidence = None
+        if case.confidence is None or not 0 <= case.confidence <= 1:
+            raise InputError(
+                f"row {case.row}, column {confidence!r}: a confidence is a number from 0 to 1, not {given!r}",
+                code="confidence",
+            )
+
+
 def label_codes(mask, radiograph, labels):
     """Label map of a row, its shape and its labels checked; a bool mask of a femur is of the radiograph's side."""
     codes = read_label_map(mask)
@@ -84,11 +144,8 @@ def label_codes(mask, radiograph, labels):
 
 def polygons_of(mask):
     """Return outer borders of a mask as lists of (column, row), some dozens of points each; holes are filled."""
-    filled = np.pad(ndimage.binary_fill_holes(mask), 1)
     tolerance = max(0.75, max(mask.shape) / 1000)
-    # Line 0.5 between centres of pixels; a pixel's centre lies half a pixel from its corner.
-    lines = contourpy.contour_generator(z=filled.astype(np.float32)).lines(0.5)
-    polygons = [_simplified(line[:-1] - 0.5, tolerance) for line in lines]
+    polygons = [_simplified(line[:-1], tolerance) for line in outlines(ndimage.binary_fill_holes(mask))]
     return [np.clip(polygon, 0, mask.shape[::-1]).round(2).tolist() for polygon in polygons if len(polygon) > 2]
 
 

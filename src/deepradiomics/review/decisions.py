@@ -9,8 +9,7 @@ from deepradiomics.annotations._checks import inside
 from deepradiomics.box import Box
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.reading import as_radiograph
-from deepradiomics.review._cases import fingerprint, label_codes
-from deepradiomics.review.page import _cells_of
+from deepradiomics.review._cases import cells_of, fingerprint, label_codes
 
 _DECISIONS = ("", "accept", "reject", "flag")
 _MAX_BYTES = 2**28
@@ -75,7 +74,7 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
     content = _read_decisions(path)
     if image not in table:
         raise InputError(f"the table lacks the column {image!r}; it has {list(table.columns)}", code="columns")
-    columns = {name: _cells_of(table, name if name in table else None) for name in (masks, boxes)}
+    columns = {name: cells_of(table, name if name in table else None) for name in (masks, boxes)}
     decisions, rejected = [None] * len(table), [None] * len(table)
     for case in content["cases"]:
         row, place = case["row"], f"{Path(path).name}, row {case['row']}"

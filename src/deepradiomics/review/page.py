@@ -10,9 +10,9 @@ from string import Template
 import numpy as np
 import pandas as pd
 
-from deepradiomics.exceptions import DeepRadiomicsError, InputError
-from deepradiomics.regions import FemurRegions, VertebraRegions
-from deepradiomics.review._cases import judge, read_case
+from deepradiomics.exceptions import InputError
+from deepradiomics.regions.display import gray_picture
+from deepradiomics.review._cases import check_table, judge, read_cases
 
 _SCRIPTS = ("geometry.js", "store.js", "drawing.js", "sheet.js", "pane.js", "tools.js", "view.js", "main.js")
 _THUMB_SIDE = 240
@@ -101,28 +101,16 @@ def review(  # noqa: PLR0913
     ...     page.name, "left_neck" in page.read_text()
     ('r.html', True)
     """
-    wanted = [image, names, group, site, target, flags, confidence]
-    _check_table(table, [name for name in [*wanted, masks, regions] if isinstance(name, str)])
+    check_table(table, [image, names, group, site, target, flags, confidence, masks, regions])
     if len(reasons) > 9:
         raise InputError(f"there are {len(reasons)} reasons; at most nine have a key", code="reasons")
     words = {key: None if name is None else table[name].to_numpy() for key, name in _words(names, site, target).items()}
     page, pictures = _places(Path(output))
-    outlines, boxes = _cells_of(table, masks), _boxes(table, regions)
     cases, shown = [], []
-    for row in range(len(table)):
-        try:
-            pair = read_case(row, table[image].iloc[row], outlines[row], boxes[row], labels)
-        except DeepRadiomicsError as error:
-            raise error.at(f"row {row}") from error
-        if pair is None:
-            continue
-        case, radiograph = pair
-        _add_known(case, table, flags, confidence)
+    for case, radiograph in read_cases(table, image, masks, regions, labels, flags, confidence):
         cases.append(case)
         # Pictures are made at once, so that one radiograph at a time is in memory.
-        shown.append(_pictures(radiograph, row, pictures, max_side))
-    if not cases:
-        raise InputError("no row has an image, so there is nothing to look at", code="image_missing")
+        shown.append(_pictures(radiograph, case.row, pictures, max_side))
     judge(cases)
     groups = pd.factorize(table[group])[0] if group is not None else None
     content = [
@@ -161,63 +149,14 @@ def _words(names, site, target):
     return {"name": names, "site": site, "class": target}
 
 
-def _check_table(table, columns):
-    if not isinstance(table, pd.DataFrame):
-        raise InputError(f"the table is a pandas.DataFrame, not a {type(table).__name__}", code="table")
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise InputError(f"the table lacks the columns {missing}; it has {list(table.columns)}", code="columns")
-
-
-def _cells_of(table, source):
-    """One cell a row from a column's name, a sequence or None; NaN counts as None."""
-    if source is None:
-        return [None] * len(table)
-    cells = list(table[source]) if isinstance(source, str) else list(source)
-    if len(cells) != len(table):
-        raise InputError(
-            f"there are {len(cells)} outlines or boxes for {len(table)} rows; give one a row", code="length"
-        )
-    return [None if cell is None or (pd.api.types.is_scalar(cell) and pd.isna(cell)) else cell for cell in cells]
-
-
-def _boxes(table, regions):
-    """Boxes of each row; those that a transformer cannot place are flagged by it, not here."""
-    if isinstance(regions, FemurRegions | VertebraRegions):
-        regions = list(regions.place(table))
-    return _cells_of(table, regions)
-
-
-def _add_known(case, table, flags, confidence):
-    """Flags and confidence that the table knows."""
-    if flags is not None and not pd.isna(table[flags].iloc[case.row]):
-        case.flags += [flag.strip() for flag in str(table[flags].iloc[case.row]).split(",") if flag.strip()]
-    if confidence is not None and not pd.isna(table[confidence].iloc[case.row]):
-        given = table[confidence].iloc[case.row]
-        try:
-            case.confidence = float(given)
-        except (TypeError, ValueError):
-            case.confidence = None
-        if case.confidence is None or not 0 <= case.confidence <= 1:
-            raise InputError(
-                f"row {case.row}, column {confidence!r}: a confidence is a number from 0 to 1, not {given!r}",
-                code="confidence",
-            )
-
-
 def _pictures(radiograph, row, folder, max_side):
     """Links of the small and the large picture: data in the page, or files beside it."""
     from PIL import Image
 
-    pixels = radiograph.pixels
-    low, high = np.nanpercentile(pixels[:: max(pixels.shape[0] // 512, 1)], (0.1, 99.9))
-    gray = np.clip((np.nan_to_num(pixels) - low) * (255 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
-    links = {}
+    gray, links = gray_picture(radiograph.pixels, 0.1), {}
     for kind, side, quality in (("thumb", _THUMB_SIDE, 55), ("picture", max_side, 70)):
-        picture = Image.fromarray(gray)
-        picture.thumbnail(
-            (side, side), Image.Resampling.BOX if max(gray.shape) > 2 * side else Image.Resampling.LANCZOS
-        )
+        picture = gray.copy()
+        picture.thumbnail((side, side), Image.Resampling.BOX if max(gray.size) > 2 * side else Image.Resampling.LANCZOS)
         stream = BytesIO()
         picture.save(stream, format="WEBP", quality=quality, method=2)
         if folder is None:

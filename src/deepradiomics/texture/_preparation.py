@@ -54,16 +54,13 @@ class Region(NamedTuple):
 
 def prepare_region(settings, plan, radiograph):
     """Prepare one image and its mask with the settings of a TextureExtractor: `Region`."""
-    pixels, mask, spacing = _preprocess(settings, plan, radiograph)
-    fewest = settings.min_pixels
-    if settings.minimum_roi_size is not None:
-        fewest = max(fewest, settings.minimum_roi_size + 1)
-    limits = {"min_pixels": fewest, "min_dimensions": settings.minimum_roi_dimensions}
-    _check_mask(mask, **limits)
+    pixels, mask, spacing = preprocess(settings, plan, radiograph)
+    limits = mask_limits(settings)
+    check_mask(mask, **limits)
     measured = mask
     if settings.resegment_range is not None:
         measured = _resegment(pixels, mask, settings.resegment_range, settings.resegment_mode)
-        _check_mask(measured, when=" after resegmentation", **limits)
+        check_mask(measured, when=" after resegmentation", **limits)
     first, last = _bounds(measured)
     window = slice(first[0], last[0] + 1), slice(first[1], last[1] + 1)
     spacing = spacing or (1.0, 1.0)
@@ -75,7 +72,7 @@ def prepare_region(settings, plan, radiograph):
         binning = {name: item.measure[name] for name in ("bin_count", "bin_width")}
         for name, image in item.apply(pixels, spacing=spacing).items():
             if name != "original":
-                _check_filtered(image[measured], name, binning)
+                check_filtered(image[measured], name, binning)
             if plan.classes:
                 images.append(image[window])
             for bone_class, features in plan.bone.items():
@@ -86,12 +83,12 @@ def prepare_region(settings, plan, radiograph):
     return Region(images, measured[window], shape_mask[window], spacing, bone)
 
 
-def _preprocess(settings, plan, radiograph):
+def preprocess(settings, plan, radiograph):
     """Check, normalize, resample and crop an image: (pixels, mask, spacing)."""
     mask = np.ones(radiograph.pixels.shape, dtype=bool) if radiograph.mask is None else radiograph.mask
     pixels, spacing = radiograph.pixels.astype(np.float64), radiograph.spacing
     resampled = settings.resampled_pixel_spacing is not None
-    _check_mask(mask)
+    check_mask(mask)
     whole = settings.normalize or resampled or plan.bone or any(item.names != ["original"] for item in plan.filters)
     _check_finite(pixels, None if whole else mask)
     if settings.normalize:
@@ -173,7 +170,15 @@ def _resegment(pixels, mask, limits, mode):
     return kept if len(limits) == 1 else kept & (pixels <= limits[1])
 
 
-def _check_mask(mask, *, min_pixels=1, min_dimensions=1, when=""):
+def mask_limits(settings):
+    """Fewest pixels and dimensions of a region, as `check_mask` takes them."""
+    fewest = settings.min_pixels
+    if settings.minimum_roi_size is not None:
+        fewest = max(fewest, settings.minimum_roi_size + 1)
+    return {"min_pixels": fewest, "min_dimensions": settings.minimum_roi_dimensions}
+
+
+def check_mask(mask, *, min_pixels=1, min_dimensions=1, when=""):
     """Refuse a region that is empty, too small or too thin; ``when`` is the step before, for the message."""
     found = int(np.count_nonzero(mask))
     if found == 0:
@@ -206,7 +211,7 @@ def _check_finite(pixels, mask):
         )
 
 
-def _check_filtered(values, name, binning):
+def check_filtered(values, name, binning):
     """Refuse a filtered image that is not finite or has too many levels; few levels are what a filter may leave."""
     if not np.isfinite(values).all():
         raise RegionError(

@@ -1,0 +1,112 @@
+"""Draw many radiographs of a table with their outlines and boxes in one figure."""
+
+import numpy as np
+import pandas as pd
+
+from deepradiomics.exceptions import InputError
+from deepradiomics.reading import as_radiograph
+from deepradiomics.regions.display import BOX_COLOURS, draw_regions
+from deepradiomics.review._cases import check_table, judge, read_cases
+
+# Pictures in a row and their size; pixels and letters that there is room for.
+_COLUMNS, _INCHES, _MAX_SIDE, _LETTERS = 6, 1.9, 640, 18
+
+
+def plot_cohort(
+    table,
+    *,
+    n=24,
+    by="doubt",
+    image="radiograph",
+    masks=None,
+    regions=None,
+    labels=("left", "right"),
+    names=None,
+):
+    """Show the radiographs of a table that are most in doubt, with their outlines and boxes, in one figure.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_columns)
+        A row a radiograph.
+    n : int, default=24
+        How many radiographs to show at most.
+    by : str, default="doubt"
+        A column of numbers, the largest first; NaN is left out. ``"doubt"``, where the table has no such column, is
+        that of the review page.
+    image : str, default="radiograph"
+        Column of the radiographs: paths, arrays, `Radiograph` or None (left out).
+    masks : str or sequence of label maps, default=None
+        Outlines, as `review` takes them.
+    regions : str, sequence of dict, FemurRegions or VertebraRegions, default=None
+        Boxes, as `review` takes them.
+    labels : sequence of str, default=("left", "right")
+        Names of the labels 1, 2 ... of the maps.
+    names : str, default=None
+        Column of what to call each radiograph; None calls them by their row. Never the patient.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Six pictures in a row; above each its name and the number that it is sorted by.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, is none of numbers, no row has an image, or an image or mask cannot be used.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import deepradiomics as dr
+    >>> from deepradiomics.simulation import make_hips
+    >>> hips = make_hips(3, random_state=0)
+    >>> figure = dr.plot_cohort(hips.data.assign(mask=hips.masks), n=2, masks="mask")
+    >>> len(figure.axes)
+    2
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
+
+    computed = by == "doubt" and (not isinstance(table, pd.DataFrame) or by not in table)
+    check_table(table, [image, names, masks, regions, None if computed else by])
+    if n < 1:
+        raise InputError(f"n is {n}; show at least one radiograph", code="n")
+    cases = [case for case, _ in read_cases(table, image, masks, regions, labels)]
+    judge(cases)
+    numbers = np.array([case.doubt for case in cases])
+    if not computed:
+        try:
+            numbers = table[by].to_numpy(dtype=float, na_value=np.nan)[[case.row for case in cases]]
+        except (TypeError, ValueError) as error:
+            raise InputError(f"column {by!r} holds no numbers to sort by", code="column_type") from error
+    order = [place for place in np.argsort(-numbers, kind="stable") if not np.isnan(numbers[place])][:n]
+    if not order:
+        raise InputError(f"column {by!r} has no number, so there is nothing to sort", code="column_type")
+    kinds = dict.fromkeys(_without_side(name) for place in order for name in cases[place].boxes)
+    colours = {kind: BOX_COLOURS[number % len(BOX_COLOURS)] for number, kind in enumerate(kinds)}
+    across = min(_COLUMNS, len(order))
+    down = -(-len(order) // across)
+    figure, grid = plt.subplots(
+        down, across, figsize=(_INCHES * across, (_INCHES + 0.2) * down + 0.3), layout="constrained", squeeze=False
+    )
+    for ax in grid.ravel()[len(order) :]:
+        ax.remove()
+    for ax, place in zip(grid.ravel(), order, strict=False):
+        case = cases[place]
+        lines = {name: [np.array(polygon + polygon[:1]) for polygon in case.outlines[name]] for name in case.outlines}
+        inks = {name: colours[_without_side(name)] for name in case.boxes}
+        draw_regions(as_radiograph(table[image].iloc[case.row]), lines, case.boxes, inks, ax=ax, max_side=_MAX_SIDE)
+        name = f"row {case.row}" if names is None else str(table[names].iloc[case.row])
+        name = name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "…"
+        ax.set_title(f"{name}: {numbers[place]:.3g}", fontsize="x-small")
+    if kinds:
+        inks = [Line2D([], [], color=colour, label=kind.replace("_", " ")) for kind, colour in colours.items()]
+        figure.legend(handles=inks, loc="outside lower center", ncols=min(len(inks), across + 1), fontsize="x-small")
+    return figure
+
+
+def _without_side(name):
+    """Name of a box, the same for left and right."""
+    return name.removeprefix("left_").removeprefix("right_")
