@@ -25,7 +25,7 @@ def main():
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
-    print_setting("numpy", "scipy", "contourpy")
+    print_setting("numpy", "scipy", "numba")
     for side in (256,) if options.smoke else (1024, 2048, 3000):
         mask = make_hips(1, random_state=0, image_shape=(side, side)).masks[0] == 1
         print(f"{side} px: {milliseconds(lambda mask=mask: place_femur_boxes(mask), repeats=15):.1f} ms a femur")

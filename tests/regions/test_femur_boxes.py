@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from contourpy import contour_generator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -9,6 +10,7 @@ from scipy import ndimage
 from deepradiomics.box import fraction_inside, mirror_box
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.regions import FemurRegions, femur_geometry, place_femur_boxes
+from deepradiomics.regions._outline import _largest_line
 from deepradiomics.simulation import make_hips
 
 SIDES = [("left", 1, "L"), ("right", 2, "R")]
@@ -190,3 +192,15 @@ def test_every_box_of_500_femora_lies_in_the_bone():
     assert len(errors) == 500
     assert min(inside) >= 0.95
     assert max(errors) < 3
+
+
+@pytest.mark.parametrize("smoothness", [0, 0.6, 1.5])
+@pytest.mark.parametrize("n_levels", [1, 4, 9])
+def test_the_largest_outline_is_that_of_contourpy(smoothness, n_levels):
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(48, 38)), smoothness)
+    shares = np.pad(np.round(np.clip(0.5 + 4 * noise, 0, 1) * n_levels) / n_levels, 1)
+    lines = contour_generator(z=shares, name="serial").lines(0.5)
+    areas = np.array([(line[:-1, 0] @ line[1:, 1] - line[1:, 0] @ line[:-1, 1]) / 2 for line in lines])
+    largest, found = _largest_line(shares)
+    np.testing.assert_allclose(np.sort(found), np.sort(areas), atol=1e-9)
+    np.testing.assert_allclose(largest, lines[np.argmax(areas)][:-1, ::-1], atol=1e-12)

@@ -144,7 +144,7 @@ def not_upright(dataset):
 
 
 def _stored_values(dataset, content, name, color):
-    """Decode the pixels, which must fit in the stored bits: int32 array (H, W), float32 for the luminance of colors."""
+    """Decode the pixels, which must fit in the stored bits: integers (H, W), float32 for the luminance of colors."""
     from pydicom.encaps import get_frame
 
     syntax, is_color = dataset.file_meta.TransferSyntaxUID, dataset.get("SamplesPerPixel", 1) == 3
@@ -159,27 +159,27 @@ def _stored_values(dataset, content, name, color):
         dataset.pixel_array_options(decoding_plugin=plugin, raw=not is_color, **options)
         stored = dataset.pixel_array
     if is_color:
-        values = one_channel(stored, name, color)
-        return values.astype(np.int32) if values.dtype.kind == "u" else values
+        return one_channel(stored, name, color)
     stored = stored.reshape(dataset.Rows, dataset.Columns).astype(stored.dtype.newbyteorder("="), copy=False)
-    bits = int(dataset.BitsStored)
+    n_bytes, bits = stored.dtype.itemsize, int(dataset.BitsStored)
     shift = 0 if syntax.is_encapsulated else int(dataset.get("HighBit", bits - 1)) + 1 - bits
-    words = stored.view(f"u{stored.dtype.itemsize}")
-    values = (words >> shift & (2**bits - 1)).astype(np.int32)
-    negative = values >= 2 ** (bits - 1) if dataset.PixelRepresentation else None
-    _check_unused(words, shift, bits, negative, dataset, name)
-    return values if negative is None else np.where(negative, values - 2**bits, values)
+    values = stored.view(f"{'i' if dataset.PixelRepresentation else 'u'}{n_bytes}")
+    if bits < 8 * n_bytes:  # what is not stored falls off at the left end; on the way back the sign is repeated
+        values = values << (8 * n_bytes - bits - shift)
+        values >>= 8 * n_bytes - bits
+    _check_unused(stored.view(f"u{n_bytes}"), shift, bits, values, dataset, name)
+    return values
 
 
-def _check_unused(words, shift, bits, negative, dataset, name):
+def _check_unused(words, shift, bits, values, dataset, name):
     """Refuse what stands outside of the stored bits, but for declared overlays and copies of the sign."""
     overlays = [dataset.get((group, 0x0102)) for group in range(0x6000, 0x6020, 2)]
     used = sum({1 << int(place.value or 0) for place in overlays if place is not None}) | (2**bits - 1) << shift
     unused = words.dtype.type((2 ** (8 * words.dtype.itemsize) - 1) & ~used)
-    if not unused or not (words & unused).any():
+    if not unused or not np.bitwise_or.reduce(words, axis=None) & unused:
         return
     copies = words.dtype.type(unused >> (shift + bits) << (shift + bits))
-    found = (words & unused) != (0 if negative is None else np.where(negative, copies, 0))
+    found = (words & unused) != np.where(values < 0, copies, 0)
     if found.any():
         raise InputError(
             f"{name} has {found.sum()} pixels with more than the {bits} bits that it says it stores, and declares no "
@@ -252,23 +252,34 @@ def _dense_is_bright(values, dataset, name, voi):
     """
     from pydicom.pixels import apply_modality_lut
 
-    _check_rescale(dataset, name)
+    slope, intercept = _rescale(dataset, name)
     bits, signed = int(dataset.BitsStored), int(dataset.PixelRepresentation)
     lowest = -(2 ** (bits - 1)) if signed else 0
     highest = lowest + 2**bits - 1
     inverted = dataset.PhotometricInterpretation == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
+    if voi or dataset.get("ModalityLUTSequence"):
+        values = values.astype(np.int32)
     if voi:
         ends = _windowed(np.array([lowest, highest], dtype=np.int32), dataset, name)
         shown = _windowed(values, dataset, name)
         return ends.sum() - shown if inverted else shown
-    if inverted and dataset.get("ModalityLUTSequence"):
+    if dataset.get("ModalityLUTSequence"):
+        values = apply_modality_lut(values, dataset)
         top = 2 ** int(dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1
-        return top - apply_modality_lut(values, dataset).astype(np.int32)
-    return apply_modality_lut(lowest + highest - values if inverted else values, dataset)
+        return top - values.astype(np.int32) if inverted else values
+    values = lowest + highest - values if inverted else values
+    if (slope, intercept) == (1, 0):
+        return values
+    # Whole numbers below 2**24 are exact in 32 bits.
+    exact = slope.is_integer() and intercept.is_integer() and 2**bits * abs(slope) + abs(intercept) < 2**24
+    values = np.multiply(values, slope, dtype=np.float32 if exact else np.float64)
+    values += intercept
+    values.flags.writeable = False
+    return values
 
 
-def _check_rescale(dataset, name):
-    """Refuse a rescale that would erase the picture; one that is half there or empty is none."""
+def _rescale(dataset, name):
+    """Slope and intercept; refuse those that would erase the picture. What is half there or empty is none."""
     for keyword in ("RescaleSlope", "RescaleIntercept"):
         if keyword in dataset and dataset[keyword].is_empty:
             del dataset[keyword]
@@ -279,6 +290,8 @@ def _check_rescale(dataset, name):
             "than 0 are allowed; correct the file",
             code="rescale",
         )
+    whole = "RescaleSlope" in dataset and "RescaleIntercept" in dataset
+    return (slope, intercept) if whole else (1.0, 0.0)
 
 
 def _windowed(values, dataset, name):

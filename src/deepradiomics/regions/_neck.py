@@ -158,3 +158,17 @@ def _where_line_crosses(start, axis, one, other):
     line = other - one
     across = np.array([-line[1], line[0]])
     return float((one - start) @ across / (np.sign(axis @ across) * max(abs(axis @ across), 1e-6)))
+
+
+@njit(cache=True, nogil=True)
+def first_outside_head(radius, length, across, most):
+    """How far from the head's centre a box along the neck lies with at most a share in the circle, or two radii."""
+    rim = np.sqrt(np.maximum(radius**2 - ((np.arange(16) + 0.5) / 16 - 0.5) ** 2 * across**2, 0.0))
+    near, far = 0.0, 2.0 * radius
+    for _ in range(20):
+        start = (near + far) / 2
+        if np.minimum(np.maximum(rim - start, 0.0), length).mean() > most * length:
+            near = start
+        else:
+            far = start
+    return far + length / 2

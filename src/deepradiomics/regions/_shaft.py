@@ -4,10 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from scipy import ndimage
 
-from deepradiomics.exceptions import RegionError
-from deepradiomics.regions._outline import lateral_axis
+from deepradiomics.regions._outline import _to_outline, lateral_axis
 
 # All lengths here are shares of the head's radius, 23.5 mm.
 _WIDTHS = (0.6, 2.3)
@@ -15,10 +13,12 @@ _BELOW_HEAD = 2.0
 # The lesser trochanter ends 79 mm below the head's centre, give or take a neck.
 _LESSER = (1.7, 4.7)
 _LESSER_MEAN, _LESSER_SPREAD = 3.3, 0.6
-_SMOOTH = 0.12
 _AXIS_LENGTH = 1.9
 _LAST_LEVEL = 7.5
 _STEP = 1 / 24
+# A Gauss curve of 0.12 radii over twelve steps on either side.
+_SMOOTH = np.exp(-((np.arange(-12, 13) * _STEP / 0.12) ** 2) / 2)
+_SMOOTH /= _SMOOTH.sum()
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,27 @@ def find_shaft(outline, head):
         Axis and borders.
 
     """
-    try:
-        point, axis = _parallel_borders(outline, head)
-        for _ in range(2):
-            point, axis = _Borders(outline, head, point, axis).fitted()
-        shaft = _Borders(outline, head, point, axis).shaft()
-    except RegionError:
-        shaft = None
+    point, axis = _parallel_borders(outline, head)
+    level = np.arange(0.8 * head.radius, _LAST_LEVEL * head.radius, _STEP * head.radius)
+    point, axis, level, lateral, medial, lesser, seen = _followed(
+        outline.points, head.centre, head.radius, level, point, axis
+    )
+    length = float(level[-1] - level[lesser]) if len(level) else 0.0
     # Without a trochanter above it and without length below, two parallel borders are no shaft.
-    if shaft is None or (not shaft.lesser_seen and shaft.length < 0.2 * head.radius) or shaft.axis[0] < 0.5:
+    if not len(level) or (not seen and length < 0.2 * head.radius) or axis[0] < 0.5:
         return expected_shaft(head, np.array([1.0, 0.0]))
-    return shaft
+    zone = slice(lesser, np.searchsorted(level, level[lesser] + _AXIS_LENGTH * head.radius, side="right"))
+    width = float(np.median(lateral[zone] + medial[zone]))
+    head_level = (head.centre - point) @ axis
+    return Shaft(
+        point=point,
+        axis=axis,
+        width=width,
+        lesser_end=point + (head_level + level[lesser]) * axis - medial[lesser] * lateral_axis(axis),
+        lesser_seen=seen,
+        length=length,
+        bend=float(np.std(lateral[zone] - medial[zone]) / 2 / max(width, 1e-9)),
+    )
 
 
 def expected_shaft(head, axis):
@@ -89,7 +99,7 @@ def _parallel_borders(outline, head):
     inwards = np.column_stack([tangent[:, 1], -tangent[:, 0]]) / np.hypot(*tangent.T)[:, None].clip(1e-9)
     rows, columns, angle = _facing_pairs((outline.points[::every] - head.centre) / head.radius, inwards)
     if len(angle) < 2:
-        raise RegionError("no shaft with parallel borders was found below the head; is it a femur?", code="no_shaft")
+        return head.centre, np.array([-1.0, 0.0])  # upwards is no shaft
     middle = head.centre + head.radius * np.column_stack([rows, columns])
     # How many angles lie within 8 degrees of each, by their place among the sorted ones.
     ordered, near = np.sort(angle), np.deg2rad(8)
@@ -124,83 +134,85 @@ def _facing_pairs(points, inwards):
     return np.array(rows), np.array(columns), np.array(angles)
 
 
-class _Borders:
-    """Both borders of the shaft seen from an axis: distances to the outline at levels below the head's centre."""
+@njit(cache=True, nogil=True)
+def _followed(points, centre, radius, levels, point, axis):
+    """The midline fitted twice to the shaft that both borders show, and what is seen from it.
 
-    def __init__(self, outline, head, point, axis):
-        self.point, self.axis, self.radius = point, axis, head.radius
-        self.head_level = float((head.centre - point) @ axis)
-        last = float(((outline.points - point) @ axis).max()) - self.head_level
-        self.level = np.arange(0.8 * head.radius, min(last, _LAST_LEVEL * head.radius), _STEP * head.radius)
-        spine = point + (self.head_level + self.level)[:, None] * axis
-        self.lateral, self.medial = outline.to_outline(spine, lateral_axis(axis))
-        self._leave_out_the_cut_end()
-        self.lesser, self.lesser_seen = self._lesser_end()
+    Returns point, axis, the levels below the head's centre, the distances to the lateral and the medial border there,
+    the number of the level where the lesser trochanter has run out, and whether that was seen. Without a shaft there
+    are no levels.
+    """
+    for turn in range(3):
+        level, lateral, medial = _borders(points, centre, levels, point, axis)
+        if len(level) < 8:
+            return point, axis, level[:0], lateral, medial, 0, False
+        lesser, seen = _lesser_end(level, medial, radius)
+        if turn == 2:
+            break
+        first, stop = lesser, np.searchsorted(level, level[lesser] + _AXIS_LENGTH * radius, side="right")
+        if stop - first < 6:
+            first, stop = np.searchsorted(level, level[-1] - 0.6 * radius), len(level)
+        middle = (lateral[first:stop] - medial[first:stop]) / 2
+        mean = level[first:stop].mean()
+        away = level[first:stop] - mean
+        across = np.array([-axis[1], axis[0]])
+        down = ((centre - point) * axis).sum() + mean
+        point = point + down * axis + middle.mean() * across
+        axis = axis + (away * middle).sum() / (away * away).sum() * across
+        axis = axis / np.hypot(axis[0], axis[1])
+    return point, axis, level, lateral, medial, lesser, seen
 
-    def _leave_out_the_cut_end(self):
-        """Drop the levels where one border is the cut end of the bone."""
-        step = _STEP * self.radius
-        if len(self.level) < 8:
-            raise RegionError("the picture ends just below the head; give more of the femur", code="no_shaft")
-        falls = np.minimum(np.gradient(self.lateral, step), np.gradient(self.medial, step)) < -0.6
-        is_cut = ndimage.maximum_filter1d(falls, 3) | (self.lateral + self.medial <= 0)
-        good = np.flatnonzero(~is_cut)
-        end = int(good[-1]) + 1 if len(good) else 0
-        if end < 8:
-            raise RegionError("no shaft was found below the head; is it a femur?", code="no_shaft")
-        self.level, self.lateral, self.medial = self.level[:end], self.lateral[:end], self.medial[:end]
 
-    def _lesser_end(self):
-        """Number of the level where the lesser trochanter has run out, and whether it was seen.
+@njit(cache=True, nogil=True)
+def _borders(points, centre, levels, point, axis):
+    """Levels below the head's centre, and the distances from a midline to both borders there, up to the cut end."""
+    head_level = ((centre - point) * axis).sum()
+    last = ((points - point) * axis).sum(axis=1).max() - head_level
+    level = levels[: np.searchsorted(levels, last)]
+    spine = point + (head_level + level).reshape(-1, 1) * axis
+    lateral, medial = _to_outline(points, spine, np.array([-axis[1], axis[0]]))
+    if len(level) < 8:
+        return level, lateral, medial
+    # Where one border is the cut end of the bone, and one level on both sides of that, is no shaft.
+    step = level[1] - level[0]
+    falls = np.minimum(_slope(lateral, step), _slope(medial, step)) < -0.6
+    end = len(level)
+    while end and (falls[max(end - 2, 0) : end + 1].any() or lateral[end - 1] + medial[end - 1] <= 0):
+        end -= 1
+    return level[:end], lateral[:end], medial[:end]
 
-        The medial border falls towards the midline along the distal slope of the lesser trochanter, or where that is
-        turned out of sight along the end of the calcar, by more than 0.15, about 9 degrees. Where several stretches
-        fall so, the deeper fall nearer to the usual level is the trochanter: the others are waves of an outline.
-        """
-        smooth = ndimage.gaussian_filter1d(self.medial, _SMOOTH / _STEP, mode="nearest")
-        slope = np.gradient(smooth, _STEP * self.radius)
-        at_trochanter = (self.level > _LESSER[0] * self.radius) & (self.level < _LESSER[1] * self.radius)
-        runs, n_runs = ndimage.label((slope < -0.15) & at_trochanter)
-        best, end = 0.0, -1
-        for run in range(1, n_runs + 1):
-            inside = np.flatnonzero(runs == run)
-            drop = -slope[inside].sum() * _STEP
-            away = (self.level[inside[-1]] / self.radius - _LESSER_MEAN) / _LESSER_SPREAD
-            weight = drop * np.exp(-(away**2) / 2)
+
+@njit(cache=True, nogil=True)
+def _slope(values, step):
+    """Central differences of values a step apart, one-sided at both ends."""
+    slope = np.empty(len(values))
+    slope[1:-1] = (values[2:] - values[:-2]) / (2 * step)
+    slope[0], slope[-1] = (values[1] - values[0]) / step, (values[-1] - values[-2]) / step
+    return slope
+
+
+@njit(cache=True, nogil=True)
+def _lesser_end(level, medial, radius):
+    """Number of the level where the lesser trochanter has run out, and whether it was seen.
+
+    The medial border falls towards the midline along the distal slope of the lesser trochanter, or where that is
+    turned out of sight along the end of the calcar, by more than 0.15, about 9 degrees. Where several stretches
+    fall so, the deeper fall nearer to the usual level is the trochanter: the others are waves of an outline.
+    """
+    n, rim = len(level), len(_SMOOTH) // 2
+    padded = np.concatenate((np.full(rim, medial[0]), medial, np.full(rim, medial[-1])))
+    slope = _slope(np.convolve(padded, _SMOOTH)[2 * rim : 2 * rim + n], _STEP * radius)
+    falls = (slope < -0.15) & (level > _LESSER[0] * radius) & (level < _LESSER[1] * radius)
+    best, end, drop = 0.0, -1, 0.0
+    for i in range(n):
+        if not falls[i]:
+            continue
+        drop -= slope[i] * _STEP
+        if i == n - 1 or not falls[i + 1]:
+            weight = drop * np.exp(-(((level[i] / radius - _LESSER_MEAN) / _LESSER_SPREAD) ** 2) / 2)
             if drop > 0.08 and weight > best:
-                best, end = weight, int(inside[-1])
-        if end >= 0:
-            return end, True
-        return min(int(np.searchsorted(self.level, _LESSER_MEAN * self.radius)), len(self.level) - 1), False
-
-    def _zone(self):
-        """Levels of the shaft to which the axis is fitted."""
-        start = self.level[self.lesser]
-        return (self.level >= start) & (self.level <= start + _AXIS_LENGTH * self.radius)
-
-    def fitted(self):
-        """Point and unit vector of the midline, fitted to the shaft that is seen."""
-        zone = self._zone()
-        if zone.sum() < 6:
-            zone = self.level >= self.level[-1] - 0.6 * self.radius
-        level = self.level[zone]
-        middle = (self.lateral[zone] - self.medial[zone]) / 2
-        slope, start = (level - level.mean()) @ middle / ((level - level.mean()) ** 2).sum(), middle.mean()
-        axis = self.axis + slope * lateral_axis(self.axis)
-        point = self.point + (self.head_level + level.mean()) * self.axis + start * lateral_axis(self.axis)
-        return point, axis / np.hypot(*axis)
-
-    def shaft(self):
-        """What the borders show."""
-        zone = self._zone()
-        middle, width = (self.lateral[zone] - self.medial[zone]) / 2, self.lateral[zone] + self.medial[zone]
-        lesser = self.point + (self.head_level + self.level[self.lesser]) * self.axis
-        return Shaft(
-            point=self.point,
-            axis=self.axis,
-            width=float(np.median(width)),
-            lesser_end=lesser - self.medial[self.lesser] * lateral_axis(self.axis),
-            lesser_seen=self.lesser_seen,
-            length=float(self.level[-1] - self.level[self.lesser]),
-            bend=float(np.std(middle) / max(np.median(width), 1e-9)),
-        )
+                best, end = weight, i
+            drop = 0.0
+    if end >= 0:
+        return end, True
+    return min(int(np.searchsorted(level, _LESSER_MEAN * radius)), n - 1), False

@@ -179,27 +179,21 @@ def _femur_box(femur, _):
 
 def _neck_box(femur, _):
     """Midway between head and intertrochanteric line, moved or shortened where that is too near the head."""
+    from deepradiomics.regions._neck import first_outside_head
+
     head, neck, mm = femur.head, femur.neck, femur.pixels_per_mm
     across = min(0.8 * neck.width, 1.3 * head.radius)
     midway = max((head.radius + neck.end) / 2, head.radius)
     lengths = np.linspace(_NECK_LENGTH_MM, _MIN_NECK_LENGTH_MM, 4) * mm
-    middles = [max(midway, _first_outside_head(head, length, across)) for length in lengths]
+    middles = [max(midway, first_outside_head(head.radius, length, across, _MAX_IN_HEAD)) for length in lengths]
     # Behind the intertrochanteric line is no neck: a shorter box may stay before it.
     length = float(np.interp(0.0, neck.end - np.array(middles) - 0.25 * lengths, lengths))
     for _ in range(2):
-        middle = max(midway, _first_outside_head(head, length, across))
+        middle = max(midway, first_outside_head(head.radius, length, across, _MAX_IN_HEAD))
         box = _across(femur, head.centre + middle * neck.axis, neck.axis, length, across)
         # What is less wide lies deeper in a circle.
         across = box.height
     return box, "short_neck" if length < (_NECK_LENGTH_MM - 2) * mm else None
-
-
-def _first_outside_head(head, length, across):
-    """How far from the head's centre a box along the neck lies that is hardly in the circle, at most two radii."""
-    rim = np.sqrt(np.maximum(head.radius**2 - ((np.arange(16) + 0.5) / 16 - 0.5) ** 2 * across**2, 0.0))
-    starts = np.linspace(2.0 * head.radius, 0.0, 48)
-    in_circle = np.clip(rim - starts[:, None], 0.0, length).mean(axis=1) / length
-    return float(np.interp(_MAX_IN_HEAD, in_circle, starts)) + length / 2
 
 
 def _ward_box(femur, boxes):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from deepradiomics.box import Box, crop, mirror_box
+from deepradiomics.box import Box, crop
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.regions._columns import _Regions, table
@@ -205,7 +205,8 @@ class FemurRegions(_Regions):
             margin = int(np.ceil(self.context_mm * pixels_per_mm - 1e-9))
             for name, box in boxes.items():
                 try:
-                    regions[f"{side}_{name}"] = crop(hip, box, margin=margin, within_mask=True)
+                    region = crop(hip, box, margin=margin, within_mask=True)
+                    regions[f"{side}_{name}"] = region.mirrored() if region.laterality == "R" else region
                 except DeepRadiomicsError as error:
                     self._failed(failures, position, f"{side} hip, {name}", error)
         return regions
@@ -213,17 +214,14 @@ class FemurRegions(_Regions):
     def _placed(self, X, position, failures):
         """Boxes of one row by name, in pixels of its image."""
         found = {}
-        for side, hip, boxes, _ in self._sides(X, position, failures):
-            width = hip.pixels.shape[1]
-            for name, box in boxes.items():
-                found[f"{side}_{name}"] = mirror_box(box, width) if hip.laterality == "R" else box
+        for side, _, boxes, _ in self._sides(X, position, failures):
+            found |= {f"{side}_{name}": box for name, box in boxes.items()}
         return found
 
     def _sides(self, X, position, failures):
-        """Yield side, hip as a left one, its boxes by name and its pixels a mm; the right hip is mirrored."""
+        """Yield side, radiograph with the hip's mask, boxes by name and pixels a mm."""
         cell = None if self.boxes is None else _boxes_of(X[self.boxes].iloc[position], self.boxes, position)
-        for side, radiograph in self._hips(X, position, failures):
-            hip = radiograph.mirrored() if radiograph.laterality == "R" else radiograph
+        for side, hip in self._hips(X, position, failures):
             try:
                 if self.boxes is None:
                     boxes = self._automatic(side, hip, position, failures)
@@ -231,16 +229,13 @@ class FemurRegions(_Regions):
                     continue
                 given = {name.removeprefix(f"{side}_"): box for name, box in cell.items() if name.startswith(side)}
                 if given:
-                    width = hip.pixels.shape[1]
-                    turned = hip.laterality == "R"
-                    boxes = {name: mirror_box(box, width) if turned else box for name, box in given.items()}
-                    yield side, hip, boxes, self._pixels_per_mm(hip)
+                    yield side, hip, given, self._pixels_per_mm(hip)
             except DeepRadiomicsError as error:
                 self._failed(failures, position, f"{side} hip", error)
 
     def _automatic(self, side, hip, position, failures):
         """Boxes of one hip by its landmarks."""
-        boxes = place_femur_boxes(hip.mask, hip.spacing, laterality="L")
+        boxes = place_femur_boxes(hip.mask, hip.spacing, laterality=hip.laterality)
         if boxes.confidence < self.min_confidence:
             raise RegionError(
                 f"the outline looks like an intact femur with a confidence of {boxes.confidence:.2f}, "
@@ -264,7 +259,7 @@ class FemurRegions(_Regions):
                 "a spacing, mask=, or context_mm=0",
                 code="spacing",
             )
-        return femur_geometry(hip.mask, laterality="L").pixels_per_mm
+        return femur_geometry(hip.mask, laterality=hip.laterality).pixels_per_mm
 
     def _hips(self, X, position, failures):
         """Yield side and radiograph, whose mask is that femur, of each hip in the image."""
@@ -279,6 +274,8 @@ class FemurRegions(_Regions):
         for side, (label, letter) in _SIDES.items():
             mask = None if labels is None else labels == label
             if mask is None or mask.any():
+                if mask is not None:
+                    mask.flags.writeable = False  # so that nobody copies it
                 yield side, replace(radiograph, mask=mask, laterality=letter)
 
     def _labels(self, X, position, radiograph):
