@@ -69,6 +69,68 @@ class Radiograph:
         _check_word("laterality", self.laterality, ("L", "R"))
         _check_word("view", self.view, ("AP", "LAT"))
 
+    @property
+    def shape(self):
+        """Rows and columns."""
+        return self.pixels.shape
+
+    def __array__(self, dtype=None, copy=None):
+        # For np.asarray and plt.imshow; the pixels are read-only, so that a view of them does no harm.
+        return np.array(self.pixels, dtype=dtype, copy=copy)
+
+    def plot(self, mask=None, *, boxes=None, ax=None):
+        """Draw the radiograph with outlines and boxes.
+
+        Parameters
+        ----------
+        mask : bool or label array of shape (H, W), default=None
+            What to outline; None outlines the radiograph's own mask, if it has one.
+        boxes : dict of str to Box, default=None
+            Boxes in pixels of the picture, each drawn with its name.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            What was drawn on.
+
+        Examples
+        --------
+        >>> import matplotlib
+        >>> matplotlib.use("Agg")
+        >>> from deepradiomics import Radiograph
+        >>> Radiograph([[1, 2], [3, 4]]).plot().get_xlim()
+        (np.float64(0.0), np.float64(2.0))
+        """
+        import matplotlib.pyplot as plt
+        from matplotlib.patches import Polygon
+
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained")
+        height, width = self.shape
+        low, high = np.nanpercentile(self.pixels, (0.5, 99.5))
+        ax.imshow(self.pixels, cmap="gray", vmin=low, vmax=high, extent=(0, width, height, 0))
+        mask = self.mask if mask is None else np.asarray(mask)
+        for label in [] if mask is None else np.setdiff1d(np.unique(mask), [0]):
+            inside = np.pad(mask == label, 1).astype(float)
+            columns, rows = np.arange(width + 2) - 0.5, np.arange(height + 2) - 0.5
+            ax.contour(columns, rows, inside, levels=[0.5], colors="tab:cyan", linewidths=0.8)
+        for number, (name, box) in enumerate((boxes or {}).items()):
+            color = f"C{(number % 5) + 1}"
+            corners = box.corners[:, ::-1]
+            ax.add_patch(Polygon(corners, closed=True, fill=False, edgecolor=color, linewidth=1.4))
+            ax.annotate(
+                name.replace("_", " "),
+                corners[np.argmax(corners[:, 0] - 0.01 * corners[:, 1])],
+                xytext=(3, 0),
+                textcoords="offset points",
+                color=color,
+                fontsize="small",
+            )
+        ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+        return ax
+
     def mirrored(self):
         """Flip left and right; the side of the body stays what it is.
 

@@ -220,6 +220,8 @@ def _read_itk(path, reader_name, name, labels=False, color="raise"):
     """Read one slice, its (row, column) spacing, and where it lies; a label map keeps its layers, (H, W, n)."""
     import SimpleITK as sitk
 
+    if not path.is_file():  # bytes
+        raise InputError(f"{name} is of a format that is read from files only; give its path", code="no_file")
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO(reader_name)
@@ -233,8 +235,16 @@ def _read_itk(path, reader_name, name, labels=False, color="raise"):
         )
         check_size(name, size[kept[1]], size[kept[0]], bits, path.stat().st_size)
         image = reader.Execute()
-    values = sitk.GetArrayFromImage(image)
-    values = values.reshape(size[kept[1]], size[kept[0]], -1)
+    return slice_of(image, name, labels, color)
+
+
+def slice_of(image, name, labels=False, color="raise"):
+    """Pixels, (row, column) spacing and place of the only slice of an image of SimpleITK."""
+    import SimpleITK as sitk
+
+    size = image.GetSize()
+    kept = _slice_axes(size, name)
+    values = sitk.GetArrayFromImage(image).reshape(size[kept[1]], size[kept[0]], -1)
     # What says where a picture of one slice lies across it means nothing.
     spacing, direction = image.GetSpacing(), np.reshape(image.GetDirection(), (len(size), -1))[:, kept]
     geometry = image.GetOrigin(), (spacing[kept[0]], spacing[kept[1]]), direction

@@ -44,36 +44,10 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, ax=None)
     >>> len(ax.patches)
     5
     """
-    import matplotlib.pyplot as plt
-    from matplotlib.patches import Polygon
-
-    radiograph = as_radiograph(radiograph)
-    if ax is None:
-        _, ax = plt.subplots(layout="constrained")
-    height, width = radiograph.pixels.shape
-    low, high = np.nanpercentile(radiograph.pixels, (0.5, 99.5))
-    ax.imshow(radiograph.pixels, cmap="gray", vmin=low, vmax=high, extent=(0, width, height, 0))
-    mask = radiograph.mask if mask is None else np.asarray(mask)
-    for label in [] if mask is None else np.setdiff1d(np.unique(mask), [0]):
-        inside = np.pad(mask == label, 1).astype(float)
-        columns, rows = np.arange(width + 2) - 0.5, np.arange(height + 2) - 0.5
-        ax.contour(columns, rows, inside, levels=[0.5], colors="tab:cyan", linewidths=0.8)
-    for number, (name, box) in enumerate((boxes or {}).items()):
-        colour = f"C{(number % 5) + 1}"
-        corners = box.corners[:, ::-1]
-        ax.add_patch(Polygon(corners, closed=True, fill=False, edgecolor=colour, linewidth=1.4))
-        ax.annotate(
-            name.replace("_", " "),
-            corners[np.argmax(corners[:, 0] - 0.01 * corners[:, 1])],
-            xytext=(3, 0),
-            textcoords="offset points",
-            color=colour,
-            fontsize="small",
-        )
+    ax = as_radiograph(radiograph).plot(mask, boxes=boxes, ax=ax)
     for geometry in geometries or []:
         for line in _geometry_lines(geometry):
             ax.plot(line[:, 1], line[:, 0], color="tab:olive", linewidth=1.0)
-    ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     return ax
 
 
