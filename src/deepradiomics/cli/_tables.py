@@ -41,8 +41,8 @@ def names_in(path):
 
 def codes_in(path):
     """Names of the columns with numbers that begin with a 0, such as 0001, which are names."""
-    table = _read(path)
-    return [name for name in table if table[name].dtype == "str" and table[name].str.match(r"0\d", na=False).any()]
+    table = _read(path).select_dtypes(["object", "string"]).astype("string")
+    return [name for name in table if table[name].str.match(r"0\d", na=False).any()]
 
 
 def read_table(path, text=()):
