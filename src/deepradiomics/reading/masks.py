@@ -4,7 +4,7 @@ import numpy as np
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading._dicom import BARE_DICOM
-from deepradiomics.reading._files import Found, array_of, name_and_content
+from deepradiomics.reading._files import Found, array_of, name_and_content, one_channel
 from deepradiomics.reading._pictures import read_picture, slice_of
 from deepradiomics.reading.segmentations import _segments_of
 
@@ -59,6 +59,8 @@ def _found_labels(source, label_channel=None):
             )
     elif type(source).__module__.startswith("SimpleITK."):
         found = slice_of(source, "the mask", labels=True)
+    elif type(source).__module__.startswith("PIL.") and source.mode in ("RGB", "RGBA"):
+        found = Found(one_channel(np.asarray(source.convert("RGB")), "the mask", "raise"))
     else:
         found = Found(array_of(source))
     values = found.pixels
