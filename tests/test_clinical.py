@@ -266,3 +266,14 @@ def _compared(classifier, twice=False):
     blocks = ColumnTransformer([("clinical", "passthrough", ["age"]), ("texture", "passthrough", ["b[0]"])])
     model = make_pipeline(blocks.set_output(transform="pandas"), classifier)
     return compare_feature_sets(model, X, np.arange(24) % 2, cv=2)
+
+
+def test_tables_of_other_libraries():
+    import pyarrow
+
+    encoder = clinical_encoder().fit(COHORT)
+    np.testing.assert_array_equal(encoder.transform(pyarrow.Table.from_pandas(COHORT)), encoder.transform(COHORT))
+    with pytest.raises(InputError, match="clinical columns are a DataFrame, whose columns have names, not ndarray"):
+        clinical_encoder().fit(COHORT.to_numpy())
+    with pytest.raises(InputError, match="no column 'sex'"):
+        encoder.transform(COHORT.drop(columns="sex"))

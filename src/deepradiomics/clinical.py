@@ -176,6 +176,7 @@ class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto
         ClinicalReader
             Itself.
         """
+        X = _as_table(X)
         check_numbers(X, list(X.columns))
         self.feature_names_in_, self.n_features_in_ = np.asarray(X.columns, dtype=object), X.shape[1]
         self.spellings_, self.ranges_, self.numeric_ = {}, {}, []
@@ -208,6 +209,7 @@ class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto
             The same columns: float64 where they hold numbers, else objects, NaN where a cell is empty.
         """
         check_is_fitted(self)
+        X = _as_table(X)
         lacking = [name for name in self.feature_names_in_ if name not in X]
         if lacking:
             raise InputError(f"the table has no column {lacking[0]!r} ({len(lacking)} missing)", code="columns")
@@ -235,6 +237,16 @@ class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto
         elif name in self.ranges_:
             _compare_values(name, numbers, self.ranges_[name])
         return pd.Series(numbers, index=cells.index)
+
+
+def _as_table(X):
+    """A DataFrame of pandas, also of a polars one."""
+    X = X.to_pandas() if hasattr(X, "to_pandas") else X
+    if not isinstance(X, pd.DataFrame):
+        raise InputError(
+            f"clinical columns are a DataFrame, whose columns have names, not {type(X).__name__}", code="table"
+        )
+    return X
 
 
 def _is_numeric(cells, numbers):
