@@ -370,6 +370,7 @@ def test_one_case_and_its_mask(cases, capsys):
     assert main(words) == 0
     shown = dict(line.split(",") for line in capsys.readouterr().out.splitlines())
     assert main([*words, "-o", str(cases / "one.json")]) == 0
+    assert "1 regions, 1 features, 0 failed" in capsys.readouterr().out
     (found,) = json.loads((cases / "one.json").read_text())
     expected = dr.read_radiograph(cases / "i0.png").pixels.mean()
     assert float(shown["original_firstorder_Mean"]) == pytest.approx(expected)

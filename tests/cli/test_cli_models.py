@@ -43,6 +43,12 @@ def test_label_maps_are_those_of_the_segmenter(study, tmp_path, capsys):
         assert all(bone in line for bone in dr.UNetSegmenter.pretrained("femur").classes_)
     found = pd.read_csv(tmp_path / "masks" / "confidence.csv")
     assert found["bone"].tolist() == list(dr.UNetSegmenter.pretrained("femur").classes_) * 2
+    pytest.importorskip("highdicom")
+    words = ["segment", images[0], "-o", str(tmp_path / "archive"), "--format", "dcm", "--overlays"]
+    assert main(words) == 0
+    seg, overlay = sorted((tmp_path / "archive").glob("0*"))
+    assert np.array_equal(dr.reading.read_label_map(seg), expected[0])
+    assert Image.open(overlay).size[0] > 256
     assert main(["segment", images[0], images[0], "-o", str(tmp_path)]) == 2
     assert main(["segment", images[0], "-o", str(tmp_path), "--model", "knee"]) == 2
     assert "lumbar-ap" in capsys.readouterr().err

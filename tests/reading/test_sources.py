@@ -1,6 +1,7 @@
 """What may stand in an image cell besides a path or an array, and what a wrong cell is told."""
 
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,8 @@ def test_a_dataset_of_pydicom_is_read_like_its_file(tmp_path):
     whole, dataset = read_radiograph(path), pydicom.dcmread(path)
     found = as_radiograph(dataset)
     assert np.array_equal(found.pixels, whole.pixels)
-    assert (found.spacing, found.view) == (whole.spacing, whole.view)
+    for other in (found, as_radiograph(BytesIO(Path(path).read_bytes()))):
+        assert (other.spacing, other.spacing_source, other.view) == (whole.spacing, whole.spacing_source, whole.view)
 
 
 def test_copies_are_found_among_pictures_in_memory():

@@ -195,6 +195,13 @@ def _add_segment(commands):
         help="femur, lumbar-ap, lumbar-lateral (all trained on simulated radiographs), or a saved segmenter",
     )
     segment.add_argument(
+        "--format",
+        choices=["png", "dcm"],
+        default="png",
+        help="label maps as PNG, or DICOM SEG, which names the patient",
+    )
+    segment.add_argument("--overlays", action="store_true", help="draw the outlines on each radiograph, too")
+    segment.add_argument(
         "--overwrite", action="store_true", help="replace label maps that are there; else they are refused"
     )
     segment.set_defaults(run=_cohorts.segment)

@@ -22,9 +22,9 @@ from deepradiomics.exceptions import DeepRadiomicsError, InputError, did_you_mea
 def segment(options):
     """Write the label maps, and a table with the confidence in each bone, or why an image was left out."""
     images = [path for given in options.images for path in (_files_in(given) if given.is_dir() else [given])]
-    names = [f"{path.stem}_mask.png" for path in images]
+    names = [f"{path.stem}_mask.{options.format}" for path in images]
     _check_maps(options, images, names)
-    from PIL import Image
+    from deepradiomics.reading import read_radiograph
 
     segmenter, n_left_out = _segmenter(options.model), 0
     options.output.mkdir(parents=True, exist_ok=True)
@@ -35,13 +35,16 @@ def segment(options):
         lines.writerows([["image", "mask", "bone", "confidence", "reason"]] if is_new else [])
         for path, name in zip(images, names, strict=True):
             try:
-                (mask,), (confidence,) = segmenter.predict_with_confidence([path])
+                radiograph = read_radiograph(path)
+                (mask,), (confidence,) = segmenter.predict_with_confidence([radiograph])
+                _write_map(options.output / name, mask, path, segmenter.classes_)
             except DeepRadiomicsError as error:
                 n_left_out += 1
                 print(f"deepradiomics: {error}", file=sys.stderr)
                 lines.writerow([path.name, "", "", "", str(error)])
                 continue
-            Image.fromarray(mask).save(options.output / name)
+            if options.overlays:
+                _draw(options.output / f"{path.stem}_overlay.png", radiograph, mask)
             bones = [pair for pair in zip(segmenter.classes_, confidence, strict=True) if pair[1] == pair[1]]
             lines.writerows([path.name, name, bone, f"{value:.4f}", ""] for bone, value in bones)
             lines.writerows([] if bones else [[path.name, name, "", "", "nothing found"]])
@@ -51,6 +54,27 @@ def segment(options):
     if len(images) > 1:
         print(f"{len(images) - n_left_out} of {len(images)} images outlined: {table.name}")
     return 1 if n_left_out else 0
+
+
+def _write_map(path, mask, image, classes):
+    """Write a label map as PNG or DICOM SEG."""
+    if path.suffix == ".dcm":
+        from deepradiomics.reading import write_segmentation
+
+        write_segmentation(path, mask, image, classes=[str(name) for name in classes])
+    else:
+        from PIL import Image
+
+        Image.fromarray(mask).save(path)
+
+
+def _draw(path, radiograph, mask):
+    """Write a picture of the outlines on the radiograph."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(layout="constrained")
+    radiograph.plot(mask, ax=figure.subplots())
+    figure.savefig(path, dpi=150)
 
 
 def _files_in(folder):
@@ -148,8 +172,8 @@ def predict(options):
     from deepradiomics.persistence import load
 
     if options.output is not None:
-        check_ending(options.output)
         check_file(options.output, options.table, options.model)
+        check_ending(options.output)
     model = load(options.model)
     if not hasattr(model, "predict_proba") and not is_regressor(model):
         raise InputError(

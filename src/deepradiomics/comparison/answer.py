@@ -66,7 +66,7 @@ def planned_tests(tests, feature_sets):
     found = tests[[key[-2:] in pairs for key in tests.index]].copy()
     others = list(found.index.names[:-2])
     for rows in found.groupby(others, sort=False).indices.values():
-        p_values = found["p_value"].iloc[rows].to_numpy()
+        p_values = found["p_value"].iloc[rows].to_numpy(copy=True)
         known = ~np.isnan(p_values)
         p_values[known] = holm(p_values[known])
         found.iloc[rows, found.columns.get_loc("p_holm")] = p_values

@@ -80,10 +80,10 @@ def name_and_content(source):
         path = checked_path(source)
         return path, content_of(path)
     if isinstance(source, bytes | bytearray | memoryview):
-        return Path("the image"), bytes(source)
+        return Path("the file in memory"), bytes(source)
     if hasattr(source, "read") and hasattr(source, "seek"):
         source.seek(0)  # a cell is read more than once
-        return Path("the image"), source.read(MAX_FILE_BYTES)
+        return Path("the file in memory"), source.read(MAX_FILE_BYTES)
     if type(source).__module__.startswith("pydicom."):
         stream = BytesIO()
         with reading("the pydicom dataset"):

@@ -4,8 +4,8 @@ import numpy as np
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading._dicom import BARE_DICOM
-from deepradiomics.reading._files import Found, array_of, name_and_content, one_channel
-from deepradiomics.reading._pictures import read_picture, slice_of
+from deepradiomics.reading._files import Found, name_and_content
+from deepradiomics.reading._pictures import found_in_memory, read_picture
 from deepradiomics.reading.segmentations import _segments_of
 
 
@@ -57,12 +57,8 @@ def _found_labels(source, label_channel=None):
                 "> 127, or save the mask as PNG",
                 code="mask_values",
             )
-    elif type(source).__module__.startswith("SimpleITK."):
-        found = slice_of(source, "the mask", labels=True)
-    elif type(source).__module__.startswith("PIL.") and source.mode in ("RGB", "RGBA"):
-        found = Found(one_channel(np.asarray(source.convert("RGB")), "the mask", "raise"))
     else:
-        found = Found(array_of(source))
+        found = found_in_memory(source, "the mask", labels=True)
     values = found.pixels
     if found.place != "the image" and values.ndim == 3:
         values = _layer(values, label_channel, found.place)

@@ -6,8 +6,8 @@ import pandas as pd
 from deepradiomics.exceptions import InputError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading._dicom import BARE_DICOM, read_dicom
-from deepradiomics.reading._files import MAX_MAGNIFICATION, Found, array_of, name_and_content, one_channel
-from deepradiomics.reading._pictures import read_picture, slice_of
+from deepradiomics.reading._files import MAX_MAGNIFICATION, Found, name_and_content
+from deepradiomics.reading._pictures import found_in_memory, read_picture
 from deepradiomics.reading.masks import _found_labels
 
 _MIN_SPACING, _MAX_SPACING = 0.01, 10.0  # mm; detectors lie between 0.05 and 0.2, thumbnails of them below 10
@@ -153,10 +153,6 @@ def _find(source, voi, color, orientation):
     file = name_and_content(source)
     if file is not None:
         return _read_file(*file, voi, color, orientation)
-    if type(source).__module__.startswith("SimpleITK."):
-        return slice_of(source, "the image", color=color)._replace(spacing_source="SimpleITK")
-    if type(source).__module__.startswith("PIL.") and source.mode in ("P", "RGB", "RGBA"):
-        return Found(one_channel(np.asarray(source.convert("RGB")), "the image", color))
     if voi:
         raise InputError("an array has no display window; leave voi=False", code="voi")
     if isinstance(source, Radiograph):
@@ -170,7 +166,7 @@ def _find(source, voi, color, orientation):
             source.name,
             spacing_source=source.spacing_source,
         )
-    return Found(array_of(source))
+    return found_in_memory(source, "the image", color=color)
 
 
 def _read_file(path, content, voi, color, orientation):
