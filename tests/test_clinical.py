@@ -1,9 +1,12 @@
 """The clinical encoder against the closed form, and its rules for missing and unknown values."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import KFold
 
 from deepradiomics import clinical_encoder, load, save
 from deepradiomics.clinical import check_numbers
@@ -277,3 +280,15 @@ def test_tables_of_other_libraries():
         clinical_encoder().fit(COHORT.to_numpy())
     with pytest.raises(InputError, match="no column 'sex'"):
         encoder.transform(COHORT.drop(columns="sex"))
+
+
+KNEES = Path(__file__).resolve().parents[1] / "../shared/data/knees/clinical.csv"
+
+
+@pytest.mark.skipif(not KNEES.exists(), reason=f"no table of real patients at {KNEES}")
+def test_real_patients_of_one_clinic_give_no_warning():
+    """A warning is an error here; each fold is another draw of the same 133 patients."""
+    knees = pd.read_csv(KNEES, skipinitialspace=True)[["age", "sex", "weight_kg", "bmi"]]
+    for seed in range(4):
+        for train, test in KFold(5, shuffle=True, random_state=seed).split(knees):
+            clinical_encoder().fit(knees.iloc[train]).transform(knees.iloc[test])

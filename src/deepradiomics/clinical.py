@@ -128,12 +128,7 @@ class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto
 
     Notes
     -----
-    Read as one, without regard to capitals and to blanks round the word: in columns whose name holds sex, gender,
-    Geschlecht, genre, género or sesso, F, female, w, weiblich, Frau, woman, femme, mujer, donna, 2 and M, male,
-    männlich, Mann, man, homme, hombre, uomo, 1; in all columns yes, y, true, ja, oui, sí, 1 and no, n, false, nein,
-    non, 0. A table of meanings counts only where it has all values that ``fit`` saw. Numbers are also read from text
-    with a decimal comma (``61,5``; not ``1,234`` alone, which may be a thousand) and from ages as DICOM writes them, in
-    years (``073Y``, ``018M``). Other numbers as text are categories.
+    ``docs/clinical.md`` has the table. A table of meanings counts only where it has all values that ``fit`` saw.
 
     Examples
     --------
@@ -221,9 +216,8 @@ class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto
         if name not in self.numeric_:
             _check_kind(name, cells)
             cells = _without_blanks(cells)
-            found = cells.map(lambda cell: seen.get(_meaning(name, cell, seen), cell), na_action="ignore").astype(
-                object
-            )
+            found = cells.map(lambda cell: seen.get(_meaning(name, cell, seen), cell), na_action="ignore")
+            found = found.astype(object)
             _compare_categories(name, found, seen, "count as none of those it saw")
             return found
         numbers = numbers_in(cells)
@@ -448,31 +442,6 @@ def numbers_in(cells):
         if age:
             numbers[row] = int(age[1]) * _YEARS[age[2]]
     return numbers
-
-
-def read_numbers(cells):
-    """Turn a column of text into numbers where each cell is one, and some in a spelling that pandas does not read.
-
-    Parameters
-    ----------
-    cells : Series
-        A column.
-
-    Returns
-    -------
-    Series
-        float64, see :func:`numbers_in`, or the column as it is.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from deepradiomics.clinical import read_numbers
-    >>> read_numbers(pd.Series(["61,5", "70"])).tolist(), read_numbers(pd.Series(["0", "1"])).tolist()
-    ([61.5, 70.0], ['0', '1'])
-    """
-    numbers = numbers_in(cells)
-    is_number = not pd.api.types.is_numeric_dtype(cells) and _is_numeric(cells, numbers)
-    return pd.Series(numbers, index=cells.index) if is_number else cells
 
 
 def check_numbers(table, columns, *, numeric=()):

@@ -178,13 +178,18 @@ def read_cohort(path, model, label=None):
 
 
 def _cohort_table(path, reads, label):
-    from deepradiomics.clinical import read_numbers
+    import numpy as np
+
+    from deepradiomics.clinical import numbers_in
 
     table = read_table(path, text=[*reads.files, "patient"])
     check_columns(table, [*reads.files, *reads.others, *([] if label is None else [label])], path)
     if table.empty:
         raise InputError(f"{path.name} has no rows; give a row a patient", code="no_rows")
-    table = table.assign(**{name: read_numbers(table[name]) for name in reads.others})
+    for name in reads.others:
+        numbers = numbers_in(table[name])
+        if (np.isfinite(numbers) == table[name].notna()).all():
+            table = table.assign(**{name: numbers})
     _find_files(table, path.parent, [name for name in table if name not in reads.others])
     return table
 
