@@ -4,6 +4,7 @@ import re
 import warnings
 from datetime import date
 from numbers import Number
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -98,7 +99,7 @@ def clinical_encoder():
     return make_pipeline(ClinicalReader(), columns)
 
 
-class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Read clinical columns by a table of known spellings, and say where new rows do not look like those of fit.
 
     Attributes
@@ -140,6 +141,8 @@ class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto
     0   M  61.0
     1   F  73.0
     """
+
+    _sklearn_output_config: ClassVar = {"transform": "default"}  # a DataFrame, whatever set_config says
 
     def set_output(self, *, transform=None):
         """Do nothing: what comes out is a DataFrame, which the encoder's next step needs.
