@@ -104,7 +104,8 @@ def test_the_summary_says_what_helps(compared):
     assert "p < 0.001, better" in said
     assert "deep added to TC: " in said
     assert "no difference is shown" in said
-    assert "p is corrected after Holm for 9 planned tests" in said
+    assert "p, not the interval, is corrected after Holm for 9 planned tests" in said
+    assert "in place of" not in said
     assert "site B (80 rows, 40 events)" in said
     numbers = compared["numbers"].summary()
     assert "mean absolute error" in numbers

@@ -93,7 +93,7 @@ def lines_of(table):
     >>> from deepradiomics.metrics import Interval
     >>> rows = pd.MultiIndex.from_tuples([("internal", "C")], names=["cohort", "features"])
     >>> lines_of(pd.DataFrame({"auc": [Interval(0.8, 0.7, 0.9)], "n": 90, "events": 30}, index=rows))
-    ['internal: n 90, events 30', 'features  auc              ', 'C         0.80 [0.70, 0.90]']
+    ['internal: n 90, events 30', 'features  auc', 'C         0.80 [0.70, 0.90]']
     """
     lines = []
     for cohort, part in table.groupby(level="cohort", sort=False):
@@ -116,7 +116,7 @@ def lines_of(table):
             shown = [first, rest.pop(0)]
             while rest and sum(len(column[0]) + 2 for column in (*shown, rest[0])) - 2 <= _WIDTH:
                 shown.append(rest.pop(0))
-            lines += ["  ".join(row) for row in zip(*shown, strict=True)]
+            lines += ["  ".join(row).rstrip() for row in zip(*shown, strict=True)]
     return lines
 
 
@@ -149,14 +149,17 @@ def in_words(comparison):
         counts = f"{n['n']:g} rows" + (f", {n['events']:g} events" if "events" in rows else "")
         told.append(f"{cohort} ({counts}): the {what} of {names[0]} is {rows[figure].iloc[0]} (95 % interval)")
         own = tests.loc[[cohort]] if len(tests) and cohort in tests.index.get_level_values("cohort") else tests[:0]
-        for (_, a, b), test in own.iterrows():
-            told.append(_contrast(a, b, sets, test, figure, more_is_better))
+        # What a block adds is the question; what stands in place of another is told where nothing is added.
+        grows = [set(sets[a]) < set(sets[b]) or set(sets[b]) < set(sets[a]) for _, a, b in own.index]
+        for ((_, a, b), test), adds in zip(own.iterrows(), grows, strict=True):
+            if adds or not any(grows):
+                told.append(_contrast(a, b, sets, test, more_is_better))
         if len(own):
-            told.append(f"p is corrected after Holm for {len(own)} planned tests")
+            told.append(f"p, not the interval, is corrected after Holm for {len(own)} planned tests")
     return ". ".join(told) + "."
 
 
-def _contrast(a, b, sets, test, figure, more_is_better):
+def _contrast(a, b, sets, test, more_is_better):
     """One contrast in words, the larger set against the smaller."""
     low, high, change = test["difference"].low, test["difference"].high, float(test["difference"])
     if not set(sets[b]) < set(sets[a]):
