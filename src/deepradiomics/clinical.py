@@ -166,7 +166,7 @@ class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ----------
         X : DataFrame
             A row a patient.
-        y : None
+        y : None, default=None
             Ignored.
 
         Returns

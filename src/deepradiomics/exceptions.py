@@ -87,7 +87,22 @@ class MissingDependencyError(DeepRadiomicsError, ImportError):
 
 
 class InputWarning(UserWarning):
-    """Input is used as it is, and does not look like what a model was fitted on."""
+    """Input is used as it is, and does not look like what a model was fitted on.
+
+    Parameters
+    ----------
+    message : str
+        Which column, what was found, and what it may mean.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from deepradiomics.exceptions import InputWarning
+    >>> warnings.simplefilter("error", InputWarning)  # to stop at each
+    """
+
+    def __init__(self, message):
+        super().__init__(message)
 
 
 def did_you_mean(word, known):
