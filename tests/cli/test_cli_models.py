@@ -48,7 +48,8 @@ def test_label_maps_are_those_of_the_segmenter(study, tmp_path, capsys):
     assert main(words) == 0
     seg, overlay = sorted((tmp_path / "archive").glob("0*"))
     assert np.array_equal(dr.reading.read_label_map(seg), expected[0])
-    assert Image.open(overlay).size[0] > 256
+    with Image.open(overlay) as drawn:
+        assert drawn.size[0] > 256
     assert main(["segment", images[0], images[0], "-o", str(tmp_path)]) == 2
     assert main(["segment", images[0], "-o", str(tmp_path), "--model", "knee"]) == 2
     assert "lumbar-ap" in capsys.readouterr().err
