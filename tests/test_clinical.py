@@ -1,13 +1,16 @@
 """The clinical encoder against the closed form, and its rules for missing and unknown values."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import KFold
 
 from deepradiomics import clinical_encoder, load, save
 from deepradiomics.clinical import check_numbers
-from deepradiomics.exceptions import InputError
+from deepradiomics.exceptions import InputError, InputWarning
 
 PATIENTS = pd.DataFrame(
     {
@@ -27,11 +30,93 @@ def test_numbers_are_imputed_and_standardised():
     assert encoded["sex_F"].tolist() == [1, 0, 1, 0]
 
 
-@pytest.mark.parametrize("sex", ["X", None, np.nan])
-def test_an_unknown_category_counts_as_none(sex):
+@pytest.mark.parametrize("sex", [None, np.nan, pd.NA, " "])
+def test_a_missing_category_counts_as_none(sex):
     encoder = clinical_encoder().set_output(transform="pandas").fit(PATIENTS)
     new = encoder.transform(PATIENTS.head(1).assign(sex=pd.Series([sex], dtype=object)))
     assert new[["sex_F", "sex_M"]].to_numpy().tolist() == [[0, 0]]
+
+
+COHORT = pd.DataFrame({"age": np.arange(50.0, 80), "sex": ["F", "M", "F"] * 10, "osteoporosis": [0, 1, 1] * 10})
+COHORT["weight"] = 50 + COHORT["age"] / 4
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("sex", ["female", "male", "Female "]),
+        ("sex", ["weiblich", "männlich", "W"]),
+        ("sex", [2, 1, 2]),
+        ("sex", [2.0, 1.0, 2.0]),
+        ("sex", ["2", "1", "2"]),
+        ("age", ["050Y", "051Y", "052Y"]),
+        ("age", ["600M", "051Y", "624M"]),
+        ("age", ["50,0", "51", "52"]),
+        ("osteoporosis", ["no", "yes", "Ja"]),
+        ("osteoporosis", [False, True, True]),
+        ("weight", ["62,5", "62,750", "63"]),
+    ],
+)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_known_spellings_are_read_as_one(column, cells, swapped):
+    """Fitted on one spelling, the other gives the same numbers, also the other way round."""
+    other = COHORT.assign(**{column: pd.Series(cells * 10, dtype=None if isinstance(cells[0], bool) else object)})
+    for name in {"age", "weight"} & {column}:
+        other[name] = pd.Series((cells * 10)[:3] + COHORT[name].astype(str).str.replace(".", ",")[3:].tolist())
+    fitted, new = (other.infer_objects(), COHORT) if swapped else (COHORT, other)
+    encoder = clinical_encoder().fit(fitted)
+    np.testing.assert_allclose(encoder.transform(new), encoder.transform(fitted), atol=1e-12)
+    if column == "age":
+        np.testing.assert_allclose(encoder.transform(new), clinical_encoder().fit_transform(COHORT), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "message"),
+    [
+        ("sex", ["frau", "X"] + ["X"] * 28, "column 'sex' holds values that fit did not see in 29 of 30"),
+        ("sex", [1] * 29 + [0], "column 'sex' holds values that fit did not see in 1 of 30"),
+        ("sex", [True] * 30, "column 'sex' holds values that fit did not see in 30 of 30"),
+        ("age", ["SECRET"] + ["60"] * 29, "row 0, column 'age' holds no number"),
+        ("weight", ["1,234"] * 30, "row 0, column 'weight' holds no number"),
+        ("osteoporosis", ["SECRET"] * 30, "row 0, column 'osteoporosis' holds no number"),
+    ],
+)
+def test_what_fit_did_not_see_is_refused(column, cells, message):
+    with pytest.raises(InputError, match=message) as caught:
+        clinical_encoder().fit(COHORT).transform(COHORT.assign(**{column: cells}))
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "message"),
+    [
+        ("sex", lambda cells: cells.where(cells.index > 0, "X"), "column 'sex' .* in 1 of 30 rows; they count as none"),
+        ("weight", lambda cells: cells * 2.2046, "column 'weight': .* pounds in place of kilograms"),
+        ("weight", lambda cells: cells / 2.2046, "column 'weight': .* the reverse of pounds in place of kilograms"),
+        ("age", lambda cells: cells * 12, "column 'age': .* months in place of years"),
+        ("age", lambda cells: cells * 365.25, "column 'age': .* days in place of years"),
+        ("age", lambda cells: cells - 60, "column 'age': the median of 30 rows is beyond 98 %"),
+        ("age", lambda cells: cells.where(cells.index != 3, 999.0), "row 3, column 'age' is far from all values"),
+        ("osteoporosis", lambda cells: cells + 1, "column 'osteoporosis' .* in 20 of 30 rows; .* the codes the same"),
+    ],
+)
+def test_what_looks_otherwise_than_in_fit_is_said(column, change, message):
+    encoder = clinical_encoder().fit(COHORT)
+    encoder.transform(COHORT.sample(frac=0.5, random_state=0))
+    with pytest.warns(InputWarning, match=message):
+        encoder.transform(COHORT.assign(**{column: change(COHORT[column])}))
+
+
+def test_one_patient_in_another_unit_is_told():
+    with pytest.warns(InputWarning, match="row 0, column 'weight' .* pounds in place of kilograms"):
+        clinical_encoder().fit(COHORT).transform(COHORT.head(1).assign(weight=140))
+
+
+def test_a_category_in_two_spellings_is_refused_unless_they_are_known():
+    with pytest.raises(InputError, match="column 'smoker' writes a category in two ways"):
+        clinical_encoder().fit(pd.DataFrame({"smoker": ["never", "Never", "now"]}))
+    encoder = clinical_encoder().fit(pd.DataFrame({"Sex": ["F", "F", "female", "m"]}))
+    assert encoder.get_feature_names_out().tolist() == ["Sex_F", "Sex_m"]
 
 
 def test_a_missing_category_seen_in_training_is_a_category():
@@ -49,7 +134,7 @@ def test_as_a_block():
     assert list(block.get_feature_names_out()) == [f"clinical__{name}" for name in ("age", "weight", "sex_F", "sex_M")]
 
 
-@pytest.mark.parametrize("word", ["SECRET", "72y", "61,5", "<50"])
+@pytest.mark.parametrize("word", ["SECRET", "72y", "61.000,5", "<50"])
 def test_a_word_among_numbers_is_named_by_row_and_column(word):
     table = pd.DataFrame({"sex": ["F", "M", "F", "M"], "age": ["61", None, word, "70"]})
     with pytest.raises(InputError, match=r"^row 2, column 'age' ") as caught:
@@ -184,3 +269,26 @@ def _compared(classifier, twice=False):
     blocks = ColumnTransformer([("clinical", "passthrough", ["age"]), ("texture", "passthrough", ["b[0]"])])
     model = make_pipeline(blocks.set_output(transform="pandas"), classifier)
     return compare_feature_sets(model, X, np.arange(24) % 2, cv=2)
+
+
+def test_tables_of_other_libraries():
+    import pyarrow
+
+    encoder = clinical_encoder().fit(COHORT)
+    np.testing.assert_array_equal(encoder.transform(pyarrow.Table.from_pandas(COHORT)), encoder.transform(COHORT))
+    with pytest.raises(InputError, match="clinical columns are a DataFrame, whose columns have names, not ndarray"):
+        clinical_encoder().fit(COHORT.to_numpy())
+    with pytest.raises(InputError, match="no column 'sex'"):
+        encoder.transform(COHORT.drop(columns="sex"))
+
+
+KNEES = Path(__file__).resolve().parents[1] / "../shared/data/knees/clinical.csv"
+
+
+@pytest.mark.skipif(not KNEES.exists(), reason=f"no table of real patients at {KNEES}")
+def test_real_patients_of_one_clinic_give_no_warning():
+    """A warning is an error here; each fold is another draw of the same 133 patients."""
+    knees = pd.read_csv(KNEES, skipinitialspace=True)[["age", "sex", "weight_kg", "bmi"]]
+    for seed in range(4):
+        for train, test in KFold(5, shuffle=True, random_state=seed).split(knees):
+            clinical_encoder().fit(knees.iloc[train]).transform(knees.iloc[test])

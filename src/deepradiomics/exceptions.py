@@ -1,5 +1,6 @@
 """Everything this library raises on purpose: one base class and five children."""
 
+from difflib import get_close_matches
 from importlib import import_module
 
 
@@ -83,6 +84,53 @@ class MissingDependencyError(DeepRadiomicsError, ImportError):
     """An optional package is needed and not installed."""
 
     code = "missing_dependency"
+
+
+class InputWarning(UserWarning):
+    """Input is used as it is, and does not look like what a model was fitted on.
+
+    Parameters
+    ----------
+    message : str
+        Which column, what was found, and what it may mean.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from deepradiomics.exceptions import InputWarning
+    >>> warnings.simplefilter("error", InputWarning)  # to stop at each
+    """
+
+    def __init__(self, message):
+        super().__init__(message)
+
+
+def did_you_mean(word, known):
+    """Name the known word nearest to a wrong one, or all that are known.
+
+    Parameters
+    ----------
+    word : str
+        The wrong one.
+    known : iterable of str
+        The right ones.
+
+    Returns
+    -------
+    str
+        The end of a message.
+
+    Examples
+    --------
+    >>> from deepradiomics.exceptions import did_you_mean
+    >>> did_you_mean("glmc", ["gldm", "glcm"]), did_you_mean("shape", ["gldm", "glcm"])
+    ("did you mean 'glcm'?", 'known are gldm, glcm')
+    """
+    lowered = {name.lower(): name for name in known}
+    # Two letters that changed places are more likely than another letter.
+    swapped = [name for name in lowered if sorted(name) == sorted(str(word).lower())]
+    near = swapped or get_close_matches(str(word).lower(), lowered, n=1, cutoff=0.5)
+    return f"did you mean {lowered[near[0]]!r}?" if near else f"known are {', '.join(lowered.values())}"
 
 
 # pyradiomics 3.0.1 has no wheel for recent Python versions and its build needs numpy to be there already.

@@ -136,7 +136,7 @@ def learn_weights(blocks, classifier, X, y, *, groups=None, cv=5, random_state=N
     """
     check_same_rows("X", X, y=y, groups=groups)
     X, y, groups = indexable(X, y, groups)
-    splits = _splits(cv, y, groups, random_state)
+    splits = _splits(cv, y, groups, random_state, None)
     voters = [make_pipeline(ColumnTransformer([part]), clone(classifier)) for part in _parts(blocks)]
     own = np.unique(y, return_inverse=True)[1]
     # Probability of each row's own class, by block: the loss of a mean of blocks is that of the mean of these.
@@ -256,7 +256,7 @@ class StackedFusionClassifier(ClassifierMixin, BaseEstimator):
         else:
             validate_data(self, X, skip_check_array=True)
         check_classification_targets(y)
-        splits = _splits(self.cv, y, groups, self.random_state)
+        splits = _splits(self.cv, y, groups, self.random_state, type(self).__name__)
         self.stacking_ = self._stacking(_present(_parts(self.blocks), X), splits).fit(X, y)
         self.classes_ = self.stacking_.classes_
         return self
@@ -331,8 +331,8 @@ def _present(parts, X):
     return present
 
 
-def _splits(cv, y, groups, random_state):
+def _splits(cv, y, groups, random_state, owner):
     """List (train, test) of each fold, with whole patients."""
     codes = None if groups is None else encode_groups(groups, len(y), sort=True)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    return cross_validation_splits(cv, np.asarray(y), codes, random_state=seed)
+    return cross_validation_splits(cv, np.asarray(y), codes, random_state=seed, owner=owner)

@@ -69,6 +69,44 @@ class Radiograph:
         _check_word("laterality", self.laterality, ("L", "R"))
         _check_word("view", self.view, ("AP", "LAT"))
 
+    @property
+    def shape(self):
+        """Rows and columns."""
+        return self.pixels.shape
+
+    def __array__(self, dtype=None, copy=None):
+        # For np.asarray and plt.imshow; the pixels are read-only, so that a view of them does no harm.
+        return np.array(self.pixels, dtype=dtype, copy=copy)
+
+    def plot(self, mask=None, *, boxes=None, ax=None):
+        """Draw the radiograph with outlines and boxes.
+
+        Parameters
+        ----------
+        mask : bool or label array of shape (H, W), default=None
+            What to outline; None outlines the radiograph's own mask, if it has one.
+        boxes : dict of str to Box, default=None
+            Boxes in pixels of the picture, each drawn with its name.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            What was drawn on.
+
+        Examples
+        --------
+        >>> import matplotlib
+        >>> matplotlib.use("Agg")
+        >>> from deepradiomics import Radiograph
+        >>> Radiograph([[1, 2], [3, 4]]).plot().get_xlim()
+        (np.float64(0.0), np.float64(2.0))
+        """
+        from deepradiomics.regions.display import plot_regions
+
+        return plot_regions(self, mask, boxes=boxes, ax=ax)
+
     def mirrored(self):
         """Flip left and right; the side of the body stays what it is.
 

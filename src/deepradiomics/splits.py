@@ -255,7 +255,7 @@ def stratified_splitter(n_splits, groups, random_state):
     return kind(n_splits, shuffle=True, random_state=random_state)
 
 
-def cross_validation_splits(cv, y, groups=None, *, random_state=None, rows=None):
+def cross_validation_splits(cv, y, groups=None, *, random_state=None, rows=None, owner=None):
     """Split rows into training and test parts with whole patients.
 
     Parameters
@@ -270,6 +270,8 @@ def cross_validation_splits(cv, y, groups=None, *, random_state=None, rows=None)
         Seed of the shuffle where ``cv`` is a number.
     rows : int array, default=None
         Rows that take part, sorted; None is all.
+    owner : str, default=None
+        Whose inner ``cv`` it is, for messages.
 
     Returns
     -------
@@ -296,7 +298,9 @@ def cross_validation_splits(cv, y, groups=None, *, random_state=None, rows=None)
     if isinstance(cv, Integral):
         if isinstance(cv, bool) or cv < 2:
             raise InputError(f"cv is {cv!r}; it must be a whole number of at least 2", code="cv")
-        _check_enough(int(cv), y, groups, takes_part, "use cv={} or collect more")
+        advice = "use cv={}" if owner is None else f"use cv={{}} of {owner}, whose inner folds these are,"
+        advice += " or collect more"
+        _check_enough(int(cv), y, groups, takes_part, advice)
         cv = stratified_splitter(int(cv), groups, random_state)
     elif isinstance(cv, str) or not (hasattr(cv, "split") or np.iterable(cv)):
         raise InputError(

@@ -88,10 +88,10 @@ def test_parquet_and_failures(study, capsys):
 @pytest.mark.parametrize(
     ("content", "output", "message"),
     [
-        ("Image,Label\na.png,1\n", "o.csv", "lacks ['Mask']"),
+        ("Image,Label\na.png,1\n", "o.csv", "no column 'Mask' (1 missing); it has Image, Label"),
         ("Image,Mask\nnothing.png,nothing.png\n", "o.csv", "row 0"),
-        ("Image,Mask\n", "o.csv", "0 rows"),
-        ("Image,Mask\na,b\n", "o.txt", "neither .csv nor .parquet"),
+        ("Image,Mask\n", "o.csv", "has no rows"),
+        ("Image,Mask\na,b\n", "o.txt", "ends in none of .csv, .parquet, .json"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, capsys, content, output, message):

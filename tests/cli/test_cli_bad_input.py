@@ -1,5 +1,9 @@
 """Mistakes of users: exit code 2 and one line, before any work, without a cell of a patient; what is there is kept."""
 
+import json
+from importlib.metadata import version
+from io import StringIO
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import deepradiomics as dr
-from deepradiomics.cli import main
+from deepradiomics.cli import _parser, main
 from deepradiomics.cli._cohorts import _value
 
 PARAMETERS = "imageType: {Original: {}}\nfeatureClass: {firstorder: [Mean]}\nsetting: {binCount: 16}\n"
@@ -168,7 +172,7 @@ def test_settings_of_extract(cases, capsys):
     ("column", "row", "cell", "message"),
     [
         ("age", 3, "old", "row 3, column 'age' holds no number"),
-        ("age", 3, "61,5", "row 3, column 'age' holds no number"),
+        ("age", 3, "61.000,5", "row 3, column 'age' holds no number"),
         ("weight", 4, "inf", "row 4, column 'weight' is infinite"),
         ("label", 5, "", "row 5, column 'label'"),
         ("patient", 6, "", "row 6 has no patient"),
@@ -270,10 +274,146 @@ def test_tables_for_prediction(cohort, model, capsys):
         assert "SECRET" not in said
     COHORT.to_csv(cohort / "cohort.csv", index=False)
     assert main([str(word) for word in words]) == 0
+    found = pd.read_csv(StringIO(capsys.readouterr().out))
+    assert list(found) == ["row", *KEPT, "probability_1", "probability_2", "call", "threshold"]
+    assert found["patient"].equals(COHORT["patient"])
+    np.testing.assert_allclose(found[["probability_1", "probability_2"]], answers(model), rtol=1e-12)
+
+
+KEPT = ["patient", "radiograph", "mask", "weight", "label"]
+
+
+def answers(model):
+    return dr.load(model).predict_proba(COHORT.astype({"age": int}))
+
+
+def as_excel(path, table):
+    pytest.importorskip("openpyxl")
+    table.to_excel(path, index=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("t.csv", lambda path, table: table.to_csv(path, sep=";", decimal=",", index=False)),
+        ("t.csv", lambda path, table: table.to_csv(path, sep="\t", encoding="utf-16", index=False)),
+        ("t.CSV", lambda path, table: table.to_csv(path, encoding="utf-8-sig", index=False)),
+        ("t.xlsx", as_excel),
+        (
+            "t.csv",
+            lambda path, table: path.write_text(
+                table.to_csv(sep=";", index=False).replace("age", " age ") + ";;\n;;\n"
+            ),
+        ),
+        ("t.csv", lambda path, table: path.write_text(table.to_csv(index=False).replace("\n", ",\n"))),
+    ],
+)
+def test_tables_as_excel_writes_them(cohort, model, capsys, name, write):
+    write(cohort / name, COHORT.assign(age=COHORT["age"].astype(float) + 0.5, sex="weiblich"))
+    assert main(["predict", str(cohort / name), "-m", str(model), "-o", str(cohort / "found.json")]) == 0
+    found = pd.read_json(cohort / "found.json", dtype={"radiograph": str})
+    expected = dr.load(model).predict_proba(COHORT.assign(age=COHORT["age"].astype(float) + 0.5, sex="F"))
+    np.testing.assert_allclose(found[["probability_1", "probability_2"]], expected, rtol=1e-9)
+    assert [column for column in KEPT if column not in found] == []
+
+
+def test_a_table_of_another_hospital_is_told(cohort, model, capsys):
+    COHORT.assign(age=COHORT["age"].astype(int) * 12).to_csv(cohort / "months.csv", index=False)
+    assert main(["predict", str(cohort / "months.csv"), "-m", str(model)]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("deepradiomics: warning: column 'age': ")
+    assert said.count("\n") == 1
+    (cohort / "umlaut.csv").write_bytes("Größe,age\nä,3\n".encode("cp1252"))
+    assert "save it as 'CSV UTF-8'" in refused(["predict", cohort / "umlaut.csv", "-m", model], capsys)
+    (cohort / "bar.csv").write_text("age|sex\n61|F\n")
+    assert "comma, semicolon or tab" in refused(["predict", cohort / "bar.csv", "-m", model], capsys)
+
+
+def test_a_threshold_of_ones_own(cohort, model, capsys):
+    words = ["predict", str(cohort / "cohort.csv"), "-m", str(model), "--threshold", "0.3"]
+    assert main(words) == 0
+    found = pd.read_csv(StringIO(capsys.readouterr().out))
+    assert found["call"].tolist() == np.where(answers(model)[:, 1] >= 0.3, 2, 1).tolist()
+    assert (found["threshold"] == 0.3).all()
+
+
+def test_a_dry_run_names_every_bad_row(cases, model, capsys):
+    table = COHORT.iloc[:6].assign(
+        radiograph=[f"i{row}.png" for row in range(6)], mask=[f"m{row}.png" for row in range(6)]
+    )
+    table["radiograph"] = table["radiograph"].str.replace("i1", "sub\\i1")
+    (cases / "sub").mkdir()
+    (cases / "i1.png").rename(cases / "sub" / "i1.png")
+    table.to_csv(cases / "t.csv", index=False)
+    words = ["--label", "label", "-o", str(cases / "out"), "--dry-run"]
+    for command in ("train", "compare", "report"):
+        assert main([command, str(cases / "t.csv"), *words]) == 0
+        assert "6 rows, 0 problems" in capsys.readouterr().out
+    (cases / "i2.png").write_bytes(b"damaged")
+    (cases / "m4.png").unlink()
+    table.assign(weight=["SECRET", *table["weight"].astype(str)[1:]]).to_csv(cases / "t.csv", index=False)
+    assert main(["train", str(cases / "t.csv"), *words]) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "row,probability_1,probability_2"
-    found = np.loadtxt(lines, delimiter=",", skiprows=1)
-    np.testing.assert_allclose(found[:, 1:], dr.load(model).predict_proba(COHORT.astype({"age": int})), rtol=1e-12)
+    places = ["row 0, column 'weight'", "row 2, column 'radiograph'", "row 4, column 'mask'", "6 rows, 3 problems"]
+    assert all(place in line for place, line in zip(places, lines, strict=True))
+    assert "SECRET" not in "".join(lines)
+    assert not (cases / "out").exists()
+    assert main(["predict", str(cases / "t.csv"), "-m", str(model), "--dry-run"]) == 0
+    assert main([*extract(cases), "--dry-run"]) == 2
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line[:5] for line in lines] == ["row 1", "row 2", "row 4", "6 row"]
+    assert not (cases / "out.csv").exists()
+
+
+def test_one_case_and_its_mask(cases, capsys):
+    words = ["extract", str(cases / "i0.png"), str(cases / "m0.png"), "-p", str(cases / "p.yaml")]
+    assert main(words) == 0
+    shown = dict(line.split(",") for line in capsys.readouterr().out.splitlines())
+    assert main([*words, "-o", str(cases / "one.json")]) == 0
+    assert "1 regions, 1 features, 0 failed" in capsys.readouterr().out
+    (found,) = json.loads((cases / "one.json").read_text())
+    expected = dr.read_radiograph(cases / "i0.png").pixels.mean()
+    assert float(shown["original_firstorder_Mean"]) == pytest.approx(expected)
+    assert found["original_firstorder_Mean"] == pytest.approx(expected)
+    assert "--output" in refused(["extract", cases / "cases.csv"], capsys)
+
+
+def test_a_folder_is_outlined_and_damaged_files_are_named(tmp_path, capsys):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "a.png").write_bytes(b"damaged")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)).save(tmp_path / "films/b.png")
+    words = ["segment", str(tmp_path / "films"), "-o", str(tmp_path / "masks")]
+    assert main(words) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("deepradiomics: a.png ")
+    assert "1 of 2 images outlined" in said.out
+    table = pd.read_csv(tmp_path / "masks" / "confidence.csv")
+    assert table["image"].unique().tolist() == ["a.png", "b.png"]
+    assert table["reason"].iloc[0].startswith("a.png ")
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["b_mask.png", "confidence.csv"]
+    (tmp_path / "empty").mkdir()
+    assert "no image in the folder empty" in refused(["segment", tmp_path / "empty", "-o", tmp_path / "masks"], capsys)
+
+
+@pytest.mark.parametrize(
+    "command", ["scan", "extract", "segment", "train", "predict", "compare", "report", "review", "info"]
+)
+def test_help_has_an_example_that_is_right(command, capsys):
+    """The example in the help is one that the command's own parser takes."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    example = said.rpartition("Example: deepradiomics ")[2].partition(";")[0]
+    assert example.startswith(command)
+    assert _parser().parse_args(example.split()).run
+    assert "(default: None)" not in said
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"deepradiomics {version('deepradiomics')}\n"
 
 
 def test_regions_that_are_left_empty_are_named(cases, capsys):
@@ -322,8 +462,9 @@ def test_pictures_with_names_of_digits_and_labels_of_any_number(tmp_path, capsys
     assert main(["predict", str(tmp_path / "t.csv"), "-m", str(tmp_path / "m.zip")]) == 0
     paths = table.assign(vertebra=[str(tmp_path / name) for name in names])
     expected = dr.load(tmp_path / "m.zip").predict_proba(paths)
-    found = np.loadtxt(capsys.readouterr().out.splitlines(), delimiter=",", skiprows=1)
-    np.testing.assert_allclose(found[:, 1:], expected, rtol=1e-6)
+    found = pd.read_csv(StringIO(capsys.readouterr().out), dtype={"patient": str})
+    assert found["patient"].tolist() == names
+    np.testing.assert_allclose(found[["probability_1", "probability_2"]], expected, rtol=1e-6)
 
 
 def test_label_maps_are_not_overwritten(tmp_path, capsys):

@@ -35,11 +35,21 @@ def test_label_maps_are_those_of_the_segmenter(study, tmp_path, capsys):
     assert main(["segment", *images, "-o", str(tmp_path / "masks")]) == 0
     lines = capsys.readouterr().out.splitlines()
     expected = dr.UNetSegmenter.pretrained("femur").predict(images)
+    assert lines.pop() == "2 of 2 images outlined: confidence.csv"
     for image, mask, line in zip(images, expected, lines, strict=True):
         name = image.rsplit("/", 1)[1].replace(".dcm", "_mask.png")
         assert np.array_equal(np.asarray(Image.open(tmp_path / "masks" / name)), mask)
         assert line.startswith(f"{name}: ")
         assert all(bone in line for bone in dr.UNetSegmenter.pretrained("femur").classes_)
+    found = pd.read_csv(tmp_path / "masks" / "confidence.csv")
+    assert found["bone"].tolist() == list(dr.UNetSegmenter.pretrained("femur").classes_) * 2
+    pytest.importorskip("highdicom")
+    words = ["segment", images[0], "-o", str(tmp_path / "archive"), "--format", "dcm", "--overlays"]
+    assert main(words) == 0
+    seg, overlay = sorted((tmp_path / "archive").glob("0*"))
+    assert np.array_equal(dr.reading.read_label_map(seg), expected[0])
+    with Image.open(overlay) as drawn:
+        assert drawn.size[0] > 256
     assert main(["segment", images[0], images[0], "-o", str(tmp_path)]) == 2
     assert main(["segment", images[0], "-o", str(tmp_path), "--model", "knee"]) == 2
     assert "lumbar-ap" in capsys.readouterr().err
@@ -56,8 +66,10 @@ def test_a_model_is_trained_saved_and_applied(study, tmp_path, capsys):
     for column in ("radiograph", "mask"):
         table[column] = [str(study / path) for path in table[column]]
     expected = dr.load(model).predict_proba(table.drop(columns="label"))
-    assert list(found) == ["row", "probability_0", "probability_1"]
-    np.testing.assert_allclose(found.iloc[:, 1:], expected, rtol=1e-6)
+    assert found["patient"].equals(table["patient"])
+    np.testing.assert_allclose(found[["probability_no", "probability_yes"]], expected, rtol=1e-6)
+    assert found["call"].tolist() == np.where(expected[:, 1] >= 0.5, "yes", "no").tolist()
+    assert (found["threshold"] == 0.5).all()
 
 
 @pytest.mark.slow
@@ -129,6 +141,6 @@ def test_a_spine_recipe_without_masks(tmp_path, capsys):
     assert "row 3" in capsys.readouterr().err
     assert main(["predict", str(tmp_path / "spines.csv"), "-m", str(tmp_path / "m.zip")]) == 1
     said = capsys.readouterr()
-    assert said.out.splitlines()[0] == "row,probability_0,probability_1"
+    assert said.out.splitlines()[0].endswith(",probability_0,probability_1,call,threshold")
     assert len(said.out.splitlines()) == 13
     assert "row 3" in said.err

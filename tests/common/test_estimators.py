@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import deepradiomics as dr
 from deepradiomics.box import Box
-from deepradiomics.clinical import clinical_encoder
+from deepradiomics.clinical import ClinicalReader, clinical_encoder
 from deepradiomics.fusion import StackedFusionClassifier
 from deepradiomics.harmonization import ComBat
 from deepradiomics.preprocessing import GrayscaleNormalizer
@@ -32,6 +32,7 @@ MATRIX_ESTIMATORS = [
 # Those that scikit-learn's checks cannot run, with the reason and the place of their own checks.
 OWN_CHECKS = {
     BilateralSelector: "its features come in pairs, left and right: tests/test_selection.py",
+    ClinicalReader: "it reads tables with words: tests/test_clinical.py",
     dr.ImageGate: "it learns from 20 images at least: tests/quality/test_image_gate.py",
     dr.Triage: "it refuses to promise on the few rows of those checks: tests/comparison/test_triage.py",
     dr.UNetSegmenter: "its target is a label map for each image: tests/segmentation/test_unet_estimator.py",

@@ -2,11 +2,13 @@
 
 import argparse
 import sys
+import warnings
+from functools import partial
 from pathlib import Path
 
 from deepradiomics.cli import _cohorts, _regions, _scan
 from deepradiomics.cli._checks import check_counts
-from deepradiomics.exceptions import DeepRadiomicsError
+from deepradiomics.exceptions import DeepRadiomicsError, InputWarning
 
 _BAD_INPUT = 2
 _COHORT = (
@@ -37,12 +39,23 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         check_counts(options)
-        return options.run(options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", InputWarning)
+            warnings.showwarning = partial(_show_warning, warnings.showwarning)
+            return options.run(options)
     except (DeepRadiomicsError, OSError, ValueError) as error:
         if options.debug:
             raise
         print(f"deepradiomics: {' '.join(_said(error).split())}", file=sys.stderr)
         return _BAD_INPUT
+
+
+def _show_warning(otherwise, message, category, *place, **more):
+    """Show our warnings without the line of code that they came from."""
+    if issubclass(category, InputWarning):
+        print(f"deepradiomics: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    else:
+        otherwise(message, category, *place, **more)
 
 
 def _said(error):
@@ -59,13 +72,34 @@ def _said(error):
     )
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Help that shows the defaults that there are."""
+
+    def _get_help_string(self, action):
+        if action.default in (None, False) or action.default == [] or action.default is argparse.SUPPRESS:
+            return action.help
+        return f"{action.help or ''} (default: %(default)s)".strip()
+
+
+class _Version(argparse.Action):
+    """Print the version; it is looked up only then."""
+
+    def __call__(self, parser, *_):
+        from importlib.metadata import version
+
+        print(f"deepradiomics {version('deepradiomics')}")
+        parser.exit()
+
+
 def _parser():
     parser = argparse.ArgumentParser(
         prog="deepradiomics",
         description="Radiomics of bone radiographs.",
-        epilog="Exit codes: 0 all went well, 1 some regions failed and were left empty, 2 bad input or usage.",
+        epilog="Exit codes: 0 all went well, 1 some regions failed and were left empty, 2 bad input or usage. An "
+        "example of each command: deepradiomics COMMAND --help.",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and stop")
     commands = parser.add_subparsers(required=True, metavar="command")
     adders = (_add_scan, _add_extract, _add_segment, _add_train, _add_predict, _add_compare, _add_review, _add_info)
     for add in adders:
@@ -79,9 +113,12 @@ def _add_scan(commands):
         help="the images in a folder as one table",
         description="List every image in a folder, with pseudonyms in place of names, and why a file was left out. Run "
         "again after a crash, it goes on where it was.",
+        epilog="Example: deepradiomics scan EXPORT -o images.csv --key secret.key --clinical clinic.xlsx "
+        "--patient Number --columns T-score",
+        formatter_class=_Help,
     )
     scan.add_argument("folder", type=Path, help="folder of DICOM files, pictures and zip files")
-    scan.add_argument("--output", "-o", type=Path, required=True, help="table to write, .csv or .parquet")
+    scan.add_argument("--output", "-o", type=Path, required=True, help="table to write, .csv, .parquet or .json")
     scan.add_argument(
         "--key", type=Path, required=True, help="file with the secret of the pseudonyms, made if missing; keep it safe"
     )
@@ -99,13 +136,22 @@ def _add_extract(commands):
     extract = commands.add_parser(
         "extract",
         help="texture features of the images in a table",
-        description="Measure the regions in a CSV with the columns Image, Mask and, if wanted, Label, as pyradiomics "
-        "reads it; relative paths start from its folder.",
+        description="Measure the regions in a table with the columns Image, Mask and, if wanted, Label, as "
+        "pyradiomics reads it; relative paths start from its folder. Or measure one image and its mask.",
+        epilog="Example: deepradiomics extract cases.csv -p Params.yaml -o features.csv; for one case: "
+        "deepradiomics extract hip.dcm neck.png",
+        formatter_class=_Help,
     )
-    extract.add_argument("table", type=Path, help="CSV with the columns Image, Mask, Label")
+    extract.add_argument("table", type=Path, help="CSV or Excel file with the columns Image, Mask, Label, or one image")
+    extract.add_argument("mask", type=Path, nargs="?", help="the mask of that image")
+    extract.add_argument("--label", type=int, help="the label in that mask")
     extract.add_argument(
-        "--output", "-o", type=Path, required=True, help="file to write, .csv or .parquet; replaced if it is there"
+        "--output",
+        "-o",
+        type=Path,
+        help="file to write, .csv, .parquet or .json; replaced if it is there; one case goes to stdout without it",
     )
+    _add_dry_run(extract)
     extract.add_argument("--param", "-p", type=Path, help="pyradiomics parameter file, unchanged")
     extract.add_argument("--jobs", "-j", type=int, default=1, help="threads; processes with --resume")
     extract.add_argument("--engine", choices=["native", "pyradiomics"], default="native")
@@ -123,20 +169,38 @@ def _add_extract(commands):
     extract.set_defaults(run=_regions.extract)
 
 
+def _add_dry_run(command):
+    command.add_argument(
+        "--dry-run", action="store_true", help="read all tables and images, name every bad row, and write nothing"
+    )
+
+
 def _add_segment(commands):
     segment = commands.add_parser(
         "segment",
         help="outline bones",
         description="Write a label map (PNG of 8 bits, in the image's own size) for each radiograph, and a line with "
-        "the network's confidence in each bone, which is no guarantee.",
+        "the network's confidence in each bone, which is no guarantee; confidence.csv has the same. A file that cannot "
+        "be read is named and left out.",
+        epilog="Example: deepradiomics segment FILMS -o OUTLINES --model femur",
+        formatter_class=_Help,
     )
-    segment.add_argument("images", type=Path, nargs="+", help="radiographs")
-    segment.add_argument("--output", "-o", type=Path, required=True, help="folder for the label maps")
+    segment.add_argument("images", type=Path, nargs="+", help="radiographs, or folders of them")
+    segment.add_argument(
+        "--output", "-o", type=Path, required=True, help="folder for the label maps and confidence.csv"
+    )
     segment.add_argument(
         "--model",
         default="femur",
         help="femur, lumbar-ap, lumbar-lateral (all trained on simulated radiographs), or a saved segmenter",
     )
+    segment.add_argument(
+        "--format",
+        choices=["png", "dcm"],
+        default="png",
+        help="label maps as PNG, or DICOM SEG, which names the patient",
+    )
+    segment.add_argument("--overlays", action="store_true", help="draw the outlines on each radiograph, too")
     segment.add_argument(
         "--overwrite", action="store_true", help="replace label maps that are there; else they are refused"
     )
@@ -145,8 +209,9 @@ def _add_segment(commands):
 
 def _add_recipe(command):
     command.add_argument(
-        "table", type=Path, help="CSV or parquet, a row a patient; relative paths start from its folder"
+        "table", type=Path, help="CSV, Excel or parquet file, a row a patient; relative paths start from its folder"
     )
+    _add_dry_run(command)
     command.add_argument("--label", required=True, help="column with the diagnosis")
     command.add_argument(
         "--recipe",
@@ -167,17 +232,33 @@ def _add_recipe(command):
 
 
 def _add_train(commands):
-    train = commands.add_parser("train", help="train a published system on a table", description=_COHORT)
+    train = commands.add_parser(
+        "train",
+        help="train a published system on a table",
+        description=_COHORT,
+        epilog="Example: deepradiomics train cohort.csv --label diagnosis -o model.zip --set epochs=30",
+        formatter_class=_Help,
+    )
     _add_recipe(train)
     train.add_argument("--output", "-o", type=Path, required=True, help="model to write, .zip or a folder")
     train.set_defaults(run=_cohorts.train)
 
 
 def _add_predict(commands):
-    predict = commands.add_parser("predict", help="apply a trained model to a table", description=_COHORT)
-    predict.add_argument("table", type=Path, help="CSV or parquet with the columns that the model was trained on")
+    predict = commands.add_parser(
+        "predict",
+        help="apply a trained model to a table",
+        description=f"{_COHORT} Columns that the model does not read, such as numbers of patients, are written first.",
+        epilog="Example: deepradiomics predict new.csv -m model.zip -o answers.csv",
+        formatter_class=_Help,
+    )
+    predict.add_argument("table", type=Path, help="CSV, Excel or parquet file with the columns of training")
+    _add_dry_run(predict)
+    predict.add_argument("--threshold", type=float, help="probability of the second class from which it is called; 0.5")
     predict.add_argument("--model", "-m", type=Path, required=True, help="what train has written")
-    predict.add_argument("--output", "-o", type=Path, help="CSV to write, replaced if it is there; stdout without it")
+    predict.add_argument(
+        "--output", "-o", type=Path, help="table to write, .csv, .parquet or .json, replaced; stdout without it"
+    )
     predict.set_defaults(run=_cohorts.predict)
 
 
@@ -187,6 +268,8 @@ def _add_review(commands):
         help="a page on which every outline can be seen, judged and corrected",
         description="Write a page that opens in any browser without a network. Relative paths start from the folder of "
         "the table. What the page exports is put back by deepradiomics.review.apply.",
+        epilog="Example: deepradiomics review cohort.csv --masks mask --boxes femur -o review.html",
+        formatter_class=_Help,
     )
     review.add_argument("table", type=Path, help="CSV or parquet, a row a radiograph")
     review.add_argument(
@@ -217,7 +300,13 @@ def _add_compare(commands):
         ("compare", _cohorts.compare, "compare clinical, texture and deep features and their sums"),
         ("report", _cohorts.report, "compare, and write one HTML page; finished folds of compare are not fitted again"),
     ):
-        command = commands.add_parser(name, help=text, description=f"{_COHORT} Finished folds are kept in the folder.")
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{_COHORT} Finished folds are kept in the folder.",
+            epilog=f"Example: deepradiomics {name} cohort.csv --label diagnosis --external B=site_b.csv -o RESULTS",
+            formatter_class=_Help,
+        )
         _add_recipe(command)
         command.add_argument("--output", "-o", type=Path, required=True, help="folder for the results")
         command.add_argument("--folds", type=int, default=5)
@@ -232,7 +321,7 @@ def _add_compare(commands):
 
 
 def _add_info(commands):
-    info = commands.add_parser("info", help="versions, devices and engines")
+    info = commands.add_parser("info", help="versions, devices and engines", epilog="Example: deepradiomics info")
     info.set_defaults(run=_info)
 
 

@@ -1,37 +1,99 @@
 """segment, train, predict, compare, report: from a table of patients to masks, models, tables and a page."""
 
+import csv
+import json
 import sys
 from pathlib import Path
 
 from deepradiomics.cli._checks import check_file, check_folder, check_new
-from deepradiomics.cli._tables import names_in, read_cohort
-from deepradiomics.exceptions import InputError, require
+from deepradiomics.cli._tables import (
+    check_ending,
+    codes_in,
+    names_in,
+    problems_in,
+    read_cohort,
+    read_table,
+    reads_of,
+    write_table,
+)
+from deepradiomics.exceptions import DeepRadiomicsError, InputError, did_you_mean, require
 
 
 def segment(options):
-    """Write the label maps."""
-    names = [f"{path.stem}_mask.png" for path in options.images]
-    _check_maps(options, names)
-    from PIL import Image
+    """Write the label maps, and a table with the confidence in each bone, or why an image was left out."""
+    images = [path for given in options.images for path in (_files_in(given) if given.is_dir() else [given])]
+    names = [f"{path.stem}_mask.{options.format}" for path in images]
+    _check_maps(options, images, names)
+    from deepradiomics.reading import read_radiograph
 
-    segmenter = _segmenter(options.model)
+    segmenter, n_left_out = _segmenter(options.model), 0
     options.output.mkdir(parents=True, exist_ok=True)
-    for path, name in zip(options.images, names, strict=True):
-        (mask,), (confidence,) = segmenter.predict_with_confidence([path])
-        Image.fromarray(mask).save(options.output / name)
-        found = ", ".join(
-            f"{bone} {value:.2f}" for bone, value in zip(segmenter.classes_, confidence, strict=True) if value == value
-        )
-        print(f"{name}: {found or 'nothing found'}", flush=True)
-    return 0
+    table = options.output / "confidence.csv"
+    is_new = not table.exists()
+    with table.open("a", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerows([["image", "mask", "bone", "confidence", "reason"]] if is_new else [])
+        for path, name in zip(images, names, strict=True):
+            try:
+                radiograph = read_radiograph(path)
+                (mask,), (confidence,) = segmenter.predict_with_confidence([radiograph])
+                _write_map(options.output / name, mask, path, segmenter.classes_)
+            except DeepRadiomicsError as error:
+                n_left_out += 1
+                print(f"deepradiomics: {error}", file=sys.stderr)
+                lines.writerow([path.name, "", "", "", str(error)])
+                continue
+            if options.overlays:
+                _draw(options.output / f"{path.stem}_overlay.png", radiograph, mask)
+            bones = [pair for pair in zip(segmenter.classes_, confidence, strict=True) if pair[1] == pair[1]]
+            lines.writerows([path.name, name, bone, f"{value:.4f}", ""] for bone, value in bones)
+            lines.writerows([] if bones else [[path.name, name, "", "", "nothing found"]])
+            file.flush()
+            found = ", ".join(f"{bone} {value:.2f}" for bone, value in bones)
+            print(f"{name}: {found or 'nothing found'}", flush=True)
+    if len(images) > 1:
+        print(f"{len(images) - n_left_out} of {len(images)} images outlined: {table.name}")
+    return 1 if n_left_out else 0
 
 
-def _check_maps(options, names):
+def _write_map(path, mask, image, classes):
+    """Write a label map as PNG or DICOM SEG."""
+    if path.suffix == ".dcm":
+        from deepradiomics.reading import write_segmentation
+
+        write_segmentation(path, mask, image, classes=[str(name) for name in classes])
+    else:
+        from PIL import Image
+
+        Image.fromarray(mask).save(path)
+
+
+def _draw(path, radiograph, mask):
+    """Write a picture of the outlines on the radiograph."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(layout="constrained")
+    radiograph.plot(mask, ax=figure.subplots())
+    figure.savefig(path, dpi=150)
+
+
+def _files_in(folder):
+    """Files of a folder, without its folders, hidden files and tables."""
+    found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    found = [
+        path for path in found if path.suffix.lower() not in (".csv", ".json", ".txt", ".xlsx", ".xml", ".parquet")
+    ]
+    if not found:
+        raise InputError(f"there is no image in the folder {folder.name}", code="no_file")
+    return found
+
+
+def _check_maps(options, images, names):
     """Refuse images that are not there, and label maps that are: somebody may have corrected them by hand."""
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise InputError(f"two images would be written to {sorted(twice)[0]}; rename one", code="output")
-    missing = [path.name for path in options.images if not path.is_file()]
+    missing = [path.name for path in images if not path.is_file()]
     if missing:
         raise InputError(f"there is no image {missing[0]} ({len(missing)} missing)", code="no_file")
     check_folder(options.output)
@@ -65,6 +127,8 @@ def train(options):
 
     check_new(options.output)
     model = _recipe(options)
+    if options.dry_run:
+        return _dry_run(options, model)
     X, y = read_cohort(options.table, model, options.label)
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if counts.min() < 2:
@@ -80,36 +144,73 @@ def train(options):
         takes = groups is not None and model.get_metadata_routing().consumes("fit", ["groups"])
         model.fit(X, codes, **({"groups": groups} if takes else {}))
     failed = _say_failures(model)
+    model.class_names_ = [str(name) for name in classes]
     save(model, options.output)
     meanings = ", ".join(f"{code} = {name}" for code, name in zip(model.classes_, classes, strict=True))
     print(f"{options.recipe} trained on {len(y)} rows, classes {meanings}: {options.output.name}")
     return failed
 
 
+def _dry_run(options, model):
+    """Name each cell of the tables that cannot be used; nothing is fitted or written."""
+    tables = [options.table, *(Path(_pair(text)[1]) for text in getattr(options, "external", []))]
+    n_problems = 0
+    for path in tables:
+        n_rows, problems = problems_in(path, model, getattr(options, "label", None))
+        n_problems += len(problems)
+        for problem in problems:
+            print(f"{path.name}: {problem}")
+        print(f"{path.name}: {n_rows} rows, {len(problems)} problems; nothing was fitted or written")
+    return 2 if n_problems else 0
+
+
 def predict(options):
-    """Write the probability of each class for each row."""
+    """Write the columns that the model does not read, probabilities by class, the call and its threshold."""
     import pandas as pd
+    from sklearn.base import is_regressor
 
     from deepradiomics.persistence import load
 
     if options.output is not None:
         check_file(options.output, options.table, options.model)
+        check_ending(options.output)
     model = load(options.model)
-    if not hasattr(model, "predict_proba"):
+    if not hasattr(model, "predict_proba") and not is_regressor(model):
         raise InputError(
             f"{options.model.name} holds a {type(model).__name__}, which gives no probabilities; give what train wrote",
             code="model",
         )
+    if options.dry_run:
+        return _dry_run(options, model)
     X, _ = read_cohort(options.table, model)
-    columns = [f"probability_{label}" for label in model.classes_]
-    found = pd.DataFrame(model.predict_proba(X), columns=columns)
-    found.insert(0, "row", range(len(found)))
+    answers = _answers(model, X, options.threshold)
+    reads, given = reads_of(model), read_table(options.table, text=codes_in(options.table))
+    kept = [name for name in given if name not in {*reads.files, *reads.others, *answers, "row"}]
+    found = pd.concat([pd.Series(range(len(X)), name="row"), given[kept], answers], axis=1)
     if options.output is None:
         found.to_csv(sys.stdout, index=False)
     else:
-        found.to_csv(options.output, index=False)
+        write_table(found, options.output)
         print(f"{len(found)} rows: {options.output.name}")
     return _say_failures(model)
+
+
+def _answers(model, X, threshold):
+    """Probabilities by the names of the classes, the call, and the threshold of two classes; or predicted numbers."""
+    import numpy as np
+    import pandas as pd
+
+    if not hasattr(model, "predict_proba"):
+        return pd.DataFrame({"prediction": model.predict(X)})
+    names = np.array(getattr(model, "class_names_", [str(label) for label in model.classes_]))
+    probabilities = model.predict_proba(X)
+    found = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in names])
+    if len(names) == 2:
+        threshold = 0.5 if threshold is None else threshold
+        return found.assign(call=names[(probabilities[:, 1] >= threshold).astype(int)], threshold=threshold)
+    if threshold is not None:
+        raise InputError(f"--threshold is for two classes, the model has {len(names)}", code="threshold")
+    return found.assign(call=names[probabilities.argmax(axis=1)])
 
 
 def _say_failures(model):
@@ -131,6 +232,8 @@ def _say_failures_of(comparison):
 
 def compare(options):
     """Compare feature sets; write table, tests and predictions."""
+    if options.dry_run:
+        return _dry_run(options, _recipe(options))
     return _say_failures_of(_compared(options)[0])
 
 
@@ -160,10 +263,11 @@ def _compared(options):
         n_jobs=options.jobs,
         random_state=options.seed,
     )
-    for name in ("table", "tests", "predictions"):
+    for name in ("table", "contrasts", "tests", "predictions"):
         found = getattr(comparison, name)
         found.drop(columns="group", errors="ignore").to_csv(options.output / f"{name}.csv", index=name != "predictions")
-    print(comparison)
+    (options.output / "record.json").write_text(json.dumps(comparison.record(), indent=1), encoding="utf-8")
+    print(f"{comparison}\n\n{comparison.summary()}")
     return comparison, X
 
 
@@ -192,6 +296,8 @@ def _check_subgroups(options, table):
 def report(options):
     """Compare and write the page."""
     require("jinja2", "report")
+    if options.dry_run:
+        return _dry_run(options, _recipe(options))
     comparison, X = _compared(options)
     subgroups = {name: X[name] for name in options.subgroups}
     page = comparison.to_html(options.output / "report.html", title=options.recipe, subgroups=subgroups or None)
@@ -201,23 +307,20 @@ def report(options):
 
 def _recipe(options):
     """Build the recipe and check its settings; the weights of the package stand in for masks that the table lacks."""
-    from difflib import get_close_matches
     from inspect import signature
 
     from deepradiomics import recipes
 
     if options.recipe not in recipes.__all__:
         raise InputError(
-            f"there is no recipe {options.recipe!r}; there are {', '.join(recipes.__all__)}", code="recipe"
+            f"there is no recipe {options.recipe!r}; {did_you_mean(options.recipe, recipes.__all__)}", code="recipe"
         )
     build = getattr(recipes, options.recipe)
     given = {name: _value(name, text) for name, text in map(_pair, options.set)}
     known = list(signature(build).parameters)
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known)}"
-            raise InputError(f"{options.recipe} has no argument {name!r}{hint}", code="setting")
+            raise InputError(f"{options.recipe} has no argument {name!r}; {did_you_mean(name, known)}", code="setting")
     outlines = _outlines(options.recipe, names_in(options.table), given)
     model = build(**outlines | {"random_state": options.seed} | given)
     if options.on_error == "empty":
@@ -268,8 +371,6 @@ def _pair(text):
 
 def _value(name, text):
     """A number, true, false or null where the text is one, else the text."""
-    import json
-
     # Python's words for the same.
     words = {"True": "true", "False": "false", "None": "null"}
     try:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from deepradiomics.cli._checks import check_file
-from deepradiomics.cli._tables import codes_in, read_table
+from deepradiomics.cli._tables import check_columns, check_ending, codes_in, file_of, read_table, write_table
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 
 
@@ -12,35 +12,54 @@ def extract(options):
     """Read the table, measure, write the table with the features behind."""
     import pandas as pd
 
-    if options.output.suffix not in (".csv", ".parquet"):
-        raise InputError(f"{options.output.name} ends in neither .csv nor .parquet", code="output")
-    check_file(options.output, options.table, options.param)
-    table = _table(options.table)
+    if options.output is not None:
+        check_ending(options.output)
+        check_file(options.output, options.table, options.mask, options.param)
+    elif options.mask is None and not options.dry_run:
+        raise InputError("say where to write the features of a table with --output", code="output")
+    table = _table(options.table) if options.mask is None else _one_case(options)
     extractor = _texture(options)
     _check_free(table, extractor, options.table.name)
+    if options.dry_run:
+        _, unread = _regions(_labelled(table, options.param), _folder(options), "nan")
+        for row, reason in unread:
+            print(f"row {row}: {reason}")
+        print(f"{len(table)} rows, {len(unread)} of them cannot be read; nothing was measured")
+        return 2 if unread else 0
     measured = _resumed if options.resume else _measured
     features, failures = measured(_labelled(table, options.param), extractor, options)
-    found = pd.concat([table, features], axis=1)
-    if options.output.suffix == ".csv":
-        found.to_csv(options.output, index=False)
+    if options.output is None:
+        for name, value in features.iloc[0].items():
+            print(f"{name},{value}")
     else:
-        found.to_parquet(options.output, index=False)
+        write_table(pd.concat([table, features], axis=1), options.output)
     for row, reason in sorted(failures):
         print(f"deepradiomics: row {row}: {reason}", file=sys.stderr)
-    print(f"{len(found)} regions, {features.shape[1]} features, {len(failures)} failed: {options.output.name}")
+    if options.output is not None:
+        print(f"{len(table)} regions, {features.shape[1]} features, {len(failures)} failed: {options.output.name}")
     return 1 if failures else 0
+
+
+def _one_case(options):
+    """The table of one image and its mask."""
+    import pandas as pd
+
+    return pd.DataFrame({"Image": [str(options.table)], "Mask": [str(options.mask)]}).assign(
+        **({} if options.label is None else {"Label": [options.label]})
+    )
+
+
+def _folder(options):
+    """Where relative paths start: the folder of the table, or here."""
+    return options.table.parent if options.mask is None else Path()
 
 
 def _table(path):
     """Read the table of regions; each row has an image, a mask and a label that can be one."""
     table = read_table(path, text=["Image", "Mask", *codes_in(path)])
-    missing = {"Image", "Mask"} - set(table.columns)
-    if missing or table.empty:
-        raise InputError(
-            f"{path.name} has {len(table)} rows and lacks {sorted(missing) or 'nothing'}; it needs rows with "
-            "the columns Image and Mask",
-            code="columns",
-        )
+    check_columns(table, ["Image", "Mask"], path)
+    if table.empty:
+        raise InputError(f"{path.name} has no rows; give a row a region", code="no_rows")
     for name in ("Image", "Mask"):
         if table[name].isna().any():
             row = int(table[name].isna().to_numpy().argmax())
@@ -113,7 +132,7 @@ def _measured(table, extractor, options):
     """Measure all regions at once; features, and rows that failed with the reason."""
     import pandas as pd
 
-    found, unread = _regions(table, options.table.parent, options.on_error)
+    found, unread = _regions(table, _folder(options), options.on_error)
     features = extractor.transform(pd.DataFrame({"region": found}, dtype=object))
     failures = [(failure.row, failure.reason) for failure in extractor.failures_.itertuples()]
     return features.rename(columns=lambda name: name.removeprefix("region__")), unread + failures
@@ -128,7 +147,7 @@ def _resumed(table, extractor, options):
 
     columns = [name for name in ("Image", "Mask", "Label", "Label_channel") if name in table]
     rows = [f"row{row:08d}" for row in range(len(table))]
-    reader = FunctionTransformer(_region_table, kw_args={"folder": str(options.table.parent)})
+    reader = FunctionTransformer(_region_table, kw_args={"folder": str(_folder(options))})
     parts = options.output.with_name(f"{options.output.name}.parts")
     done = archive.extract(
         table[columns].assign(row=rows),
@@ -162,7 +181,9 @@ def _regions(table, folder, on_error):
     numbers = _numbers(table, "Label"), _numbers(table, "Label_channel")
     for row, (image, mask, label, layer) in enumerate(zip(table["Image"], table["Mask"], *numbers, strict=True)):
         try:
-            region = read_radiograph(folder / image, mask=folder / mask, label=label, label_channel=layer)
+            region = read_radiograph(
+                file_of(folder, image), mask=file_of(folder, mask), label=label, label_channel=layer
+            )
         except DeepRadiomicsError as error:
             if on_error == "raise":
                 raise error.at(f"row {row}") from error

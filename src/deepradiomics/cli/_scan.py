@@ -3,6 +3,7 @@
 import os
 
 from deepradiomics.cli._checks import check_file
+from deepradiomics.cli._tables import check_ending, write_table
 from deepradiomics.exceptions import InputError
 
 
@@ -10,8 +11,7 @@ def scan(options):
     """List the images, join the clinical sheet, write the table and say what was left out."""
     from deepradiomics import archive
 
-    if options.output.suffix not in (".csv", ".parquet"):
-        raise InputError(f"{options.output.name} ends in neither .csv nor .parquet", code="output")
+    check_ending(options.output)
     if options.clinical is not None and not (options.patient and options.columns):
         raise InputError("--clinical needs --patient and --columns, the columns to take", code="columns")
     check_file(options.output, options.clinical, options.key)
@@ -38,10 +38,7 @@ def scan(options):
         print(f"{len(joined.without_row)} patients without a row in the sheet")
     start = options.output.absolute().parent
     table["path"] = [os.path.relpath(path, start) for path in table["path"]]
-    if options.output.suffix == ".csv":
-        table.to_csv(options.output, index=False)
-    else:
-        table.to_parquet(options.output, index=False)
+    write_table(table, options.output)
     named, copies = int(table["path_identifies"].fillna(False).sum()), int(table["same_pixels_as"].notna().sum())
     if named:
         print(f"{named} paths hold a word of their patient: leave out the column path before the table leaves")

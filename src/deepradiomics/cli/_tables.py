@@ -1,60 +1,116 @@
-"""Tables from files: what is text stays text, and what a model reads must be there before it starts."""
+"""Tables from files, also as Excel writes them: what is text stays text, and what a model reads must be there."""
 
 import os
+from io import BytesIO
 from typing import NamedTuple
 
-from deepradiomics.exceptions import InputError
+from deepradiomics.exceptions import DeepRadiomicsError, InputError, require
+
+_ENDINGS = (".csv", ".parquet", ".json")
 
 
 class Reads(NamedTuple):
     """Columns of a table that a model reads."""
 
     files: list  # images, masks and boxes
+    masks: set  # those of the files that are masks
     others: list  # clinical numbers and words
     numeric: set  # those of the others that were numbers in training
 
 
+def check_ending(path):
+    """Refuse an output that is no kind of table that can be written."""
+    if path.suffix.lower() not in _ENDINGS:
+        raise InputError(f"{path.name} ends in none of {', '.join(_ENDINGS)}; give one of them", code="output")
+
+
+def write_table(table, path):
+    """Write a table as its ending says; JSON as a list of rows."""
+    if path.suffix.lower() == ".parquet":
+        table.to_parquet(path, index=False)
+    elif path.suffix.lower() == ".json":
+        table.to_json(path, orient="records", indent=1)
+    else:
+        table.to_csv(path, index=False)
+
+
 def names_in(path):
-    """Names of the columns of a CSV or parquet file."""
-    if path.suffix == ".parquet":
-        return list(read_table(path))
-    return list(_read_csv(path, dtype=str, nrows=0))
+    """Names of the columns of a table."""
+    return list(_read(path))
 
 
 def codes_in(path):
-    """Names of the columns of a CSV file with numbers that begin with a 0, such as 0001, which are names."""
-    table = _read_csv(path, dtype=str)
+    """Names of the columns with numbers that begin with a 0, such as 0001, which are names."""
+    table = _read(path).select_dtypes(["object", "string"]).astype("string")
     return [name for name in table if table[name].str.match(r"0\d", na=False).any()]
 
 
 def read_table(path, text=()):
-    """Read a CSV or parquet file; the columns named in text are not turned into numbers, if it is a CSV file."""
+    """Read a CSV, Excel or parquet file; the columns named in text are not turned into numbers, if it is CSV."""
+    table = _read(path)
+    if path.suffix.lower() in (".parquet", ".xlsx", ".xlsm"):
+        return table
+    return table.assign(**{name: _typed(table[name]) for name in table if name not in text})
+
+
+def _typed(cells):
+    """A column of text as numbers, or as true and false, where all its cells are."""
     import pandas as pd
 
-    if path.suffix != ".parquet":
-        return _read_csv(path, dtype=dict.fromkeys(text, str))
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise _unread(path, error) from error
+    known = cells.dropna()
+    if len(known) and known.str.lower().isin(["true", "false"]).all():
+        values = cells.str.lower().map({"true": True, "false": False})
+        return values.astype(bool) if len(known) == len(cells) else values.astype(object)
+    numbers = pd.to_numeric(cells, errors="coerce")
+    return numbers if numbers.notna().equals(cells.notna()) else cells
 
 
-def _read_csv(path, **settings):
+def _read(path):
+    """The table; of CSV all cells are text. Empty rows at the end and columns without a name and cells are dropped."""
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, low_memory=False, **settings)
+        if path.suffix.lower() == ".parquet":
+            return pd.read_parquet(path)
+        if path.suffix.lower() in (".xlsx", ".xlsm"):
+            table = _read_excel(path)
+        else:
+            content = path.read_bytes()
+            encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+            table = pd.read_csv(BytesIO(content), sep=_separator(content, encoding), dtype=str, encoding=encoding)
+    except UnicodeError as error:
+        raise InputError(f"{path.name} is not UTF-8; save it as 'CSV UTF-8'", code="table") from error
     except (OSError, ValueError) as error:
-        raise _unread(path, error) from error
+        raise InputError(f"{path.name} cannot be read ({type(error).__name__})", code="table") from error
     if not isinstance(table.index, pd.RangeIndex) and len(table):
         raise InputError(
             f"the rows of {path.name} have more cells than its header; give each column a name", code="table"
         )
-    return table
+    table.columns = [str(name).strip() for name in table]
+    nameless = [name for name in table if name.startswith("Unnamed: ") and table[name].isna().all()]
+    table = table.drop(columns=nameless)
+    filled = table.notna().any(axis=1).to_numpy().nonzero()[0]
+    return table.iloc[: filled[-1] + 1 if len(filled) else 0]
 
 
-def _unread(path, error):
-    return InputError(f"{path.name} cannot be read ({type(error).__name__})", code="table")
+def _read_excel(path):
+    import pandas as pd
+
+    require("openpyxl", "excel")
+    try:
+        sheets = pd.read_excel(path, sheet_name=None)
+    except Exception as error:  # noqa: BLE001 - openpyxl raises what it likes on a damaged file
+        raise InputError(f"{path.name} cannot be read as Excel ({type(error).__name__})", code="table") from None
+    filled = [sheet for sheet in sheets.values() if not sheet.empty]
+    if len(filled) > 1:
+        raise InputError(f"{path.name} has {len(filled)} sheets with rows; keep one of them", code="table")
+    return (filled or list(sheets.values()))[0]
+
+
+def _separator(content, encoding):
+    """What stands most often between the names of columns."""
+    header = content.decode(encoding).lstrip("\r\n").partition("\n")[0]
+    return max(",;\t", key=header.count)
 
 
 def reads_of(model):
@@ -65,10 +121,11 @@ def reads_of(model):
     from deepradiomics.estimators import estimators_in
     from deepradiomics.regions import FemurRegions, VertebraRegions
 
-    files, others, made = [], [], set()
+    files, masks, others, made = [], set(), [], set()
     for step in [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]:
         if isinstance(step, FemurRegions | VertebraRegions):
             files += _read_by(step)
+            masks |= {step.mask} - {None}
             made.update(step.get_feature_names_out([]))
         elif isinstance(step, ColumnTransformer):
             for _, block, columns in step.transformers:
@@ -79,7 +136,7 @@ def reads_of(model):
     fitted = [owner for owner in estimators_in(model) if hasattr(owner, "transformers_")]
     parts = [part for owner in fitted for part in owner.transformers_ if part[0] == "numeric"]
     numeric = {name for _, _, names in parts for name in names}
-    return Reads(list(dict.fromkeys(files)), list(dict.fromkeys(others)), numeric)
+    return Reads(list(dict.fromkeys(files)), masks, list(dict.fromkeys(others)), numeric)
 
 
 def _read_by(step):
@@ -99,21 +156,75 @@ def _takes_images(block):
     return isinstance(first, BaseEstimator) and not get_tags(first).input_tags.two_d_array
 
 
+def check_columns(table, wanted, path):
+    """Refuse a table that lacks a column, and say which there are."""
+    missing = [name for name in wanted if name not in table]
+    if missing:
+        there = ", ".join(map(str, list(table)[:12])) + (" ..." if len(list(table)) > 12 else "")
+        hint = "; is it comma, semicolon or tab that stands between its cells?" if len(list(table)) == 1 else ""
+        raise InputError(
+            f"{path.name} has no column {missing[0]!r} ({len(missing)} missing); it has {there}{hint}", code="columns"
+        )
+
+
 def read_cohort(path, model, label=None):
     """Read the table of a model; paths in it start from its folder. The table without the label, and the labels."""
     from deepradiomics.clinical import check_numbers
 
     reads = reads_of(model)
+    table = _cohort_table(path, reads, label)
+    check_numbers(table, reads.others, numeric=reads.numeric)
+    return (table, None) if label is None else (table.drop(columns=label), _labels(table[label], path.name))
+
+
+def _cohort_table(path, reads, label):
+    import numpy as np
+
+    from deepradiomics.clinical import numbers_in
+
     table = read_table(path, text=[*reads.files, "patient"])
-    needed = [*reads.files, *reads.others, *([] if label is None else [label])]
-    missing = [name for name in needed if name not in table]
-    if missing:
-        raise InputError(f"{path.name} has no column {missing[0]!r} ({len(missing)} missing)", code="columns")
+    check_columns(table, [*reads.files, *reads.others, *([] if label is None else [label])], path)
     if table.empty:
         raise InputError(f"{path.name} has no rows; give a row a patient", code="no_rows")
-    check_numbers(table, reads.others, numeric=reads.numeric)
+    for name in reads.others:
+        numbers = numbers_in(table[name])
+        if (np.isfinite(numbers) == table[name].notna()).all():
+            table = table.assign(**{name: numbers})
     _find_files(table, path.parent, [name for name in table if name not in reads.others])
-    return (table, None) if label is None else (table.drop(columns=label), _labels(table[label], path.name))
+    return table
+
+
+def problems_in(path, model, label=None):
+    """Say of each cell that cannot be used why, in words; the table has its columns."""
+    from deepradiomics.clinical import check_numbers
+    from deepradiomics.reading import as_radiograph, read_label_map
+
+    reads, found = reads_of(model), []
+    table = _cohort_table(path, reads, label)
+
+    def tried(place, look, *cells, **options):
+        try:
+            look(*cells, **options)
+        except DeepRadiomicsError as error:
+            found.append(f"{place}{error}")
+
+    for name in reads.others:
+        tried("", check_numbers, table, [name], numeric=reads.numeric)
+    if label is not None:
+        tried("", _labels, table[label], path.name)
+    for name in reads.files:
+        for row, cell in enumerate(table[name]):
+            if name in reads.masks or not str(cell).lower().endswith((".xml", ".json", ".txt")):
+                look = read_label_map if name in reads.masks else as_radiograph
+                tried(f"row {row}, column {name!r}: ", look, cell)
+    return len(table), found
+
+
+def file_of(folder, cell):
+    """Path of a file from the folder of its table on; with the slashes of Windows, or from the home folder."""
+    path = folder / os.path.expanduser(str(cell).strip())
+    turned = folder / str(cell).strip().replace("\\", "/")
+    return turned if not path.exists() and turned.exists() else path
 
 
 def _find_files(table, folder, columns):
@@ -121,7 +232,7 @@ def _find_files(table, folder, columns):
     import pandas as pd
 
     for name in table[columns].select_dtypes(exclude="number"):
-        files = [None if pd.isna(cell) else str(folder / str(cell)) for cell in table[name]]
+        files = [None if pd.isna(cell) else str(file_of(folder, cell)) for cell in table[name]]
         if any(file is not None and os.path.isfile(file) for file in files):
             table[name] = pd.Series(files, dtype=object)
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from dataclasses import dataclass
+from io import IOBase
 from pathlib import Path
 
 import numpy as np
@@ -403,7 +404,7 @@ def _is_image(cell):
 
 
 def is_file(cell):
-    """Tell whether a cell is the path of a file that is there.
+    """Tell whether a cell is the path of a file that is there, or a file or picture of another library in memory.
 
     Parameters
     ----------
@@ -421,7 +422,10 @@ def is_file(cell):
     >>> is_file("no such file"), is_file(7)
     (False, False)
     """
-    return isinstance(cell, str | Path) and os.path.isfile(cell)
+    if isinstance(cell, str | Path):
+        return os.path.isfile(os.path.expanduser(str(cell).removeprefix("file://")))
+    library = type(cell).__module__.partition(".")[0]
+    return isinstance(cell, bytes | IOBase) or library in ("PIL", "SimpleITK", "pydicom")
 
 
 def _opened(cell):

@@ -6,6 +6,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from deepradiomics.comparison.answer import in_words, lines_of, planned_tests
 from deepradiomics.comparison.record import hash_index, study_record
 from deepradiomics.comparison.subgroups import subgroup_table
 from deepradiomics.estimators import other_rows
@@ -92,12 +93,32 @@ class _Readable:
         """
         return join_intervals(self.table)
 
+    @property
+    def contrasts(self):
+        """DataFrame: the tests that were planned, of each set against clinical alone and of all blocks against all but
+        one, corrected after Holm for their own number; ``tests`` has all pairs.
+        """
+        return planned_tests(self.tests, self.settings["feature_sets"])
+
+    def summary(self):
+        """Say in one paragraph what was found: what each addition changes, by how much, and how sure that is.
+
+        Returns
+        -------
+        str
+            Plain words, from `contrasts`.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        return in_words(self)
+
     def __repr__(self):
-        return "\n".join([*self._above, self.formatted().to_string(), *self.notes])
+        return "\n".join([*self._above, *lines_of(self.formatted()), *self.notes])
 
     def _repr_html_(self):
-        above, below = ("".join(f"<p>{escape(line)}</p>" for line in lines) for lines in (self._above, self.notes))
-        return above + self.formatted().to_html() + below
+        return f"<pre>{escape(repr(self))}</pre>"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

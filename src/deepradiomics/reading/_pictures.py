@@ -10,7 +10,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.reading._files import Found, Switch, check_size, codestream_shape, inverted, one_channel, reading
+from deepradiomics.reading._files import (
+    Found,
+    Switch,
+    array_of,
+    check_size,
+    codestream_shape,
+    inverted,
+    one_channel,
+    reading,
+)
 
 _SAMPLE_FORMATS = {1: "whole numbers", 2: "signed numbers", 3: "floats"}
 # Bits and sample format (tag 339) of what both ITK and Pillow read as stored.
@@ -220,6 +229,8 @@ def _read_itk(path, reader_name, name, labels=False, color="raise"):
     """Read one slice, its (row, column) spacing, and where it lies; a label map keeps its layers, (H, W, n)."""
     import SimpleITK as sitk
 
+    if not path.is_file():  # bytes
+        raise InputError(f"{name} is of a format that is read from files only; give its path", code="no_file")
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO(reader_name)
@@ -233,8 +244,26 @@ def _read_itk(path, reader_name, name, labels=False, color="raise"):
         )
         check_size(name, size[kept[1]], size[kept[0]], bits, path.stat().st_size)
         image = reader.Execute()
-    values = sitk.GetArrayFromImage(image)
-    values = values.reshape(size[kept[1]], size[kept[0]], -1)
+    return _slice_of(image, name, labels, color)
+
+
+def found_in_memory(source, name, labels=False, color="raise"):
+    """Take an image of SimpleITK, a picture of Pillow, or what can become an array, as it is."""
+    library = type(source).__module__.partition(".")[0]
+    if library == "SimpleITK":
+        return _slice_of(source, name, labels, color)._replace(spacing_source="SimpleITK")
+    if library == "PIL" and source.mode in ("RGB", "RGBA", *([] if labels else ["P"])):
+        return Found(one_channel(np.asarray(source.convert("RGB")), name, color))
+    return Found(array_of(source))
+
+
+def _slice_of(image, name, labels=False, color="raise"):
+    """Pixels, (row, column) spacing and place of the only slice of an image of SimpleITK."""
+    import SimpleITK as sitk
+
+    size = image.GetSize()
+    kept = _slice_axes(size, name)
+    values = sitk.GetArrayFromImage(image).reshape(size[kept[1]], size[kept[0]], -1)
     # What says where a picture of one slice lies across it means nothing.
     spacing, direction = image.GetSpacing(), np.reshape(image.GetDirection(), (len(size), -1))[:, kept]
     geometry = image.GetOrigin(), (spacing[kept[0]], spacing[kept[1]]), direction

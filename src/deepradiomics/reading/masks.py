@@ -1,13 +1,11 @@
 """Read masks and label maps from files or arrays."""
 
-import os
-
 import numpy as np
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading._dicom import BARE_DICOM
-from deepradiomics.reading._files import Found, array_of, checked_path, content_of
-from deepradiomics.reading._pictures import read_picture
+from deepradiomics.reading._files import Found, name_and_content
+from deepradiomics.reading._pictures import found_in_memory, read_picture
 from deepradiomics.reading.segmentations import _segments_of
 
 
@@ -46,9 +44,9 @@ def _found_labels(source, label_channel=None):
     """What `read_label_map` reads, with where it lies."""
     if source is None:
         raise InputError("the mask is missing; give a label map, or leave the image out too", code="mask_missing")
-    if isinstance(source, str | os.PathLike):
-        path = checked_path(source)
-        content = content_of(path)
+    file = name_and_content(source)
+    if file is not None:
+        path, content = file
         if content[128:132] == b"DICM" or content.startswith(BARE_DICOM):
             found = Found(_segments_of(content, path.name)[0], place=path.name)
         else:
@@ -60,7 +58,7 @@ def _found_labels(source, label_channel=None):
                 code="mask_values",
             )
     else:
-        found = Found(array_of(source))
+        found = found_in_memory(source, "the mask", labels=True)
     values = found.pixels
     if found.place != "the image" and values.ndim == 3:
         values = _layer(values, label_channel, found.place)

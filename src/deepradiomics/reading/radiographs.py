@@ -1,15 +1,13 @@
 """Read a radiograph from a file or an array."""
 
-import os
-
 import numpy as np
 import pandas as pd
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading._dicom import BARE_DICOM, read_dicom
-from deepradiomics.reading._files import MAX_MAGNIFICATION, Found, array_of, checked_path, content_of
-from deepradiomics.reading._pictures import read_picture
+from deepradiomics.reading._files import MAX_MAGNIFICATION, Found, name_and_content
+from deepradiomics.reading._pictures import found_in_memory, read_picture
 from deepradiomics.reading.masks import _found_labels
 
 _MIN_SPACING, _MAX_SPACING = 0.01, 10.0  # mm; detectors lie between 0.05 and 0.2, thumbnails of them below 10
@@ -152,8 +150,9 @@ def read_radiograph(  # noqa: PLR0913
 
 def _find(source, voi, color, orientation):
     """Look into a Radiograph, a file or an array."""
-    if isinstance(source, str | os.PathLike):
-        return _read_file(checked_path(source), voi, color, orientation)
+    file = name_and_content(source)
+    if file is not None:
+        return _read_file(*file, voi, color, orientation)
     if voi:
         raise InputError("an array has no display window; leave voi=False", code="voi")
     if isinstance(source, Radiograph):
@@ -167,12 +166,11 @@ def _find(source, voi, color, orientation):
             source.name,
             spacing_source=source.spacing_source,
         )
-    return Found(array_of(source))
+    return found_in_memory(source, "the image", color=color)
 
 
-def _read_file(path, voi, color, orientation):
+def _read_file(path, content, voi, color, orientation):
     """Choose the reader by what the file holds, not by its name."""
-    content = content_of(path)
     if content[128:132] == b"DICM" or content.startswith(BARE_DICOM):
         return read_dicom(content, path.name, voi, orientation == "stored", color)
     if voi:

@@ -263,13 +263,15 @@ class FemurRegions(_Regions):
 
     def _hips(self, X, position, failures):
         """Yield side and radiograph, whose mask is that femur, of each hip in the image."""
+        column = self.image
         try:
             radiograph = as_radiograph(X[self.image].iloc[position])
             if radiograph is None:
                 return
+            column = self.mask if self.segmenter is None and self.mask is not None else self.image
             labels = None if self.segmenter is None and self.mask is None else self._labels(X, position, radiograph)
         except DeepRadiomicsError as error:
-            self._failed(failures, position, f"column {self.image!r}", error)
+            self._failed(failures, position, f"column {column!r}", error)
             return
         for side, (label, letter) in _SIDES.items():
             mask = None if labels is None else labels == label

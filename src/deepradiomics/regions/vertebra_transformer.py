@@ -181,11 +181,14 @@ class VertebraRegions(_Regions):
 
     def _levels(self, X, position, failures):
         """Box, and radiograph whose mask is what may be measured, of each wanted level in one row."""
+        column = self.image
         try:
             radiograph = as_radiograph(X[self.image].iloc[position])
+            if self.segmenter is None:
+                column = self.boxes if self.mask is None else self.mask
             pairs = {} if radiograph is None else self._boxes_and_masks(X, position, radiograph, failures)
         except DeepRadiomicsError as error:
-            self._failed(failures, position, "its image, mask or boxes", error)
+            self._failed(failures, position, f"column {column!r}", error)
             return {}
         return {level: (box, replace(radiograph, mask=mask)) for level, (box, mask) in pairs.items()}
 

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.estimators import check_same_rows
-from deepradiomics.exceptions import InputError
+from deepradiomics.exceptions import InputError, did_you_mean
 from deepradiomics.metrics.overlap import dice
 from deepradiomics.segmentation._frames import unframe
 from deepradiomics.segmentation._pairs import (
@@ -260,7 +260,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         """
         names = sorted(path.stem for path in _WEIGHTS.glob("*.safetensors"))
         if name not in names:
-            raise InputError(f"no weights are named {name!r}; there are {', '.join(names)}", code="weights")
+            raise InputError(f"no weights are named {name!r}; {did_you_mean(name, names)}", code="weights")
         return cls.from_weights(_WEIGHTS / f"{name}.safetensors")
 
     @classmethod

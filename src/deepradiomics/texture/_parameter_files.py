@@ -1,13 +1,12 @@
 """Parameter files of pyradiomics as keywords of TextureExtractor."""
 
-import difflib
 import json
 import re
 from pathlib import Path
 
 import yaml
 
-from deepradiomics.exceptions import InputError
+from deepradiomics.exceptions import InputError, did_you_mean
 from deepradiomics.texture._preparation import INTERPOLATORS
 from deepradiomics.texture.catalogue import FEATURES
 from deepradiomics.texture.filters import FILTERS
@@ -164,10 +163,7 @@ def check_keys(keys, known, what):
     known = sorted(known)
     for key in keys:
         if key not in known:
-            lowered = {name.lower(): name for name in known}
-            near = difflib.get_close_matches(str(key).lower(), lowered, n=1, cutoff=0.5)
-            hint = f"did you mean {lowered[near[0]]!r}?" if near else f"known are {', '.join(known)}"
-            raise InputError(f"unknown {what} {key!r}; {hint}", code="unknown_key")
+            raise InputError(f"unknown {what} {key!r}; {did_you_mean(key, known)}", code="unknown_key")
 
 
 def _extractor_keywords(settings):

@@ -230,8 +230,12 @@ def check_levels(values, *, bin_count=None, bin_width=None, min_levels=None, ima
     spanned = bin_count if bin_width is None else np.floor(high / bin_width) - np.floor(low / bin_width) + 1
     if spanned > MAX_LEVELS:
         raise RegionError(
-            f"{image} has {spanned:.0f} {found}, at most {MAX_LEVELS} are allowed; bin with bin_count=32 or choose a "
-            "larger bin_width",
+            f"{image} has {spanned:.0f} {found}, at most {MAX_LEVELS} are allowed; "
+            + (
+                "choose a smaller bin_count"
+                if bin_width is None
+                else "bin with bin_count=32 or choose a larger bin_width"
+            ),
             code="too_many_levels",
         )
     if bin_width is None and low < high:
@@ -241,8 +245,13 @@ def check_levels(values, *, bin_count=None, bin_width=None, min_levels=None, ima
     occupied = _occupied_bins(values, low, high, bin_count, bin_width)
     if occupied < min_levels:
         raise RegionError(
-            f"{image} has {occupied} {found}, at least {min_levels} are needed; bin with bin_count=32, choose a "
-            "smaller bin_width, or set min_levels=None",
+            f"{image} has {occupied} {found}, at least {min_levels} are needed; "
+            + (
+                "take the image before it was reduced to few grey values, choose a larger bin_count"
+                if bin_width is None
+                else "bin with bin_count=32, choose a smaller bin_width"
+            )
+            + ", or set min_levels=None",
             code="too_few_levels",
         )
 

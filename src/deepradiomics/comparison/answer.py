@@ -1,0 +1,177 @@
+"""What a comparison answers: the contrasts that were planned, the table at 80 columns, and a paragraph in words."""
+
+import numpy as np
+import pandas as pd
+
+from deepradiomics.metrics.roc import holm
+
+_WIDTH = 80
+# Name of the figure that is compared, and whether more of it is better.
+_FIGURES = {"auc": ("area under the ROC curve", True), "mae": ("mean absolute error", False)}
+
+
+def planned_pairs(feature_sets):
+    """List the pairs that answer a question: each set against clinical alone, and all blocks against all but one.
+
+    Parameters
+    ----------
+    feature_sets : dict of str to list of str
+        Blocks of each set, or of each model.
+
+    Returns
+    -------
+    list of (str, str)
+        Names. Where neither question can be asked, each set against the first.
+
+    Examples
+    --------
+    >>> from deepradiomics.comparison.answer import planned_pairs
+    >>> planned_pairs({"C": ["clinical"], "T": ["texture"], "TC": ["clinical", "texture"]})
+    [('C', 'T'), ('C', 'TC'), ('T', 'TC')]
+    """
+    names = list(feature_sets)
+    by_blocks = {frozenset(blocks): name for name, blocks in feature_sets.items()}
+    everything = frozenset().union(*by_blocks)
+    alone = by_blocks.get(frozenset(["clinical"]))
+    pairs = [] if alone is None else [(alone, name) for name in names if name != alone]
+    if len(everything) > 1 and everything in by_blocks:
+        pairs += [(by_blocks.get(everything - {block}), by_blocks[everything]) for block in everything]
+    pairs = {tuple(sorted(pair, key=names.index)) for pair in pairs if None not in pair}
+    pairs = pairs or {(names[0], name) for name in names[1:]}
+    return sorted(pairs, key=lambda pair: [names.index(name) for name in pair])
+
+
+def planned_tests(tests, feature_sets):
+    """Keep the planned tests, and correct them for their own number.
+
+    Parameters
+    ----------
+    tests : DataFrame
+        Of all pairs, with the levels ``a`` and ``b`` last in its index.
+    feature_sets : dict of str to list of str
+        Blocks of each set.
+
+    Returns
+    -------
+    DataFrame
+        Its planned rows; ``p_holm`` within each cohort (and class).
+
+    Examples
+    --------
+    See :meth:`Comparison.contrasts`.
+    """
+    if tests.empty:
+        return tests
+    pairs = planned_pairs(feature_sets)
+    found = tests[[key[-2:] in pairs for key in tests.index]].copy()
+    others = list(found.index.names[:-2])
+    for rows in found.groupby(others, sort=False).indices.values():
+        p_values = found["p_value"].iloc[rows].to_numpy(copy=True)
+        known = ~np.isnan(p_values)
+        p_values[known] = holm(p_values[known])
+        found.iloc[rows, found.columns.get_loc("p_holm")] = p_values
+    return found
+
+
+def lines_of(table):
+    """Lay out a table of intervals at 80 columns, a cohort after the other; n and events stand in its head.
+
+    Parameters
+    ----------
+    table : DataFrame
+        (cohort, features) x intervals and numbers, the main figure first.
+
+    Returns
+    -------
+    list of str
+        Lines; columns that do not fit stand in a second table below.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from deepradiomics.comparison.answer import lines_of
+    >>> from deepradiomics.metrics import Interval
+    >>> rows = pd.MultiIndex.from_tuples([("internal", "C")], names=["cohort", "features"])
+    >>> lines_of(pd.DataFrame({"auc": [Interval(0.8, 0.7, 0.9)], "n": 90, "events": 30}, index=rows))
+    ['internal: n 90, events 30', 'features  auc', 'C         0.80 [0.70, 0.90]']
+    """
+    lines = []
+    for cohort, part in table.groupby(level="cohort", sort=False):
+        part, head = part.droplevel("cohort"), []
+        for name in ("n", "events"):
+            if name in part and (part[name] == part[name].iloc[0]).all():
+                head.append(f"{name} {part[name].iloc[0]:g}")
+                part = part.drop(columns=name)
+        lines += ["" for _ in lines[:1]] + [f"{cohort}: {', '.join(head)}" if head else str(cohort)]
+        cells = {"features": [str(name) for name in part.index]}
+        cells |= {
+            name: [f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in part[name]] for name in part
+        }
+        columns = []
+        for name, texts in cells.items():
+            width = max(map(len, [str(name), *texts]))
+            columns.append([text.ljust(width) for text in (str(name), *texts)])
+        first, rest = columns[0], columns[1:]
+        while rest:
+            shown = [first, rest.pop(0)]
+            while rest and sum(len(column[0]) + 2 for column in (*shown, rest[0])) - 2 <= _WIDTH:
+                shown.append(rest.pop(0))
+            lines += ["  ".join(row).rstrip() for row in zip(*shown, strict=True)]
+    return lines
+
+
+def in_words(comparison):
+    """Say in one paragraph what the planned contrasts found.
+
+    Parameters
+    ----------
+    comparison : Comparison, ClassComparison or RegressionComparison
+        What was found.
+
+    Returns
+    -------
+    str
+        Which set has how much, what each addition changes, and how sure that is, a cohort after the other.
+
+    Examples
+    --------
+    See :meth:`Comparison.summary`.
+    """
+    sets, tests, table = comparison.settings["feature_sets"], comparison.contrasts, comparison.formatted()
+    if "class" in tests.index.names:
+        tests = tests.xs("macro", level="class")
+    figure = "auc" if "auc" in table else "mae"
+    what, more_is_better = _FIGURES[figure]
+    told = list(getattr(comparison, "_above", ()))
+    for cohort in table.index.get_level_values("cohort").unique():
+        rows = table.loc[cohort]
+        n, names = rows.iloc[0], list(rows.index)
+        counts = f"{n['n']:g} rows" + (f", {n['events']:g} events" if "events" in rows else "")
+        told.append(f"{cohort} ({counts}): the {what} of {names[0]} is {rows[figure].iloc[0]} (95 % interval)")
+        own = tests.loc[[cohort]] if len(tests) and cohort in tests.index.get_level_values("cohort") else tests[:0]
+        # What a block adds is the question; what stands in place of another is told where nothing is added.
+        grows = [set(sets[a]) < set(sets[b]) or set(sets[b]) < set(sets[a]) for _, a, b in own.index]
+        for ((_, a, b), test), adds in zip(own.iterrows(), grows, strict=True):
+            if adds or not any(grows):
+                told.append(_contrast(a, b, sets, test, more_is_better))
+        if len(own):
+            told.append(f"p, not the interval, is corrected after Holm for {len(own)} planned tests")
+    return ". ".join(told) + "."
+
+
+def _contrast(a, b, sets, test, more_is_better):
+    """One contrast in words, the larger set against the smaller."""
+    low, high, change = test["difference"].low, test["difference"].high, float(test["difference"])
+    if not set(sets[b]) < set(sets[a]):
+        a, b, low, high, change = b, a, -high, -low, -change
+    added = [block for block in sets[a] if block not in sets[b]]
+    grows = set(sets[b]) < set(sets[a])
+    subject = f"{' and '.join(added)} added to {b}" if grows else f"{a} in place of {b}"
+    if pd.isna(test["p_holm"]):
+        return f"{subject}: too few rows for a test"
+    p_value = "p < 0.001" if test["p_holm"] < 0.001 else f"p = {test['p_holm']:.3f}"
+    if test["p_holm"] >= 0.05:
+        verdict = "no difference is shown"
+    else:
+        verdict = "better" if (change > 0) == more_is_better else "worse"
+    return f"{subject}: {change:+.2f} [{low:+.2f}, {high:+.2f}], {p_value}, {verdict}"

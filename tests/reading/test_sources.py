@@ -1,0 +1,121 @@
+"""What may stand in an image cell besides a path or an array, and what a wrong cell is told."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+import SimpleITK as sitk
+from PIL import Image
+
+from deepradiomics import FemurRegions, Radiograph, TextureExtractor, as_radiograph, read_radiograph
+from deepradiomics.comparison.copies import near_duplicates
+from deepradiomics.exceptions import InputError
+from deepradiomics.reading import read_label_map
+from deepradiomics.simulation import make_hips, write_dicom
+
+GREY = np.random.default_rng(0).integers(0, 255, (12, 9)).astype(np.uint8)
+
+
+def picture(mode="L"):
+    return Image.fromarray(GREY).convert(mode)
+
+
+def png(mode="L"):
+    stream = BytesIO()
+    picture(mode).save(stream, "PNG")
+    return stream
+
+
+def itk():
+    image = sitk.GetImageFromArray(GREY)
+    image.SetSpacing((0.2, 0.3))
+    return image
+
+
+@pytest.mark.parametrize("make", [picture, lambda: picture("RGB"), png, lambda: png().getvalue(), itk])
+def test_images_of_other_libraries(make):
+    source = make()
+    for _ in range(2):
+        assert np.array_equal(as_radiograph(source).pixels, GREY)
+    assert np.array_equal(read_radiograph(GREY, mask=make(), label=int(GREY.max())).mask, GREY.max() == GREY)
+    assert np.array_equal(read_label_map(source), GREY)
+
+
+def test_spacing_of_simpleitk_and_the_index_of_a_palette():
+    assert as_radiograph(itk()).spacing == (0.3, 0.2)
+    classes = picture().quantize(4)
+    assert np.array_equal(read_label_map(classes), np.asarray(classes))
+    with pytest.raises(InputError, match="volume"):
+        as_radiograph(sitk.Image(4, 4, 4, sitk.sitkUInt8))
+    with pytest.raises(InputError, match="read from files only"):
+        as_radiograph(b"NRRD0004\ntype: float\n\n")
+
+
+def test_addresses(tmp_path):
+    path = tmp_path / "a b.png"
+    picture().save(path)
+    assert np.array_equal(as_radiograph(path.as_uri()).pixels, GREY)
+    for address in ("s3://bucket/Secret/a.png", "zip://Secret/a.png::b.zip", "https://example.org/Secret/a.png"):
+        with pytest.raises(InputError, match=r"a\.png.* is an address .* BytesIO") as caught:
+            as_radiograph(address)
+        assert "Secret" not in str(caught.value)
+
+
+def test_a_dataset_of_pydicom_is_read_like_its_file(tmp_path):
+    (path,) = write_dicom(make_hips(1, random_state=0), tmp_path)["radiograph"]
+    whole, dataset = read_radiograph(path), pydicom.dcmread(path)
+    found = as_radiograph(dataset)
+    assert np.array_equal(found.pixels, whole.pixels)
+    for other in (found, as_radiograph(BytesIO(Path(path).read_bytes()))):
+        assert (other.spacing, other.spacing_source, other.view) == (whole.spacing, whole.spacing_source, whole.view)
+
+
+def test_copies_are_found_among_pictures_in_memory():
+    rng = np.random.default_rng(0)
+    fields = [Image.fromarray(rng.normal(size=(96, 96)).cumsum(axis=0).astype(np.float32)) for _ in range(3)]
+    table = pd.DataFrame({"film": pd.Series([*fields, fields[0]], dtype=object)})
+    found = near_duplicates({"internal": table}, np.arange(4))
+    assert found[["row_a", "row_b"]].to_numpy().tolist() == [[0, 3]]
+
+
+def test_a_radiograph_is_an_array_to_numpy_and_matplotlib():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    film = Radiograph(GREY, mask=GREY > 100)
+    assert film.shape == (12, 9)
+    assert np.asarray(film) is film.pixels
+    assert np.array(film, dtype=float).dtype == float
+    assert np.array_equal(plt.figure().add_subplot().imshow(film).get_array(), GREY)
+    ax = film.plot()
+    assert len(ax.collections) == 1
+    assert np.array_equal(ax.images[0].get_array(), GREY)
+    plt.close("all")
+
+
+@pytest.mark.parametrize("cell", ["Secret, Anna", "/home/Secret/IM0001", "19501231-Secret"])
+def test_a_cell_of_another_column_is_not_shown(cell):
+    table = pd.DataFrame({"patient": [cell], "neck": pd.Series([GREY], dtype=object)})
+    with pytest.raises(InputError, match="row 0, column 'patient': the text is no file") as caught:
+        TextureExtractor().fit_transform(table)
+    assert "Secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cell", [str(GREY), repr(GREY), str(GREY.tolist()), repr(Radiograph(GREY)), "[[0 0 ... 0 0]]"])
+def test_a_printed_array_is_told(cell):
+    with pytest.raises(InputError, match=r"row 0, column 'mask': a text stands where .* as to_csv prints it"):
+        FemurRegions(mask="mask").transform(
+            pd.DataFrame({"radiograph": pd.Series([GREY], dtype=object), "mask": [cell]})
+        )
+
+
+def test_a_mask_that_is_missing_is_reported_under_its_column():
+    table = pd.DataFrame({"radiograph": pd.Series([GREY], dtype=object), "mask": ["/home/Secret/left.png"]})
+    with pytest.raises(InputError, match=r"row 0, column 'mask': left\.png: no such file") as caught:
+        FemurRegions(mask="mask").transform(table)
+    assert "Secret" not in str(caught.value)
