@@ -33,13 +33,13 @@ def model(texture):
 @pytest.mark.slow
 def test_the_interval_covers_one_half_for_every_feature_set():
     covered, plain = [], []
-    for seed in range(100):
+    for seed in range(50):
         comparison = compare_feature_sets(model(TEXTURE), *patients(seed), cv=3, random_state=seed)
         covered.append([0.5 in auc for auc in comparison.formatted()["auc"]])
         plain.append(
             [0.5 in roc_auc_ci(own["y"], own["score"]) for _, own in comparison.predictions.groupby("features")]
         )
-    assert np.sum(covered, axis=0).min() >= 93
+    assert np.sum(covered, axis=0).min() >= 46
     # What the correction is for: DeLong's own interval takes the scores for fixed.
     assert np.mean(plain) < 0.9
 

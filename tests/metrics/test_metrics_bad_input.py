@@ -112,7 +112,7 @@ def model():
         ({"random_state": np.random.default_rng(0)}, "random_state is a Generator"),
         ({"feature_sets": [("clinical", "texture")]}, "give a list of names"),
         ({"feature_sets": 3}, "give a list of names"),
-        ({"external": {"B": (X, Y, Y, Y, Y)}}, r"give \(X, y\), or"),
+        ({"external": {"B": (X, Y, Y, Y, Y)}}, r"give \(X, y\), \(X, y, groups\) or"),
     ],
 )
 def test_comparisons(options, message):

@@ -12,7 +12,7 @@ from deepradiomics.exceptions import RegionError
 _ARCS = (0.33, 0.5, 0.7)
 _RADII = (0.13, 0.5)
 # The neck leaves the head downwards and to the side: the rest of the head is free.
-_FREE_DIRECTION, _FREE_HALF_ANGLE = np.deg2rad(-143.0), np.deg2rad(105.0)
+_FREE_DIRECTION, _FREE_HALF_ANGLE = np.deg2rad(-143.0), np.deg2rad(130.0)
 # How far a point of the outline may lie from a circle that it supports, as a share of the radius.
 _NEAR = 0.06
 _SECTORS = 36
