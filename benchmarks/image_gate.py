@@ -6,7 +6,6 @@ test films; gray levels, blocks and enlargement on the files as they are stored.
 """
 
 import argparse
-import csv
 import io
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from common import print_setting
 from deepradiomics import Radiograph, read_radiograph
 from deepradiomics.quality import ImageGate
 from deepradiomics.simulation import make_hips
-from export_image_gate import as_stored
+from export_image_gate import as_stored, other_source
 from real_hips import films
 
 OF_THE_FILE = ("few levels (16)", "JPEG of quality 10", "enlarged twice")
@@ -80,15 +79,13 @@ def one_side(pixels, labels):
 
 def others(folder):
     """Yield real pictures that are no AP hip, or of another source: kind, measure, path."""
-    with open(folder / "pelvis/unlabelled.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
+    for row in other_source(folder / "pelvis"):
         kind, path = row["view_by_eye"], folder / "pelvis/unlabelled" / row["image"]
         if row["metal_seen"] == "1":
             yield "hips with metal", "score", path
         elif kind == "pelvis_rotated_90":
             yield "pelves lying on their side", "turned", path
-        else:
+        elif kind != "pelvis_ap" or row["test"]:
             yield (
                 {"pelvis_ap": "AP pelves, other source", "child_or_trunk": "children and trunks"}.get(
                     kind, "one hip or thigh, other source"

@@ -173,24 +173,35 @@ def test_local_weights_are_where_training_starts(hips, tmp_path):
     assert weight.detach().numpy() == pytest.approx(0.25, abs=1e-6)
 
 
-def test_pretrained_offline_says_how_to_pass_a_file():
+@pytest.mark.parametrize("setting", ["HF_HUB_OFFLINE=1", "HF_ENDPOINT=http://127.0.0.1:9", "ALL_PROXY=nonsense://proxy"])
+def test_without_internet_each_estimator_says_how_to_bring_the_weights(setting, tmp_path):
+    """Switched off, without a connection, and behind a proxy that does not answer: three kinds of errors of the hub."""
     code = """
 import numpy as np
-from deepradiomics import DeepExtractor
+from deepradiomics import DeepExtractor, EmbeddingExtractor, UNetSegmenter
 from deepradiomics.exceptions import InputError
-try:
-    DeepExtractor("resnet18", pretrained=True, image_size=32).fit(list(np.zeros((4, 8, 8))), [0, 1, 0, 1])
-except InputError as error:
-    print(error.code, "pretrained='weights.safetensors'" in str(error))
+images = list(np.random.default_rng(0).random((10, 32, 32)))
+masks = [image > 2 * np.median(image) for image in images]
+for estimator, y, parameter in (
+    (DeepExtractor("resnet10t", pretrained=True, image_size=32), [0, 1] * 5, "pretrained="),
+    (EmbeddingExtractor("resnet10t", image_size=32), None, "weights="),
+    (UNetSegmenter(encoder="resnet18", encoder_weights="imagenet", image_size=32), masks, "encoder_weights="),
+    (UNetSegmenter(encoder="tu-resnet10t", encoder_weights="imagenet", image_size=32), masks, ".encoder.model.state"),
+):
+    try:
+        estimator.fit(images, y)
+    except InputError as error:
+        print(error.code, "copy the file here" in str(error) and parameter in str(error))
 """
+    variable, _, value = setting.partition("=")
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={"HF_HUB_OFFLINE": "1", "HF_HOME": "/nowhere", "PATH": "", **_python_path()},
+        env={"HF_HOME": str(tmp_path), variable: value, "PATH": "", **_python_path()},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.split() == ["no_weights", "True"], done.stderr
+    assert done.stdout.split() == ["no_weights", "True"] * 4, (done.stdout, done.stderr)
 
 
 def _python_path():
