@@ -118,8 +118,8 @@ class ImageGate(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         name : str, default="femur"
-            ``"femur"``: AP pelves and hips of adults, 185 films with 8 bits of one public source, and the network
-            ``UNetSegmenter.pretrained("femur")``.
+            ``"femur"``: AP pelves and hips, mostly of adults, 149 films with 8 bits of two public sources, and the
+            network ``UNetSegmenter.pretrained("femur")``.
 
         Returns
         -------
