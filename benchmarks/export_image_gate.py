@@ -29,8 +29,8 @@ def accepted(folder):
         rows = {row["name"]: row for row in csv.DictReader(file)}
     upright = [film for film in films(folder) if not film.sideways]
     # Every second film of the training part is enough, and does not outnumber the other source as much.
-    chosen = [film for film in upright if film.part == "train"][1::2] + [film for film in upright if film.part == "choice"]
-    for film in chosen:
+    chosen = [film for film in upright if film.part == "train"][1::2]
+    for film in chosen + [film for film in upright if film.part == "choice"]:
         if rows[film.name]["metal_seen"] == "0":
             yield film.read()[0], rows[film.name]["same_image"]
     for row in other_source(folder):

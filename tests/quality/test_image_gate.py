@@ -149,7 +149,7 @@ def test_bad_input_is_named(gate, segmenter):
     with pytest.raises(InputError, match="fit saw"):
         gate.transform(films(1, 0)[0])
     for groups in (range(3), [0, 1, 2, 3] * 6, np.zeros((24, 2))):
-        with pytest.raises(InputError, match="groups has the shape .* give one for each of the 24 rows"):
+        with pytest.raises(InputError, match="give one for each of the 24 rows"):
             ImageGate(segmenter).fit(films(24, 0)[0], groups=groups)
     with pytest.raises(InputError, match="no statistics are named 'hand'"):
         ImageGate.pretrained("hand")

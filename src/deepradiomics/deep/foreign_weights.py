@@ -139,7 +139,7 @@ def downloading(name, build, give):
     Examples
     --------
     >>> from deepradiomics.deep.foreign_weights import downloading
-    >>> with downloading("resnet18", "timm.create_model('resnet18', pretrained=True)", "weights= to EmbeddingExtractor"):
+    >>> with downloading("resnet18", "timm.create_model('resnet18', True)", "weights= to EmbeddingExtractor"):
     ...     pass
     """
     from huggingface_hub.errors import HTTPError
@@ -148,7 +148,7 @@ def downloading(name, build, give):
         yield
     except (OSError, HTTPError) as error:  # a proxy that refuses is no OSError
         raise InputError(
-            f"the weights of {name!r} could not be fetched from the internet ({error}); where there is a connection run "
+            f"the weights of {name!r} could not be fetched from the internet ({error}); where there is one run "
             f"safetensors.torch.save_file({build}.state_dict(), 'weights.safetensors'), copy the file here and give "
             f"{give}",
             code="no_weights",

@@ -159,9 +159,9 @@ def text_share(pixels, region):
     Returns
     -------
     float
-        Share of the region, 0 to 1, that is brighter than nine tenths of the way from the darkest to the brightest pixel
-        of the picture, and stands out from what is beside it, within 1/60 of the picture's longer side, by more than
-        0.35 of the picture's range (0.5 to 99.5 percentile); 0 where the region is empty.
+        Share of the region, 0 to 1, that is in the brightest tenth of the gray scale between the darkest and the
+        brightest pixel of the picture, and stands out from what is beside it, within 1/60 of the picture's longer side,
+        by more than 0.35 of the picture's range (0.5 to 99.5 percentile); 0 where the region is empty.
 
     Examples
     --------
