@@ -85,7 +85,7 @@ def test_text_counts_over_the_region_alone(film):
         picture = Image.fromarray(film // 2)
         ImageDraw.Draw(picture).text(place, "DOE 1950-01-01", fill=255)
         written[place] = text_share(np.asarray(picture, dtype=np.float32), region)
-    assert written[90, 100] > 0.005
+    assert written[90, 100] > 0.002  # the cores of the strokes; what fades at their sides is no white
     assert written[90, 10] == text_share(film / 2, region) == 0
 
 
