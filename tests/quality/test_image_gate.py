@@ -80,12 +80,15 @@ def test_all_limits_together_flag_no_more_than_asked():
     rng = np.random.default_rng(0)
     values = np.column_stack([rng.normal(size=1000), -rng.normal(size=1000), rng.exponential(size=1000)])
     signs, least = np.array([1, -1, 1]), np.array([0.0, 0.0, 99.0])
-    found = limits(values, signs, least, 0.1)
+    most = np.full(3, np.inf)
+    found = limits(values, signs, least, most, 0.1)
     flagged = signs * values > signs * found
     assert 0.09 <= flagged.any(axis=1).mean() <= 0.1
     assert np.ptp(flagged[:, :2].sum(axis=0)) <= 1
     assert found[2] == 99.0 and found[1] < 0
-    assert not (signs * values > signs * limits(values, signs, least, 0.0)).any()
+    assert not (signs * values > signs * limits(values, signs, least, most, 0.0)).any()
+    most[0] = 0.5
+    assert limits(values, signs, least, most, 0.0)[0] == 0.5
 
 
 def test_rows_of_one_group_are_not_held_against_each_other(segmenter):

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.deep import image_columns
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
-from deepradiomics.quality._rules import LEAST, NAMES, RULES, SIGNS, limits
+from deepradiomics.quality._rules import LEAST, MOST, NAMES, RULES, SIGNS, limits
 from deepradiomics.quality.measures import (
     block_contrast,
     clipped_share,
@@ -83,7 +83,8 @@ class ImageGate(TransformerMixin, BaseEstimator):
     - ``gray_levels`` (bits), ``blocks``, ``fine_detail``: of the whole picture in its own pixels.
 
     The limit of a measure is a quantile over accepted radiographs, the same for all measures and such that they flag no
-    more than ``false_alarms`` together, and not less than a value at which nothing is lost. Distances of the
+    more than ``false_alarms`` together, and not less than a value at which nothing is lost; white strokes that look
+    like text are always flagged. Distances of the
     radiographs that fit sees are those from the others (five folds, groups together).
     The letters R and L on a film are not read, nothing tells a mirrored pelvis, and metal has no flag of its own.
 
@@ -248,7 +249,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
             values[others] = self._with_distances(features[others], values[others])
         self._learn(features[:, 0])
         self.typical_ = np.median(values, axis=0)
-        self.thresholds_ = limits(values, SIGNS, LEAST, self.false_alarms)
+        self.thresholds_ = limits(values, SIGNS, LEAST, MOST, self.false_alarms)
         self.weights_hash_ = hash_weights(self.segmenter_.network_)
         self.n_features_in_, self.feature_names_in_ = len(names), np.array(names, dtype=object)
         return self
