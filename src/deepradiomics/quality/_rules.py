@@ -42,11 +42,11 @@ MOST = np.array([rule.most for rule in RULES.values()])
 def limits(values, signs, least, most, false_alarms):
     """Limits (n_measures,) of measures (n, n_measures) that flag at most this share of accepted radiographs together.
 
-    Each is the same quantile of its measure, but not below the least and not above the most.
+    Each is the same quantile of its measure, but not below the least. What is above the most is flagged besides.
     """
     bad = signs * values
     for share in false_alarms * np.linspace(1, 0, 101):
-        found = np.clip(np.quantile(bad, 1 - share, axis=0), signs * least, most)
+        found = np.maximum(np.quantile(bad, 1 - share, axis=0), signs * least)
         if (bad > found).any(axis=1).mean() <= false_alarms:
             break
-    return signs * found
+    return signs * np.minimum(found, most)

@@ -84,7 +84,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
 
     The limit of a measure is a quantile over accepted radiographs, the same for all measures and such that they flag no
     more than ``false_alarms`` together, and not less than a value at which nothing is lost; white strokes that look
-    like text are always flagged. Distances of the
+    like text are flagged besides. Distances of the
     radiographs that fit sees are those from the others (five folds, groups together).
     The letters R and L on a film are not read, nothing tells a mirrored pelvis, and metal has no flag of its own.
 
