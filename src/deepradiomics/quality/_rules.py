@@ -15,7 +15,7 @@ class Rule(NamedTuple):
 
 
 # least: values that no picture is refused for, however uniform the accepted pictures are. Blocks: a JPEG of quality 50
-# of real films has up to 3.2, one of quality 10 at least 4.1. most: is flagged even if many accepted pictures have it.
+# of 59 test films has up to 3.2, one of quality 10 at least 4.1. most: is flagged even if many accepted pictures have it.
 # Text: two lines over a femur have 0.0034 and more in 95 % of training films, 95 % of the films alone at most 0.0018.
 RULES = {
     "no_femur": Rule(1, 0.5, "no femur is seen as in an AP hip (1 - expected Dice {value:.2f}, {limit:.2f} allowed)"),
@@ -25,9 +25,7 @@ RULES = {
     "lateral": Rule(1, 0.5, "the file says that it is a lateral view"),
     "wrong_side": Rule(1, 0.5, "the femur seen is of the other side than the file says (by {value:.2f})"),
     "cut_off": Rule(1, 0.5, "a femur is cut off by the border (width over length {value:.2f}, {limit:.2f} allowed)"),
-    "text": Rule(
-        1, 0.001, "text or white strokes over the bone ({value:.2%} of it, {limit:.2%} allowed)", 0.0035
-    ),
+    "text": Rule(1, 0.001, "text or white strokes over the bone ({value:.2%} of it, {limit:.2%} allowed)", 0.0035),
     "clipped": Rule(1, 0.02, "exposure or window clipped ({value:.1%} of the bone, {limit:.1%} allowed)"),
     "gray_levels": Rule(-1, 6.0, "too few gray levels ({value:.1f} bits, {limit:.1f} needed)"),
     "blocks": Rule(1, 3.2, "blocks of a JPEG (steps {value:.2f} times as high as elsewhere, {limit:.2f} allowed)"),
