@@ -15,7 +15,7 @@ class Rule(NamedTuple):
 
 
 # least: values that no picture is refused for, however uniform the accepted pictures are. Blocks: a JPEG of quality 50
-# of 59 test films has up to 3.2, one of quality 10 at least 4.1. most: is flagged even if many accepted pictures have it.
+# of 59 test films has up to 3.2, one of quality 10 at least 4.1. most: is flagged even if many accepted have it.
 # Text: two lines over a femur have 0.0034 and more in 95 % of training films, 95 % of the films alone at most 0.0018.
 RULES = {
     "no_femur": Rule(1, 0.5, "no femur is seen as in an AP hip (1 - expected Dice {value:.2f}, {limit:.2f} allowed)"),
