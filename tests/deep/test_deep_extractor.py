@@ -3,6 +3,8 @@
 import pickle
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -173,24 +175,39 @@ def test_local_weights_are_where_training_starts(hips, tmp_path):
     assert weight.detach().numpy() == pytest.approx(0.25, abs=1e-6)
 
 
-def test_pretrained_offline_says_how_to_pass_a_file():
+def test_without_internet_each_estimator_says_how_to_bring_the_weights(tmp_path):
+    """Behind a proxy that refuses, and where the hub is switched off: two kinds of errors."""
     code = """
 import numpy as np
-from deepradiomics import DeepExtractor
+from huggingface_hub import constants
+from deepradiomics import DeepExtractor, EmbeddingExtractor, UNetSegmenter
 from deepradiomics.exceptions import InputError
-try:
-    DeepExtractor("resnet18", pretrained=True, image_size=32).fit(list(np.zeros((4, 8, 8))), [0, 1, 0, 1])
-except InputError as error:
-    print(error.code, "pretrained='weights.safetensors'" in str(error))
+images = list(np.random.default_rng(0).random((10, 32, 32)))
+masks = [image > np.quantile(image, 0.7) for image in images]
+for constants.HF_HUB_OFFLINE in (False, True):
+    for estimator, y, word in (
+        (DeepExtractor("resnet10t", pretrained=True, image_size=32), [0, 1] * 5, "give weights="),
+        (EmbeddingExtractor("resnet10t", image_size=32), None, "pretrained='weights.safetensors' to DeepExtractor"),
+        (UNetSegmenter(encoder="resnet18", encoder_weights="imagenet", image_size=32), masks, "encoder_weights="),
+        (UNetSegmenter(encoder="tu-resnet10t", encoder_weights="imagenet", image_size=32), masks, "encoder.model.st"),
+    ):
+        try:
+            estimator.fit(images, y)
+        except InputError as error:
+            print(error.code, "copy the file here" in str(error) and word in str(error))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"HF_HUB_OFFLINE": "1", "HF_HOME": "/nowhere", "PATH": "", **_python_path()},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == ["no_weights", "True"], done.stderr
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as proxy:  # answers 501 to everything
+        Thread(target=proxy.serve_forever, daemon=True).start()
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"HF_HOME": str(tmp_path), "PATH": "", "HTTPS_PROXY": f"http://127.0.0.1:{proxy.server_port}"}
+            | _python_path(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        proxy.shutdown()
+    assert done.stdout.split() == ["no_weights", "True"] * 8, (done.stdout, done.stderr)
 
 
 def _python_path():

@@ -9,6 +9,7 @@ import pytest
 
 from deepradiomics import ImageGate, Radiograph, UNetSegmenter, review
 from deepradiomics.exceptions import InputError
+from deepradiomics.quality._rules import limits
 from deepradiomics.segmentation import unet
 from deepradiomics.training import hash_weights
 
@@ -70,9 +71,34 @@ def test_flags_say_what_is_wrong(gate):
 def test_accepted_films_pass(gate):
     fresh = pd.DataFrame({"hip": pd.Series(films(8, 3)[0], dtype=object)})
     report = gate.report(fresh)
-    assert report["accepted"].mean() >= 0.5  # 12 flags of 5 % each
+    assert report["accepted"].mean() >= 0.7  # 5 % of those it learned from, and new ones are a little further away
     assert ((report["score"] > 1) == ~report["accepted"]).all()
     np.testing.assert_array_equal(gate.transform(fresh)[:, 0], report["no_femur"])
+
+
+def test_all_limits_together_flag_no_more_than_asked():
+    rng = np.random.default_rng(0)
+    values = np.column_stack([rng.normal(size=1000), -rng.normal(size=1000), rng.exponential(size=1000)])
+    signs, least = np.array([1, -1, 1]), np.array([0.0, 0.0, 99.0])
+    most = np.full(3, np.inf)
+    found = limits(values, signs, least, most, 0.1)
+    flagged = signs * values > signs * found
+    assert 0.09 <= flagged.any(axis=1).mean() <= 0.1
+    assert np.ptp(flagged[:, :2].sum(axis=0)) <= 1
+    assert found[2] == 99.0 and found[1] < 0
+    assert not (signs * values > signs * limits(values, signs, least, most, 0.0)).any()
+    most[0] = 0.5
+    assert limits(values, signs, least, most, 0.0)[0] == 0.5
+
+
+def test_rows_of_one_group_are_not_held_against_each_other(segmenter):
+    rng = np.random.default_rng(0)
+    twice = [film + rng.normal(0, 0.1, film.shape) for film in films(20, 6)[0] for _ in range(2)]
+    apart = ImageGate(segmenter).fit(twice)
+    together = ImageGate(segmenter).fit(twice, groups=np.repeat(np.arange(20), 2))
+    unlike = list(together.get_feature_names_out()).index("image__unlike")
+    assert together.typical_[unlike] > 1.05 * apart.typical_[unlike]
+    np.testing.assert_array_equal(together.center_, apart.center_)
 
 
 def test_the_side_of_the_file_is_held_against_the_femur_seen(gate, segmenter):
@@ -125,13 +151,9 @@ def test_bad_input_is_named(gate, segmenter):
         ImageGate(segmenter).fit(films(3, 0)[0])
     with pytest.raises(InputError, match="fit saw"):
         gate.transform(films(1, 0)[0])
-    with pytest.raises(InputError, match="no measure 'metal'"):
-        gate.relearn("metal", [0.0])
-    before = gate.thresholds_.copy(), gate.typical_.copy()
-    for values in ([], [0.1, np.nan], [np.inf], 0.1, ["a"], [[0.1]], None):
-        with pytest.raises(InputError, match="the values of 'blocks' have the shape"):
-            gate.relearn("blocks", values)
-    np.testing.assert_array_equal((gate.thresholds_, gate.typical_), before)
+    for groups in (range(3), [0, 1, 2, 3] * 6, np.zeros((24, 2))):
+        with pytest.raises(InputError, match="give one for each of the 24 rows"):
+            ImageGate(segmenter).fit(films(24, 0)[0], groups=groups)
     with pytest.raises(InputError, match="no statistics are named 'hand'"):
         ImageGate.pretrained("hand")
 

@@ -56,6 +56,8 @@ def test_blocks_of_a_strong_jpeg_are_seen_wherever_they_begin(film):
 def test_an_enlarged_picture_lacks_fine_detail(film):
     twice = np.asarray(Image.fromarray(film).resize((640, 480), Image.Resampling.BICUBIC), dtype=np.float32)
     assert fine_detail(twice) < fine_detail(film) - 1
+    wide = np.asarray(Image.fromarray(film).resize((400, 240), Image.Resampling.BICUBIC), dtype=np.float32)
+    assert fine_detail(wide) == pytest.approx(fine_detail(film), abs=0.05)  # stretched in one direction alone
 
 
 def test_a_constant_picture_has_no_fault_that_divides_by_zero():
@@ -83,7 +85,7 @@ def test_text_counts_over_the_region_alone(film):
         picture = Image.fromarray(film // 2)
         ImageDraw.Draw(picture).text(place, "DOE 1950-01-01", fill=255)
         written[place] = text_share(np.asarray(picture, dtype=np.float32), region)
-    assert written[90, 100] > 0.005
+    assert written[90, 100] > 0.002  # the cores of the strokes; what fades at their sides is no white
     assert written[90, 10] == text_share(film / 2, region) == 0
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -110,6 +111,48 @@ def timm_names(weights, model):
     if hasattr(family, "checkpoint_filter_fn"):
         weights = family.checkpoint_filter_fn(dict(weights), model)
     return weights
+
+
+@contextmanager
+def downloading(name, build, give):
+    """Fetch published weights inside; say how to bring them to a machine without internet where that fails.
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    build : str
+        Code that builds the network with its weights on a machine with a connection.
+    give : str
+        Parameter and estimator that take the file.
+
+    Yields
+    ------
+    None
+        While the weights are fetched.
+
+    Raises
+    ------
+    InputError
+        If they cannot be had.
+
+    Examples
+    --------
+    >>> from deepradiomics.deep.foreign_weights import downloading
+    >>> with downloading("resnet18", "timm.create_model('resnet18', True)", "weights= to EmbeddingExtractor"):
+    ...     pass
+    """
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        yield
+    except (OSError, HTTPError) as error:  # a proxy that refuses is no OSError
+        raise InputError(
+            f"the weights of {name!r} could not be fetched from the internet ({error}); where there is one run "
+            f"safetensors.torch.save_file({build}.state_dict(), 'weights.safetensors'), copy the file here and give "
+            f"{give}",
+            code="no_weights",
+        ) from error
 
 
 def imagenet_weights():

