@@ -68,10 +68,9 @@ def _of_two_classes(comparison):
     cohorts = list(predictions["cohort"].unique())
     figure = Figure(figsize=(5.2 * len(cohorts), 5.0), layout="constrained")
     comparison.plot_roc(axes=figure.subplots(1, len(cohorts), squeeze=False)[0])
-    figures = [("ROC curves with the areas and their 95 % intervals", figure)]
-    if len(comparison.tests):
-        tests = comparison.tests.loc[cohorts[0]]
-        figures.append((f"Differences of areas, {cohorts[0]} {_FOREST}", _forest(tests)))
+    figures, tests = [("ROC curves with the areas and their 95 % intervals", figure)], comparison.tests
+    if len(tests):
+        figures.append((f"Differences of areas, {cohorts[0]} {_FOREST}", _forest(tests.loc[cohorts[0]])))
     for cohort in cohorts:
         part = _first_repeat(predictions, cohort)
         if part["y"].nunique() == 2:
@@ -87,7 +86,7 @@ def _of_two_classes(comparison):
     )
     return [
         Section("Results", comparison.formatted().reset_index(), note, figures),
-        *_tests(comparison, _DELONG),
+        *_tests(tests, _DELONG),
         Section("Areas of each fold", _by_fold(comparison.folds, ["features"], "auc")),
         Section("Calibration", _calibration_table({"": comparison}), "Perfect: intercept 0, slope 1, ici 0."),
     ]
@@ -100,9 +99,10 @@ def _of_classes(comparison):
     for cohort in cohorts:
         caption = f"What rows are and what they are called, {cohort}"
         figures.append((caption, _confusion_figure(comparison, cohort, shown)))
-    if len(comparison.tests):
-        tests = comparison.tests.xs("macro", level="class").loc[cohorts[0]]
-        figures.append((f"Differences of macro areas, {cohorts[0]} {_FOREST}", _forest(tests)))
+    tests = comparison.tests
+    if len(tests):
+        macro = tests.xs("macro", level="class").loc[cohorts[0]]
+        figures.append((f"Differences of macro areas, {cohorts[0]} {_FOREST}", _forest(macro)))
     figure = Figure(figsize=(4.4 * len(views), 4.6 * len(cohorts)), layout="constrained")
     comparison.plot_roc(axes=figure.subplots(len(cohorts), len(views), squeeze=False))
     by_class.append(("ROC curves of each class against the rest, with the areas and their 95 % intervals", figure))
@@ -125,7 +125,7 @@ def _of_classes(comparison):
     return [
         Section("Results", table.reset_index(), overall, figures),
         Section("Each class against the rest", join_intervals(comparison.by_class).reset_index(), rates, by_class),
-        *_tests(comparison, f"{_DELONG} and class. Macro: the mean of the areas, with the jackknife's covariance."),
+        *_tests(tests, f"{_DELONG} and class. Macro: the mean of the areas, with the jackknife's covariance."),
         Section("Areas of each fold", _by_fold(comparison.folds, ["features", "class"], "auc")),
         Section("Calibration of each class", _calibration_table(views), "Perfect: intercept 0, slope 1, ici 0."),
     ]
@@ -183,13 +183,12 @@ def _of_numbers(comparison, cuts):
             ),
             of_cuts,
         ),
-        *_tests(comparison, "Difference of the mean absolute errors over the same resampled patients; Holm's p."),
+        *_tests(comparison.tests, "Difference of the mean absolute errors over the same resampled patients; Holm's p."),
         Section("Mean absolute error of each fold", _by_fold(folds, ["features"], "mae")),
     ]
 
 
-def _tests(comparison, note):
-    tests = comparison.tests
+def _tests(tests, note):
     return [Section("Tests", tests.reset_index(), note)] if len(tests) else []
 
 

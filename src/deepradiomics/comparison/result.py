@@ -201,7 +201,7 @@ class Comparison(_Readable):
 
     @property
     def _above(self):
-        return [f"event: {self.classes[1]}"]
+        return [f"event: {self.classes[1]}; others: {self.classes[0]}"]
 
     @property
     def tests(self):
