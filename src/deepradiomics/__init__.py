@@ -32,6 +32,7 @@ _PUBLIC = {
     "place_vertebra_boxes": "regions",
     "plot_regions": "regions",
     "read_radiograph": "reading",
+    "recalibrate": "comparison",
     "save": "persistence",
 }
 _MODULES = (
