@@ -43,8 +43,8 @@ groups = vertebrae.groupby(["age", "sex", "fracture"], sort=False).ngroup().to_n
 print(f"{len(np.unique(groups))} patients")
 
 # %%
-# In these fifteen, all who are younger than 79 and all men have a pathologic fracture. Such a column is refused, since it
-# is either the label in another form or a cohort too small to tell: age and sex stay out.
+# In these fifteen, all who are younger than 79 and all men have a pathologic fracture. Such a column is refused: it is
+# the label in another form, or the cohort is too small to tell. Age and sex stay out.
 try:
     clinical = ColumnTransformer([("clinical", dr.clinical_encoder(), ["age", "sex"])])
     dr.compare_feature_sets(
