@@ -12,6 +12,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
+from sklearn.naive_bayes import GaussianNB
 
 from deepradiomics import recalibrate
 from deepradiomics.exceptions import InputError
@@ -43,11 +44,11 @@ def table(n, seed, n_classes=2):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_steps_are_scikit_learns_and_the_model_stays(n_classes):
-    model = LogisticRegression().fit(*table(200, 0, n_classes))
+    model = GaussianNB().fit(*table(200, 0, n_classes))
     X, y = table(300, 1, n_classes)
     before = model.predict_proba(X)
     local = recalibrate(model, X, y, method="isotonic")
-    expected = CalibratedClassifierCV(FrozenEstimator(model), method="isotonic", cv=[(range(300), range(300))])
+    expected = CalibratedClassifierCV(FrozenEstimator(model), method="isotonic")
     np.testing.assert_allclose(local.predict_proba(X), expected.fit(X, y).predict_proba(X), atol=1e-6)
     np.testing.assert_array_equal(model.predict_proba(X), before)
     np.testing.assert_allclose(local.predict_proba(X).sum(axis=1), 1)
@@ -67,7 +68,7 @@ def test_the_threshold_is_local_and_the_event_may_be_the_first_class():
 
 
 def test_more_local_patients_bring_calibration_and_none_is_judged_on_its_own():
-    settings = {"sizes": [0, 50, 400], "n_draws": 60, "random_state": 0}
+    settings = {"sizes": [0, 50, 400], "n_draws": 25, "random_state": 0}
     curve = recalibration_curve(Y, SCORE, **settings)
     whole = sm.Logit(Y, sm.add_constant(logit(SCORE))).fit(disp=False)
     assert curve.loc[0, "slope"] == pytest.approx(whole.params[1], rel=1e-5)
@@ -77,7 +78,7 @@ def test_more_local_patients_bring_calibration_and_none_is_judged_on_its_own():
     assert spread[400] < spread[50]
     assert curve.loc[400, "brier"] < curve.loc[0, "brier"]
     # Steps fitted on 50 rows of noise are perfect on these rows, and on others no better than nothing.
-    noise = recalibration_curve(Y, RNG.random(1200), method="isotonic", sizes=[50], n_draws=30, random_state=0)
+    noise = recalibration_curve(Y, RNG.random(1200), method="isotonic", sizes=[50], n_draws=10, random_state=0)
     assert noise.loc[50, "brier"] > Y.mean() * (1 - Y.mean())
     assert len(plot_recalibration_curve(curve)[1].get_xticks()) == 3
     plt.close("all")
