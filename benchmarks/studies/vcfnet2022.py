@@ -13,11 +13,12 @@ import pandas as pd
 from cohorts import NOTE, arguments, read_folder
 
 import deepradiomics as dr
-from deepradiomics.metrics import multiclass_auc
+from deepradiomics.metrics import reader_study
 from deepradiomics.simulation import make_spines
 
 CAUSES = ["acute", "chronic", "pathologic"]
 PAPER_ACCURACY = {"test": 0.850, "prospective": 0.829, "external 1": "0.757 to 0.832"}
+READERS = {"trainee": 0.3, "competent": 0.8, "expert": 0.9}
 PAPER_AUC = {
     "model": (0.780, 0.809, 0.734),
     "trainee": (0.573, 0.618, 0.541),
@@ -94,13 +95,15 @@ def main():
         columns = [f"score {cause}" for cause in CAUSES]
         outside = found.predictions[found.predictions["cohort"] != "internal"]
         own, rng = outside[columns].to_numpy(), np.random.default_rng(0)
-        scores = {"model": own}
-        for name, skill in (("trainee", 0.3), ("competent", 0.8), ("expert", 0.9)):
-            alone = reader(labels, skill, rng)
-            scores |= {name: alone, f"model + {name}": (alone + own) / 2}
-        rows = {name: multiclass_auc(labels, score, classes=CAUSES) for name, score in scores.items()}
-        areas = pd.DataFrame(rows).T[CAUSES].join(pd.Series(PAPER_AUC, name="paper"))
-        print(f"\nAUC, readers are simulated, {len(labels)} cases:\n{areas.to_string()}")
+        alone = {name: reader(labels, skill, rng) for name, skill in READERS.items()}
+        aided = {name: (scores + own) / 2 for name, scores in alone.items()}
+        alone, aided = (
+            {name: np.array(CAUSES)[scores.argmax(axis=1)] for name, scores in way.items()} for way in (alone, aided)
+        )
+        study = reader_study(labels, alone, own, aided)
+        areas = pd.DataFrame({cause: view.table["auc"] for cause, view in study.views.items()})
+        print(f"\nreaders are simulated, {len(labels)} cases:\n{study.table.join(areas).to_string()}")
+        print(f"areas of the paper: {PAPER_AUC}\n{study.gain.round(3).to_string()}")
     print(f"\n{len(train)} patients were trained on\n{NOTE}")
 
 

@@ -22,7 +22,7 @@ from deepradiomics.metrics.rates import (
     sensitivity_threshold,
     youden_threshold,
 )
-from deepradiomics.metrics.readers import MRMCResult, ReaderStudy, obuchowski_rockette, reader_study
+from deepradiomics.metrics.readers import ClassReaderStudy, MRMCResult, ReaderStudy, obuchowski_rockette, reader_study
 from deepradiomics.metrics.recalibration import plot_recalibration_curve, recalibration_curve
 from deepradiomics.metrics.regression import conformal_radius, regression_measures
 from deepradiomics.metrics.roc import DelongResult, delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
@@ -30,6 +30,7 @@ from deepradiomics.metrics.roc import DelongResult, delong_covariance, delong_te
 __all__ = [
     "Calibration",
     "CalibrationPlot",
+    "ClassReaderStudy",
     "DecisionCurvePlot",
     "DelongResult",
     "DiagnosticRates",
