@@ -134,7 +134,7 @@ def _of_classes(comparison):
 def _of_numbers(comparison, cuts):
     table, sets = comparison.formatted(), _shown(comparison.settings["feature_sets"])
     predictions = comparison.predictions
-    drawn, of_cuts, rows, one_sided = [], [], [], []
+    drawn = []
     for cohort in predictions["cohort"].unique():
         figure = Figure(figsize=(max(4.4 * len(sets), 8.8), 8.4), layout="constrained")
         axes = figure.subplots(2, max(len(sets), 2), squeeze=False)
@@ -144,18 +144,6 @@ def _of_numbers(comparison, cuts):
         for ax in axes.T[len(sets) :].ravel():
             ax.set_axis_off()
         drawn.append((f"Predicted and measured, and the plot of Bland and Altman, {cohort}", figure))
-    for cut in cuts:
-        if (predictions["y"] <= cut).nunique() < 2:
-            one_sided.append(f"All measured values lie on one side of {cut:g}, which gives no diagnosis.")
-            continue
-        diagnosis = comparison.diagnosis(cut)
-        rows.append(diagnosis.formatted().reset_index().assign(cut=f"up to {cut:g}"))
-        n_cohorts = predictions["cohort"].nunique()
-        figure = Figure(figsize=(5.2 * n_cohorts, 5.0), layout="constrained")
-        diagnosis.plot_roc(axes=figure.subplots(1, n_cohorts, squeeze=False)[0])
-        of_cuts.append((f"ROC curves of the predicted number for measured values up to {cut:g}", figure))
-    known = pd.concat(rows) if rows else pd.DataFrame(columns=["cut", "cohort", "features"])
-    known = known[["cut", *(name for name in known if name not in ("cut", "n_features"))]]
     folds = predictions[predictions["fold"] >= 0].assign(mae=(predictions["score"] - predictions["y"]).abs())
     folds = folds.groupby(["features", "repeat", "fold"], sort=False)["mae"].mean().reset_index()
     agreement = ["pearson", "concordance", "slope", "intercept"]
@@ -164,8 +152,8 @@ def _of_numbers(comparison, cuts):
             "Results",
             table.drop(columns=agreement).reset_index(),
             "Estimate [95 % interval], in the unit of the numbers. bias: predicted less measured; limits of agreement "
-            "after Bland and Altman; coverage: share of measured values within their 95 % interval of prediction. "
-            "Intervals come from 2,000 resamples of patients; internal ones are stretched by "
+            "after Bland and Altman; coverage: share of measured values within their 95 % interval of prediction, with "
+            "Wilson's interval over patients. Other intervals come from 2,000 resamples of patients; internal ones are stretched by "
             f"{comparison.inflation**0.5:.2f}, since the models of the folds share training rows.",
             drawn,
         ),
@@ -175,17 +163,31 @@ def _of_numbers(comparison, cuts):
             "Slope and intercept are of the line of measured on predicted values; 1 and 0 are right. A slope below 1: "
             "the predictions are too far from the mean.",
         ),
-        Section(
-            "As a diagnosis",
-            known,
-            " ".join(
-                [*one_sided, "The call is a prediction at or below the cut; no threshold was chosen. Areas: DeLong."]
-            ),
-            of_cuts,
-        ),
+        _diagnoses(comparison, cuts),
         *_tests(comparison.tests, "Difference of the mean absolute errors over the same resampled patients; Holm's p."),
         Section("Mean absolute error of each fold", _by_fold(folds, ["features"], "mae")),
     ]
+
+
+def _diagnoses(comparison, cuts):
+    """What each cut gives as a diagnosis; a cut with all values on one side is named."""
+    predictions, figures, rows, one_sided = comparison.predictions, [], [], []
+    for cut in cuts:
+        if (predictions["y"] <= cut).nunique() < 2:
+            one_sided.append(f"All measured values lie on one side of {cut:g}, which gives no diagnosis.")
+            continue
+        diagnosis = comparison.diagnosis(cut)
+        rows.append(diagnosis.formatted().reset_index().assign(cut=f"up to {cut:g}"))
+        n_cohorts = predictions["cohort"].nunique()
+        figure = Figure(figsize=(5.2 * n_cohorts, 5.0), layout="constrained")
+        diagnosis.plot_roc(axes=figure.subplots(1, n_cohorts, squeeze=False)[0])
+        figures.append((f"ROC curves of the predicted number for measured values up to {cut:g}", figure))
+    known = pd.concat(rows) if rows else pd.DataFrame(columns=["cut", "cohort", "features"])
+    known = known[["cut", *(name for name in known if name not in ("cut", "n_features"))]]
+    note = " ".join(
+        [*one_sided, "The call is a prediction at or below the cut; no threshold was chosen. Areas: DeLong."]
+    )
+    return Section("As a diagnosis", known, note, figures)
 
 
 def _tests(tests, note):
