@@ -153,8 +153,8 @@ def _of_numbers(comparison, cuts):
             table.drop(columns=agreement).reset_index(),
             "Estimate [95 % interval], in the unit of the numbers. bias: predicted less measured; limits of agreement "
             "after Bland and Altman; coverage: share of measured values within their 95 % interval of prediction, with "
-            "Wilson's interval over patients. Other intervals come from 2,000 resamples of patients; internal ones are stretched by "
-            f"{comparison.inflation**0.5:.2f}, since the models of the folds share training rows.",
+            "Wilson's interval over patients. Other intervals come from 2,000 resamples of patients; internal ones are "
+            f"stretched by {comparison.inflation**0.5:.2f}, since the models of the folds share training rows.",
             drawn,
         ),
         Section(
