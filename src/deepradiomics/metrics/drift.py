@@ -56,7 +56,7 @@ def drift(reference, later, period):
     >>> before = pd.DataFrame({"score": rng.normal(0.4, 0.1, 300)})
     >>> after = pd.DataFrame({"score": rng.normal([0.4] * 200 + [0.6] * 200, 0.1)})
     >>> drift(before, after, [2025] * 200 + [2026] * 200)["shift"].round(1).tolist()
-    [0.0, 2.1]
+    [0.0, 2.0]
     """
     period = np.asarray(period)
     if list(reference) != list(later) or not len(reference.columns):

@@ -286,14 +286,14 @@ def _called(name, own, classes, n_cases):
         raise InputError(
             f"calls of reader {name!r} of shape {own.shape} for {n_cases} cases; give one each", code="length"
         )
-    codes = pd.Categorical(own, classes).codes.astype(int)
-    if (codes < 0).any():
+    is_class = own[:, None] == classes
+    n_unknown = int((~is_class.any(axis=1)).sum())
+    if n_unknown:
         raise InputError(
-            f"reader {name!r} calls {(codes < 0).sum()} cases by none of the classes {classes.tolist()}; give one of "
-            "them",
+            f"reader {name!r} calls {n_unknown} cases by none of the classes {classes.tolist()}; give one of them",
             code="readers",
         )
-    return codes
+    return is_class.argmax(axis=1)
 
 
 def _checked(name, score, n_cases):

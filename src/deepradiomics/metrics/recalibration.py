@@ -158,7 +158,7 @@ def recalibration_curve(
     >>> y = rng.random(1000) < probability / 2
     >>> curve = recalibration_curve(y, probability, sizes=[0, 100], n_draws=20, random_state=0)
     >>> curve["intercept"].round(1).tolist()
-    [-1.4, -0.0]
+    [-1.5, -0.0]
     """
     event, probability = check_probabilities(y, probability)
     check_number("n_draws", n_draws, low=1)
