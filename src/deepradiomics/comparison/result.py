@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from html import escape
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,10 +25,10 @@ _RATES = ("sensitivity", "specificity", "ppv", "npv")
 class _Readable:
     """A result whose ``table`` is shown as estimates with intervals, lines ``_above`` it and ``notes`` below."""
 
-    _above = ()
-    notes = ()
+    _above: ClassVar[tuple] = ()
+    notes: ClassVar[tuple] = ()
     # Columns that make the table too wide to read; ``table`` and the report have them.
-    _not_printed = ()
+    _not_printed: ClassVar[tuple] = ()
 
     def record(self):
         """Return what the comparison did and found, for a supplement or a registry.
