@@ -33,6 +33,7 @@ _PUBLIC = {
     "plot_cohort": "review",
     "plot_regions": "regions",
     "read_radiograph": "reading",
+    "recalibrate": "comparison",
     "save": "persistence",
 }
 _MODULES = (

@@ -257,7 +257,9 @@ def test_words_of_a_comparison(cohort, capsys):
     ):
         assert message in refused([*words, *given], capsys)
     COHORT.assign(label=[1, 2, 3, 3] * 5).to_csv(cohort / "cohort.csv", index=False)
-    assert "holds 3 classes" in refused(words, capsys)
+    assert "not only those of --classes" in refused([*words, "--classes", "1,2"], capsys)
+    COHORT.assign(label=range(20)).to_csv(cohort / "cohort.csv", index=False)
+    assert "holds 20 classes" in refused(words, capsys)
 
 
 def test_tables_for_prediction(cohort, model, capsys):

@@ -23,6 +23,7 @@ rng = np.random.default_rng(0)
 X, X_b = (pd.DataFrame(rng.normal(size=(90, 3)), columns=["age", "weight", "contrast"]) for _ in range(2))
 y, y_b = ((table["age"] + 0.4 * rng.normal(size=90) > 0).to_numpy() for table in (X, X_b))
 X["sex"], X["site"], patients = np.tile(["F", "M", "F"], 30), np.tile(["north", "south"], 45), np.arange(90)
+t_score = -1.7 - X["age"] + 0.6 * rng.normal(size=90)
 blocks = ColumnTransformer([("clinical", "passthrough", ["age", "weight"]), ("texture", "passthrough", ["contrast"])])
 model = make_pipeline(blocks, LogisticRegression())
 """

@@ -35,6 +35,7 @@ OWN_CHECKS = {
     ClinicalReader: "it reads tables with words: tests/test_clinical.py",
     dr.ImageGate: "it learns from 20 images at least: tests/quality/test_image_gate.py",
     dr.Triage: "it refuses to promise on the few rows of those checks: tests/comparison/test_triage.py",
+    dr.comparison.RecalibratedClassifier: "it takes a fitted classifier: tests/metrics/test_recalibration.py",
     dr.UNetSegmenter: "its target is a label map for each image: tests/segmentation/test_unet_estimator.py",
 }
 IMAGE_ESTIMATORS = {

@@ -1,5 +1,9 @@
 """Several classes and numbers: against scikit-learn, statsmodels, scipy, plain loops and simulation."""
 
+from html import unescape
+
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,17 +11,19 @@ import statsmodels.api as sm
 from scipy.stats import pearsonr
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import cohen_kappa_score, f1_score, mean_absolute_error, roc_auc_score
+from sklearn.metrics import brier_score_loss, cohen_kappa_score, f1_score, mean_absolute_error, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from statsmodels.stats.proportion import proportion_confint
 
 from deepradiomics import compare_feature_sets
 from deepradiomics.comparison import ClassComparison, RegressionComparison, compare_models
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.metrics import bootstrap_interval, delong_test, regression_measures, wilsoncc
 
+matplotlib.use("Agg")
 NAMES = ["normal", "osteopenia", "osteoporosis"]
 
 
@@ -93,11 +99,52 @@ def test_each_class_has_a_threshold_from_training_and_rates(three):
     assert three.subgroups(np.arange(150) // 2 % 2)["n"].sum() == 150 * 3 * 3
 
 
-def test_few_patients_of_a_class_are_said():
+def test_each_class_has_its_roc_panel_and_its_worst_cases(three):
+    axes = three.plot_roc()
+    assert axes.shape == (2, 3)
+    assert axes[1, 2].get_title() == "osteoporosis, B (18 of 80)"
+    curve = axes[1, 2].lines[0]
+    assert np.trapezoid(curve.get_ydata(), curve.get_xdata()) == pytest.approx(
+        three.table.loc[("B", "C"), "auc osteoporosis"]
+    )
+    with pytest.raises(InputError, match="one a cohort and class"):
+        three.plot_roc(axes=axes[0])
+    plt.close("all")
+    worst = three.worst_cases("TC", n=1).iloc[0]
+    own = three.predictions.query("cohort == 'internal' and features == 'TC'").set_index("row")
+    name = NAMES[own.loc[worst["row"], "y"]]
+    others = own.loc[own["y"] != worst["y"], f"score {name}"]
+    assert worst["percentile"] == (others > own.loc[worst["row"], f"score {name}"]).mean()
+    assert worst["percentile"] > 0.8
+
+
+def test_the_page_of_classes_has_each_class(three, tmp_path):
+    sex = np.arange(150) // 2 % 2
+    path = three.to_html(tmp_path / "page.html", subgroups={"sex": sex}, images=[np.eye(4)] * 150)
+    page = unescape(path.read_text(encoding="utf-8"))
+    assert "classes: normal < osteopenia < osteoporosis" in page
+    for cell in three.formatted().loc[("internal", "TC"), ["auc", "f1_macro", "kappa"]]:
+        assert f">{cell}<" in page
+    for name in NAMES:
+        rates = three.views[name].formatted().loc[("B", "TC")]
+        assert all(f">{rates[column]}<" in page for column in ("auc", "sensitivity", "npv"))
+        assert f">{brier_score(three, name):.3f}".rstrip("0") in page
+    # Two confusion matrices, differences, ROC curves, two times calibration, worst cases.
+    assert page.count("<img") == 7
+
+
+def brier_score(three, name):
+    own = three.predictions.query("cohort == 'B' and features == 'TC'")
+    return brier_score_loss(own["y"] == NAMES.index(name), own[f"score {name}"])
+
+
+def test_few_patients_of_a_class_are_said(tmp_path):
     X, words, _ = cohort(60)
     rare = np.where(np.arange(60) < 8, "rare", np.where(words == "normal", "a", "b"))
     found = compare_models({"lr": LogisticRegression()}, X, rare, cv=2, random_state=0)
     assert "4 patient(s) of class rare, too few for a conclusion" in repr(found)
+    page = found.to_html(tmp_path / "page.html").read_text()
+    assert '<p class="alert">internal: 4 patient(s) of class rare' in page
 
 
 def test_checkpoints_keep_all_classes(tmp_path):
@@ -145,6 +192,43 @@ def test_numbers_give_a_diagnosis(numbers):
     row = found.table.loc[("B", "C")]
     assert row["auc"] == pytest.approx(roc_auc_score(own["y"] <= -2.5, -own["score"]))
     assert row["sensitivity"] == pytest.approx((own["score"] <= -2.5)[own["y"] <= -2.5].mean())
+
+
+def test_the_page_of_numbers_has_errors_agreement_and_diagnoses(numbers, tmp_path):
+    sex = np.arange(150) // 2 % 2
+    path = numbers.to_html(tmp_path / "page.html", subgroups={"sex": sex}, cuts=(-2.5, 9), images=[np.eye(4)] * 150)
+    page = unescape(path.read_text(encoding="utf-8"))
+    for cell in numbers.formatted().loc[("B", "TC"), ["mae", "limit_low", "limit_high", "concordance", "slope"]]:
+        assert f">{cell}<" in page
+    assert f">{numbers.diagnosis(-2.5).formatted().loc[('B', 'C'), 'sensitivity']}<" in page
+    assert "All measured values lie on one side of 9" in page
+    # Two cohorts with scatter and Bland-Altman plots, ROC curves at -2.5, worst cases.
+    assert page.count("<img") == 4
+
+
+def test_plots_of_numbers_show_what_was_measured(numbers):
+    own = numbers.predictions.query("cohort == 'B' and features == 'C'")
+    gap = own["score"] - own["y"]
+    ax = numbers.plot_agreement("C", cohort="B")
+    heights = sorted(line.get_ydata()[0] for line in ax.lines[1:])
+    np.testing.assert_allclose(heights, gap.mean() + 1.96 * gap.std(ddof=1) * np.array([-1, 0, 1]))
+    np.testing.assert_array_equal(numbers.plot_predictions("C", cohort="B").lines[0].get_ydata(), own["score"])
+    with pytest.raises(InputError, match="there are C, T, TC"):
+        numbers.plot_predictions("D")
+    plt.close("all")
+    worst = numbers.worst_cases("C", cohort="B", n=1)
+    assert worst["error"].abs().item() == gap.abs().max()
+
+
+def test_subgroups_of_numbers_are_those_rows_alone(numbers):
+    sex = np.arange(80) // 2 % 2
+    row = numbers.subgroups(sex, cohort="B").loc[(1, "C")]
+    own = numbers.predictions.query("cohort == 'B' and features == 'C'")[(sex == 1)]
+    assert row["mae"] == pytest.approx(mean_absolute_error(own["y"], own["score"]))
+    inside = own["y"].between(own["low"], own["high"])
+    assert row["coverage"] == pytest.approx(inside.mean())
+    expected = proportion_confint(inside.mean() * 20, 20, method="wilson")
+    np.testing.assert_allclose([row["coverage_low"], row["coverage_high"]], expected)
 
 
 def test_intervals_of_prediction_cover_new_patients():

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
+from statsmodels.stats.multitest import multipletests
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics import delong_test, obuchowski_rockette, reader_study, roc_auc_ci
@@ -95,3 +97,42 @@ def test_a_reader_who_is_always_sure_of_nothing_calls_nothing():
     assert study.table.loc[("a", "unaided"), "specificity"].estimate == 1
     calls = reader_study(y, {"a": np.ones(40, int), "b": y}, np.linspace(0, 1, 40))
     assert calls.table.loc[("a", "unaided"), "sensitivity"].estimate == 1
+
+
+def test_readers_of_three_classes_against_scikit_learn():
+    rng = np.random.default_rng(0)
+    names = ["normal", "osteopenia", "osteoporosis"]
+    codes = rng.integers(3, size=90)
+    model = np.eye(3)[codes] + rng.normal(size=(90, 3))
+
+    def read(skill):
+        return {
+            name: np.array(names)[(skill * np.eye(3)[codes] + rng.normal(size=(90, 3))).argmax(axis=1)]
+            for name in "abc"
+        }
+
+    alone, helped = read(1.0), read(3.0)
+    y = pd.Categorical(np.array(names)[codes], names, ordered=True)
+    found = reader_study(y, alone, model, helped)
+    called = pd.Categorical(alone["a"], names).codes
+    row = found.table.loc[("a", "unaided")]
+    assert float(row["accuracy"]) == (called == codes).mean()
+    assert float(row["kappa"]) == pytest.approx(cohen_kappa_score(codes, called, weights="quadratic"))
+    other = pd.Categorical(alone["b"], names).codes
+    expected = cohen_kappa_score(called, other, weights="quadratic")
+    assert float(found.agreement["kappa"][0]) == pytest.approx(expected)
+    view = found.views["osteopenia"]
+    area = balanced_accuracy_score(codes == 1, called == 1)
+    assert float(view.table.loc[("a", "unaided"), "auc"]) == pytest.approx(area)
+    assert view.table.loc[("model", "alone"), "auc"] == roc_auc_ci(codes == 1, model[:, 1])
+    # Without an order, kappa has no weights.
+    plain = reader_study(np.asarray(y), alone, model)
+    assert float(plain.table.loc[("a", "unaided"), "kappa"]) == pytest.approx(cohen_kappa_score(codes, called))
+    assert plain.gain.empty
+    assert (found.gain["difference"] > 0).all()
+    assert found.gain.loc["normal", "p_value"] < 0.01
+    np.testing.assert_allclose(found.gain["p_holm"], multipletests(found.gain["p_value"], method="holm")[1])
+    with pytest.raises(InputError, match="none of the classes"):
+        reader_study(y, {"a": np.repeat("fine", 90)}, model)
+    with pytest.raises(InputError, match="a column a class"):
+        reader_study(y, alone, model[:, :2])

@@ -309,6 +309,7 @@ def _add_compare(commands):
         )
         _add_recipe(command)
         command.add_argument("--output", "-o", type=Path, required=True, help="folder for the results")
+        command.add_argument("--classes", help="the classes in their order, such as normal,osteopenia,osteoporosis")
         command.add_argument("--folds", type=int, default=5)
         command.add_argument("--repeats", type=int, default=1, help="how often the cohort is split anew")
         command.add_argument("--jobs", "-j", type=int, default=1, help="folds that run at a time")

@@ -18,6 +18,9 @@ from deepradiomics.cli._tables import (
 )
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, did_you_mean, require
 
+# A column with more kinds of words than this is no diagnosis.
+_MOST_CLASSES = 10
+
 
 def segment(options):
     """Write the label maps, and a table with the confidence in each bone, or why an image was left out."""
@@ -243,12 +246,12 @@ def _compared(options):
 
     check_folder(options.output)
     model = _recipe(options)
-    X, y = _two_classes(options.table, model, options.label)
+    X, y = _classes(options.table, model, options)
     external = {}
     for name, table in map(_pair, options.external):
         if name in external:
             raise InputError(f"--external names {name!r} twice; give each cohort a name of its own", code="setting")
-        external[name] = _two_classes(Path(table), model, options.label)
+        external[name] = _classes(Path(table), model, options)
     _check_subgroups(options, X)
     options.output.mkdir(parents=True, exist_ok=True)
     comparison = compare_feature_sets(
@@ -276,15 +279,28 @@ def _event(word, y):
     return None if word is None else next((label for label in y.tolist() if str(label) == word), word)
 
 
-def _two_classes(path, model, label):
-    """Read a cohort whose labels are of two classes; what they are called belongs to the patients."""
-    X, y = read_cohort(path, model, label)
+def _classes(path, model, options):
+    """Read a cohort with labels of some classes, in the order given; what they are called belongs to the patients."""
+    import pandas as pd
+
+    X, y = read_cohort(path, model, options.label)
     n_classes = len(set(y.tolist()))
-    if n_classes != 2:
+    if n_classes > _MOST_CLASSES:
         raise InputError(
-            f"column {label!r} of {path.name} holds {n_classes} classes; a comparison needs 2", code="two_classes"
+            f"column {options.label!r} of {path.name} holds {n_classes} classes; a comparison takes 2 to "
+            f"{_MOST_CLASSES}",
+            code="two_classes",
         )
-    return X, y
+    if options.classes is None:
+        return X, y
+    words, order = [str(label) for label in y.tolist()], options.classes.split(",")
+    if len(set(order)) < max(len(order), 2) or not set(words) <= set(order):
+        raise InputError(
+            f"column {options.label!r} of {path.name} holds {n_classes} classes, and not only those of --classes; name "
+            "each class once, with commas between them, the healthiest first",
+            code="labels",
+        )
+    return X, pd.Categorical(words, order, ordered=True)
 
 
 def _check_subgroups(options, table):

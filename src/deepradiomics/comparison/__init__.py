@@ -11,6 +11,7 @@ from deepradiomics.comparison.copies import (
 )
 from deepradiomics.comparison.importance import contributions, feature_importance
 from deepradiomics.comparison.leakage import check_separating_columns
+from deepradiomics.comparison.recalibration import RecalibratedClassifier, recalibrate
 from deepradiomics.comparison.regression_result import RegressionComparison
 from deepradiomics.comparison.result import Comparison
 from deepradiomics.comparison.shortcuts import Shortcuts
@@ -19,6 +20,7 @@ from deepradiomics.comparison.triage import Triage
 __all__ = [
     "ClassComparison",
     "Comparison",
+    "RecalibratedClassifier",
     "RegressionComparison",
     "Shortcuts",
     "Triage",
@@ -32,4 +34,5 @@ __all__ = [
     "near_duplicates",
     "perceptual_hash",
     "pixel_hash",
+    "recalibrate",
 ]

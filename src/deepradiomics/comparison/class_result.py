@@ -44,6 +44,13 @@ class ClassComparison(_Readable):
     views: dict
     ordered: bool = False
 
+    _not_printed = ("f1_macro", "f1_weighted")
+
+    @property
+    def _above(self):
+        names = (" < " if self.ordered else ", ").join(map(str, self.classes))
+        return [f"classes: {names}", "auc: mean of the areas of each class against the rest"]
+
     @property
     def classes(self):
         """The labels, in their order."""
@@ -53,6 +60,11 @@ class ClassComparison(_Readable):
     def settings(self):
         """How the comparison was made, in words."""
         return self._first.settings
+
+    @property
+    def inflation(self):
+        """Factor on the variance of a cross-validated area."""
+        return self._first.inflation
 
     @property
     def _first(self):
@@ -96,7 +108,7 @@ class ClassComparison(_Readable):
         rows = []
         for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
             auc, covariance = self._macro(part, [features])
-            inflation = self._first.inflation if cohort == INTERNAL else 1.0
+            inflation = self.inflation if cohort == INTERNAL else 1.0
             macro = auc_interval(auc[:, 0].mean(), inflation * covariance[0, 0])
             if self._fewest(part) < 2:
                 macro = Interval(macro.estimate, np.nan, np.nan, ONE_PATIENT)
@@ -121,7 +133,7 @@ class ClassComparison(_Readable):
             if len(names) > 1 and part["y"].nunique() == len(self.classes):
                 auc, covariance = self._macro(part, names)
                 if cohort == INTERNAL:
-                    covariance = paired_covariance(auc, covariance, self._first.inflation)
+                    covariance = paired_covariance(auc, covariance, self.inflation)
                 test = pairwise_tests(names, auc.mean(axis=0), covariance, counts=(self._fewest(part),) * 2)
                 tables.append(test.assign(cohort=cohort, **{"class": "macro"}))
         for label, view in self.views.items():
@@ -164,6 +176,74 @@ class ClassComparison(_Readable):
         counts = confusion_matrix(part["y"], part["call"], labels=range(len(self.classes)))
         named = pd.Index(self.classes, name="is"), pd.Index(self.classes, name="called")
         return pd.DataFrame(counts / part["repeat"].nunique(), *named)
+
+    def plot_roc(self, *, axes=None):
+        """Draw the ROC curves of each class against the rest, a row of panels a cohort, a panel a class.
+
+        Parameters
+        ----------
+        axes : array of matplotlib Axes of shape (n_cohorts, n_classes), default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        array of matplotlib Axes of shape (n_cohorts, n_classes)
+            The panels.
+
+        Raises
+        ------
+        InputError
+            If there is not one a cohort and class.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        shape = self.predictions["cohort"].nunique(), len(self.views)
+        if axes is None:
+            from matplotlib.pyplot import subplots
+
+            size = 4.4 * shape[1], 4.6 * shape[0]
+            axes = subplots(*shape, figsize=size, layout="constrained", squeeze=False)[1]
+        if np.shape(axes) != shape:
+            raise InputError(f"axes of shape {np.shape(axes)}; give one a cohort and class, {shape}", code="axes")
+        for (label, view), column in zip(self.views.items(), np.transpose(axes), strict=True):
+            for ax in view.plot_roc(axes=column):
+                ax.set_title(f"{label}, {ax.get_title()}", fontsize="medium")
+        return np.asarray(axes)
+
+    def worst_cases(self, features, *, cohort=INTERNAL, n=5):
+        """List the rows to whose own class a feature set gave the lowest scores.
+
+        Parameters
+        ----------
+        features : str
+            The feature set.
+        cohort : str, default="internal"
+            Which cohort.
+        n : int, default=5
+            How many rows.
+
+        Returns
+        -------
+        DataFrame
+            Worst first: ``row``, ``y`` (number of its class), ``score`` of that class and ``percentile``, the
+            proportion of rows of other classes that score higher for it.
+
+        Raises
+        ------
+        InputError
+            If there is no such feature set or cohort.
+
+        Examples
+        --------
+        See :meth:`Comparison.worst_cases`.
+        """
+        found = []
+        for code, view in enumerate(self.views.values()):
+            own = view.worst_cases(features, cohort=cohort, n=len(self.predictions))
+            found.append(own[own["y"] == 1].assign(y=code))
+        return pd.concat(found).sort_values("percentile", ascending=False, kind="stable").head(n)
 
     def subgroups(self, labels, *, cohort=INTERNAL, features=None):
         """Split one cohort by sex, age band, site or scanner, and see whether the areas of each class hold.

@@ -9,7 +9,7 @@ import pandas as pd
 from deepradiomics.comparison.result import INTERNAL, Comparison, _Readable
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.bootstrap import resampled_sums
-from deepradiomics.metrics.intervals import Interval
+from deepradiomics.metrics.intervals import Interval, wilson
 from deepradiomics.metrics.regression import conformal_radius, measures_of_moments, moments
 from deepradiomics.metrics.roc import delong_covariance, holm
 
@@ -51,18 +51,24 @@ class RegressionComparison(_Readable):
     inflation: float = 1.0
     settings: dict = field(default_factory=dict)
 
+    _above = ("mae: mean absolute error; bias: predicted less measured; coverage: of the 95 % intervals of prediction",)
+    _not_printed = ("pearson", "slope", "intercept")
+
     @property
     def table(self):
         """DataFrame: (cohort, features) x mae, bias, limits of agreement, correlations, calibration, coverage, n."""
-        rows = []
-        for (cohort, features), part in self.predictions.groupby(["cohort", "features"], sort=False):
-            row = {"cohort": cohort, "features": features}
-            for name, values in measures_of_moments(self._drawn(part)).items():
-                row |= self._interval(values, cohort).columns(name)
-            row |= {"coverage": part["y"].between(part["low"], part["high"]).mean()}
-            row |= {"n": len(part) // part["repeat"].nunique(), "n_features": part["n_features"].mean()}
-            rows.append(row)
-        return pd.DataFrame(rows).set_index(["cohort", "features"])
+        parts = self.predictions.groupby(["cohort", "features"], sort=False)
+        rows = [self._row(part) | {"n_features": part["n_features"].mean()} for _, part in parts]
+        return pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(parts.groups, names=["cohort", "features"]))
+
+    def _row(self, part, names=None):
+        """Measures of one feature set on some rows of one cohort, with their intervals."""
+        cohort, row, measures = part["cohort"].iloc[0], {}, measures_of_moments(self._drawn(part))
+        for name in measures if names is None else names:
+            row |= self._interval(measures[name], cohort).columns(name)
+        # As if each patient counted once, which is wide enough where one has several rows.
+        share, n_patients = part["y"].between(part["low"], part["high"]).mean(), part["patient"].nunique()
+        return row | wilson(share * n_patients, n_patients).columns("coverage") | {"n": part["row"].nunique()}
 
     @property
     def tests(self):
@@ -134,7 +140,8 @@ class RegressionComparison(_Readable):
         Returns
         -------
         DataFrame
-            (subgroup, features) x ``mae``, ``bias``, ``coverage`` of the 95 % intervals, ``n``.
+            (subgroup, features) x ``mae``, ``bias``, ``coverage`` of the 95 % intervals of prediction, each with the
+            ends of its interval, and ``n``.
 
         Raises
         ------
@@ -153,11 +160,82 @@ class RegressionComparison(_Readable):
                 "missing",
                 code="length",
             )
-        error = part["score"] - part["y"]
-        inside = part["y"].between(part["low"], part["high"])
-        part = part.assign(subgroup=labels[part["row"]], mae=error.abs(), bias=error, coverage=inside)
-        groups = part.groupby(["subgroup", "features"], sort=False)
-        return groups[["mae", "bias", "coverage"]].mean().assign(n=groups["row"].nunique()).sort_index(level=0)
+        groups = part.assign(subgroup=labels[part["row"]]).groupby(["subgroup", "features"], sort=False)
+        rows = [self._row(own, ["mae", "bias"]) for _, own in groups]
+        index = pd.MultiIndex.from_tuples(groups.groups, names=["subgroup", "features"])
+        return pd.DataFrame(rows, index=index).sort_index(level=0, sort_remaining=False)
+
+    def worst_cases(self, features, *, cohort=INTERNAL, n=5):
+        """List the rows whose prediction is farthest from what was measured.
+
+        Parameters
+        ----------
+        features : str
+            The feature set.
+        cohort : str, default="internal"
+            Which cohort.
+        n : int, default=5
+            How many rows.
+
+        Returns
+        -------
+        DataFrame
+            Worst first: ``row``, ``y``, ``score`` (the prediction, mean over repeats) and ``error``, predicted less
+            measured.
+
+        Raises
+        ------
+        InputError
+            If there is no such feature set or cohort.
+
+        Examples
+        --------
+        See :meth:`Comparison.worst_cases`.
+        """
+        rows = self._part(features, cohort).groupby("row")[["y", "score"]].mean().reset_index()
+        rows["error"] = rows["score"] - rows["y"]
+        return rows.sort_values("error", key=np.abs, ascending=False, kind="stable").head(n)
+
+    def plot_predictions(self, features, *, cohort=INTERNAL, cuts=(-1.0, -2.5), ax=None):
+        """Draw predicted against measured values, and the cuts that turn both into a diagnosis.
+
+        Parameters
+        ----------
+        features : str
+            The feature set.
+        cohort : str, default="internal"
+            Which cohort.
+        cuts : sequence of float, default=(-1.0, -2.5)
+            Where to draw lines; rows in the lower left and upper right of a crossing are called rightly.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+            The plot.
+
+        Raises
+        ------
+        InputError
+            If there is no such feature set or cohort.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        part = self._part(features, cohort).query("repeat == 0")
+        ax = _axes(ax)
+        ax.plot(part["y"], part["score"], ".", alpha=0.6)
+        ends = [min(part["y"].min(), part["score"].min()), max(part["y"].max(), part["score"].max())]
+        ax.plot(ends, ends, color="0.6", linewidth=0.8)
+        for cut in cuts:
+            if ends[0] < cut < ends[1]:
+                ax.axvline(cut, color="tab:red", linewidth=0.8, linestyle=":")
+                ax.axhline(cut, color="tab:red", linewidth=0.8, linestyle=":")
+                ax.annotate(f"{cut:g}", (ends[1], cut), color="tab:red", fontsize="small", ha="right", va="bottom")
+        ax.set(xlabel="measured", ylabel="predicted", title=f"{features}, {cohort}", aspect="equal")
+        return ax
 
     def plot_agreement(self, features, *, cohort=INTERNAL, ax=None):
         """Draw the plot of Bland and Altman: difference against mean, with bias and limits of agreement.
@@ -176,22 +254,32 @@ class RegressionComparison(_Readable):
         matplotlib Axes
             The plot.
 
+        Raises
+        ------
+        InputError
+            If there is no such feature set or cohort.
+
         Examples
         --------
         See ``docs/comparison.md``.
         """
-        if ax is None:
-            from matplotlib.pyplot import subplots
-
-            ax = subplots(layout="constrained")[1]
-        part = self.predictions.query("cohort == @cohort and features == @features and repeat == 0")
-        ax.plot((part["score"] + part["y"]) / 2, part["score"] - part["y"], ".", alpha=0.6)
-        row = self.table.loc[(cohort, features)]
+        part = self._part(features, cohort)
+        first, row = part[part["repeat"] == 0], self._row(part)
+        ax = _axes(ax)
+        ax.plot((first["score"] + first["y"]) / 2, first["score"] - first["y"], ".", alpha=0.6)
         for name, style in (("bias", "-"), ("limit_low", "--"), ("limit_high", "--")):
             ax.axhline(row[name], color="0.3", linestyle=style, linewidth=1, label=f"{name} {row[name]:.2f}")
+            ax.axhspan(row[f"{name}_low"], row[f"{name}_high"], color="0.3", alpha=0.1, linewidth=0)
         ax.set(xlabel="mean of predicted and measured", ylabel="predicted less measured", title=f"{features}, {cohort}")
         ax.legend(fontsize="small", frameon=False)
         return ax
+
+    def _part(self, features, cohort):
+        part = self.predictions.query("cohort == @cohort and features == @features")
+        if part.empty:
+            known = ", ".join(self.predictions["features"].unique())
+            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
+        return part
 
     def _drawn(self, part):
         values = moments(part["y"].to_numpy(), part["score"].to_numpy()) / part["repeat"].nunique()
@@ -207,6 +295,14 @@ class RegressionComparison(_Readable):
         )
         low, high = (float(end) for end in ends)
         return Interval(float(values[0]), low, high)
+
+
+def _axes(ax):
+    if ax is not None:
+        return ax
+    from matplotlib.pyplot import subplots
+
+    return subplots(layout="constrained")[1]
 
 
 def add_intervals(predictions):

@@ -8,14 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from deepradiomics.comparison.report_sections import CUTS, report_sections
 from deepradiomics.exceptions import InputError, require
-from deepradiomics.metrics.calibration import calibration_measures
-from deepradiomics.metrics.displays import (
-    CalibrationPlot,
-    DecisionCurvePlot,
-    ForestPlot,
-    plot_roc_panels,
-)
 from deepradiomics.metrics.intervals import Interval, join_intervals
 
 _TEMPLATE = "report.html.jinja"
@@ -33,12 +27,12 @@ _SETTINGS = (
 )
 
 
-def write_report(comparison, path, *, title, subgroups=None, excluded=None, figures=None, images=None):
+def write_report(comparison, path, *, title, subgroups=None, excluded=None, figures=None, images=None, cuts=CUTS):
     """Write a comparison as one HTML page that needs no network.
 
     Parameters
     ----------
-    comparison : Comparison
+    comparison : Comparison, ClassComparison or RegressionComparison
         What to report.
     path : str or Path
         File to write.
@@ -52,6 +46,8 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None, figu
         More figures by caption.
     images : sequence of Radiographs or arrays of shape (H, W), default=None
         Image of each row of the internal cohort, to show the worst cases; None shows none.
+    cuts : sequence of float, default=(-1.0, -2.5)
+        Numbers at or below a cut are read as a diagnosis; classes need none.
 
     Returns
     -------
@@ -78,32 +74,33 @@ def write_report(comparison, path, *, title, subgroups=None, excluded=None, figu
     )
     from matplotlib import rc_context
 
-    cohorts = list(comparison.predictions["cohort"].unique())
     parts = {name: comparison.subgroups(labels) for name, labels in (subgroups or {}).items()}
+    two_classes = _two_classes(parts)
     # A name with a dollar sign is a name, not a formula.
     with rc_context({"text.parse_math": False}):
-        drawn = _figures(comparison, cohorts)
+        sections = [
+            section._asdict() | {"table": _cells(section.table), "figures": _drawn(section.figures)}
+            for section in report_sections(comparison, cuts)
+        ]
         worst = None if images is None else _worst_cases(comparison, images)
     page = environment.get_template(_TEMPLATE).render(
         title=title,
         date=date.today().isoformat(),
-        classes=comparison.classes,
+        subject=comparison._above,
         settings=comparison.settings,
-        inflation=comparison.inflation,
-        flow=_flow(comparison, excluded or {}),
-        table=_cells(comparison.formatted().reset_index()),
-        tests=_cells(comparison.tests.reset_index()) if len(comparison.tests) else None,
-        folds=_cells(_fold_table(comparison.folds)),
-        calibration=_cells(_calibration_table(comparison.predictions)),
+        notes=comparison.notes,
+        flow=_cells(_flow(comparison)),
+        excluded=excluded or {},
+        sections=sections,
         subgroups={name: _cells(join_intervals(part).reset_index()) for name, part in parts.items()},
-        associated=_associated(parts),
-        told_apart=_told_apart(parts),
+        associated=_associated(two_classes),
+        told_apart=_told_apart(two_classes),
         near_duplicates=_near_duplicates(comparison.settings["near_duplicates"]),
         failures=_failures(comparison.settings["failures"]),
-        figures=drawn + [(caption, _data_uri(figure)) for caption, figure in (figures or {}).items()],
+        figures=_drawn((figures or {}).items()),
         worst=worst,
         versions=record["versions"],
-        checklist=_checklist(record),
+        checklist=_checklist(comparison, record),
     )
     path.write_text(page, encoding="utf-8")
     return path
@@ -143,28 +140,19 @@ def _number(value):
     return f"{value:.2g}" if 0 < abs(value) < 1e-3 else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
-def _flow(comparison, excluded):
-    """Rows, patients and events of each cohort, and who was left out."""
-    first = comparison.predictions.drop_duplicates(["cohort", "row"])
-    groups = first.groupby("cohort", sort=False)
-    cohorts = [
-        {"cohort": name, "rows": len(part), "patients": part["patient"].nunique(), "events": int(part["y"].sum())}
-        for name, part in groups
-    ]
-    return {"cohorts": cohorts, "excluded": excluded}
-
-
-def _fold_table(folds):
-    table = folds.pivot_table(index="features", columns=["repeat", "fold"], values="auc", sort=False, dropna=False)
-    several = folds["repeat"].max() > 0
-    table.columns = [
-        (f"repeat {repeat + 1}, " if several else "") + f"fold {fold + 1}" for repeat, fold in table.columns
-    ]
-    return table.reset_index()
-
-
-def _is_probability(score):
-    return bool(((score >= 0) & (score <= 1)).all())
+def _flow(comparison):
+    """Rows and patients of each cohort, and its events, classes or values."""
+    rows, classes = [], getattr(comparison, "classes", ())
+    for name, part in comparison.predictions.drop_duplicates(["cohort", "row"]).groupby("cohort", sort=False):
+        row = {"cohort": name, "rows": len(part), "patients": part["patient"].nunique()}
+        if not classes:
+            row |= {"mean": part["y"].mean(), "SD": part["y"].std(), "from": part["y"].min(), "to": part["y"].max()}
+        elif len(classes) == 2:
+            row["events"] = int(part["y"].sum())
+        else:
+            row |= {label: int((part["y"] == code).sum()) for code, label in enumerate(classes)}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _near_duplicates(pairs):
@@ -200,8 +188,8 @@ def _worst_cases(comparison, images):
         image = images[case.row] if not hasattr(images, "iloc") else images.iloc[case.row]
         if image is not None:
             ax.imshow(_picture(image, case.row), cmap="gray")
-        called = comparison.classes[case.y]
-        ax.set_title(f"row {case.row}: {called}\nscore {case.score:.2f}", fontsize="small")
+        is_a = comparison.classes[case.y] if hasattr(comparison, "classes") else f"measured {case.y:.2f}"
+        ax.set_title(f"row {case.row}: {is_a}\nscore {case.score:.2f}", fontsize="small")
     for ax in figure.axes:
         ax.set_axis_off()
     return f"Rows on which {features} erred most, the worst first", _data_uri(figure)
@@ -217,14 +205,16 @@ def _picture(image, row):
     return pixels
 
 
-def _calibration_table(predictions):
-    rows = []
-    for (cohort, features), part in _first_repeat(predictions).groupby(["cohort", "features"], sort=False):
-        if part["y"].nunique() == 2 and _is_probability(part["score"]):
-            measures = calibration_measures(part["y"], part["score"])
-            names = ("brier", "intercept", "slope", "ici")
-            rows.append({"cohort": cohort, "features": features} | {name: getattr(measures, name) for name in names})
-    return pd.DataFrame(rows, columns=["cohort", "features", "brier", "intercept", "slope", "ici"])
+def _two_classes(parts):
+    """Tables of subgroups with areas: those of several classes one by one, none of numbers."""
+    found = {}
+    for name, part in parts.items():
+        if "class" in part.index.names:
+            by_class = part.groupby(level="class", sort=False)
+            found |= {f"{name} ({label} or not)": own.droplevel("class") for label, own in by_class}
+        elif "p_association" in part:
+            found[name] = part
+    return found
 
 
 def _associated(subgroups):
@@ -244,67 +234,8 @@ def _told_apart(subgroups):
     return found
 
 
-def _first_repeat(predictions):
-    return predictions[predictions["repeat"] == 0]
-
-
-def _figures(comparison, cohorts):
-    """(caption, PNG as data URI) of each figure, drawn without pyplot so that no window or state is touched."""
-    from matplotlib.figure import Figure
-
-    predictions, figures = comparison.predictions, []
-    figure = Figure(figsize=(5.2 * len(cohorts), 5.0), layout="constrained")
-    plot_roc_panels(predictions, comparison.formatted()["auc"], axes=figure.subplots(1, len(cohorts), squeeze=False)[0])
-    figures.append(("ROC curves with the areas and their 95 % intervals", _data_uri(figure)))
-    if len(comparison.tests):
-        tests = comparison.tests.loc[cohorts[0]].reset_index()
-        figure = Figure(figsize=(6.4, 1.0 + 0.27 * len(tests)), layout="constrained")
-        ForestPlot(tests).plot(figure.subplots())
-        caption = f"Differences of areas, {cohorts[0]} cohort; red: the interval leaves out 0; grey: not defined"
-        figures.append((caption, _data_uri(figure)))
-    for cohort in cohorts:
-        part = _first_repeat(predictions[predictions["cohort"] == cohort])
-        if part["y"].nunique() == 2:
-            figures.append((f"Precision and recall, and the calls, {cohort}", _data_uri(_calls_figure(part))))
-        if part["y"].nunique() == 2 and _is_probability(part["score"]):
-            sets = comparison.settings["feature_sets"]
-            most = max(map(len, sets.values()))
-            shown = [name for name, blocks in sets.items() if len(blocks) in (1, most)]
-            caption = f"Calibration and net benefit of single blocks and of all together, {cohort}"
-            figures.append((caption, _data_uri(_calibration_figure(part, shown))))
-    return figures
-
-
-def _calls_figure(part):
-    """Precision-recall curves of all sets, and the confusion matrix of each."""
-    from matplotlib.figure import Figure
-    from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay
-
-    sets = list(part.groupby("features", sort=False))
-    figure = Figure(figsize=(5.2 + 1.7 * len(sets), 4.4), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(5.2, 1.7 * len(sets)))
-    ax = left.subplots()
-    for features, own in sets:
-        PrecisionRecallDisplay.from_predictions(own["y"], own["score"], name=features, ax=ax)
-    ax.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    ax.legend(fontsize="small", frameon=False)
-    for panel, (features, own) in zip(right.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
-        matrix = ConfusionMatrixDisplay.from_predictions(
-            own["y"], own["call"].astype(int), ax=panel, colorbar=False, cmap="Blues"
-        )
-        matrix.ax_.set(title=features, xlabel="called", ylabel="is" if panel is right.axes[0] else "")
-    return figure
-
-
-def _calibration_figure(part, shown):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.4, 5.0), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for features, own in part[part["features"].isin(shown)].groupby("features", sort=False):
-        CalibrationPlot.from_predictions(own["y"], own["score"], n_bins=5, name=features, ax=left)
-        DecisionCurvePlot.from_predictions(own["y"], own["score"], name=features, ax=right)
-    return figure
+def _drawn(figures):
+    return [(caption, _data_uri(figure)) for caption, figure in figures]
 
 
 def _data_uri(figure):
@@ -323,13 +254,20 @@ _FOR_THE_AUTHOR = (
 )
 
 
-def _checklist(record):
+def _checklist(comparison, record):
     """Subjects of CLEAR, METRICS, TRIPOD+AI and CLAIM with what the record shows; None is left to the author."""
     settings, checks = record["settings"], record["leak_checks"]
     inside, *outside = record["data"]
     first = [row for row in record["results"] if row["cohort"] == inside]
-    fewest = min(first[0]["events"], first[0]["n"] - first[0]["events"])
     widest = max(row["n_features"] for row in first)
+    rows, are_classes = comparison.predictions.query("cohort == @inside").drop_duplicates("row"), settings["classes"]
+    smallest = int(rows["y"].value_counts().min()) if are_classes else len(rows)
+    intervals = "95 % intervals of all rates; DeLong, corrected for cross-validation"
+    utility = "calibration, decision curve above"
+    per_feature = f"{smallest / max(widest, 1):.1f} ({smallest} of the smallest class, {widest:.0f} features)"
+    if not are_classes:
+        per_feature = f"{smallest / max(widest, 1):.1f} rows ({widest:.0f} features)"
+        intervals, utility = "95 % intervals over resampled patients", "slope and intercept, thresholds above"
     sizes = [
         f"{name}: {own['rows']} rows, {own['patients'] or own['rows']} patients" for name, own in record["data"].items()
     ]
@@ -346,12 +284,12 @@ def _checklist(record):
         ("CLEAR: leakage", "; ".join(f"{what}: {found}" for what, found in checks.items())),
         ("CLEAR: feature selection", "inside each fold, on its training rows"),
         ("CLEAR: comparison with a model without radiomics", ", ".join(settings["feature_sets"])),
-        ("CLEAR, TRIPOD+AI, CLAIM: uncertainty", "95 % intervals of all rates; DeLong, corrected for cross-validation"),
+        ("CLEAR, TRIPOD+AI, CLAIM: uncertainty", intervals),
         ("CLEAR: multiple testing", "Holm, over the pairs of each cohort" if record["tests"] else "no pair was tested"),
         ("METRICS, TRIPOD+AI, CLAIM: external testing", ", ".join(outside) if outside else "none"),
-        ("METRICS: calibration and clinical utility", "calibration, decision curve above"),
+        ("METRICS: calibration and clinical utility", utility),
         ("CLAIM, TRIPOD+AI: failures and missing regions", str(sum(own["n"] for own in record["failures"]))),
         ("CLEAR, CLAIM: software", ", ".join(f"{name} {number}" for name, number in record["versions"].items())),
-        ("Events per feature", f"{fewest / max(widest, 1):.1f} ({fewest} of the smaller class, {widest:.0f} features)"),
+        ("Events per feature", per_feature),
         *((item, None) for item in _FOR_THE_AUTHOR),
     ]

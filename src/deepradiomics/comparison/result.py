@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from html import escape
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,10 @@ _RATES = ("sensitivity", "specificity", "ppv", "npv")
 class _Readable:
     """A result whose ``table`` is shown as estimates with intervals, lines ``_above`` it and ``notes`` below."""
 
-    _above = ()
-    notes = ()
+    _above: ClassVar[tuple] = ()
+    notes: ClassVar[tuple] = ()
+    # Columns that make the table too wide to read; ``table`` and the report have them.
+    _not_printed: ClassVar[tuple] = ()
 
     def check_rows(self, name, values, cohort=INTERNAL):
         """Refuse values whose index is not that of the table that was compared.
@@ -114,11 +117,68 @@ class _Readable:
         """
         return in_words(self)
 
+    # What a page can be given besides the comparison.
+    def to_html(
+        self,
+        path,
+        *,
+        title="Comparison of feature sets",
+        subgroups=None,
+        excluded=None,
+        figures=None,
+        images=None,
+        cuts=(-1.0, -2.5),
+    ):
+        """Write one self-contained page: what was compared, tables, tests, plots, settings.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        title : str, default="Comparison of feature sets"
+            Heading of the page.
+        subgroups : dict of str to array-like of shape (n_rows,), default=None
+            Labels of the rows of X by what they are, such as ``{"sex": X["sex"]}``.
+        excluded : dict of str to int, default=None
+            Patients left out before the comparison, by reason.
+        figures : dict of str to matplotlib Figure, default=None
+            More figures by caption: boxes on bones, importances.
+        images : sequence of Radiographs or arrays of shape (H, W), default=None
+            Image of each row of X. With it, the rows on which the largest feature set erred most are shown; without
+            it, no image of a patient is on the page.
+        cuts : sequence of float, default=(-1.0, -2.5)
+            Numbers at or below a cut are read as a diagnosis, for T-scores that of osteopenia and of osteoporosis;
+            classes need none.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        MissingDependencyError
+            If Jinja2 is not installed.
+        InputError
+            If there is not one image a row.
+
+        Examples
+        --------
+        See ``docs/comparison.md``.
+        """
+        from deepradiomics.comparison.report import write_report
+
+        given = {"subgroups": subgroups, "excluded": excluded, "figures": figures, "images": images, "cuts": cuts}
+        return write_report(self, path, title=title, **given)
+
     def __repr__(self):
-        return "\n".join([*self._above, *lines_of(self.formatted()), *self.notes])
+        return "\n".join([*self._above, *lines_of(self._printed()), *self.notes])
 
     def _repr_html_(self):
         return f"<pre>{escape(repr(self))}</pre>"
+
+    def _printed(self):
+        return self.formatted().drop(columns=list(self._not_printed))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -189,7 +249,7 @@ class Comparison(_Readable):
 
     @property
     def _above(self):
-        return [f"event: {self.classes[1]}"]
+        return [f"event: {self.classes[1]}; others: {self.classes[0]}"]
 
     @property
     def tests(self):
@@ -339,50 +399,6 @@ class Comparison(_Readable):
         from deepradiomics.comparison.shortcuts import find_shortcuts
 
         return find_shortcuts(self, nuisances)
-
-    # What a page can be given besides the comparison.
-    def to_html(
-        self, path, *, title="Comparison of feature sets", subgroups=None, excluded=None, figures=None, images=None
-    ):
-        """Write one self-contained page: what was compared, tables, tests, plots, settings.
-
-        Parameters
-        ----------
-        path : str or Path
-            File to write.
-        title : str, default="Comparison of feature sets"
-            Heading of the page.
-        subgroups : dict of str to array-like of shape (n_rows,), default=None
-            Labels of the rows of X by what they are, such as ``{"sex": X["sex"]}``.
-        excluded : dict of str to int, default=None
-            Patients left out before the comparison, by reason.
-        figures : dict of str to matplotlib Figure, default=None
-            More figures by caption: boxes on bones, importances.
-        images : sequence of Radiographs or arrays of shape (H, W), default=None
-            Image of each row of X. With it, the rows on which the largest feature set erred most are shown; without
-            it, no image of a patient is on the page.
-
-        Returns
-        -------
-        Path
-            The file.
-
-        Raises
-        ------
-        MissingDependencyError
-            If Jinja2 is not installed.
-        InputError
-            If there is not one image a row.
-
-        Examples
-        --------
-        See ``docs/comparison.md``.
-        """
-        from deepradiomics.comparison.report import write_report
-
-        return write_report(
-            self, path, title=title, subgroups=subgroups, excluded=excluded, figures=figures, images=images
-        )
 
     def _auc(self, part):
         if part["y"].nunique() < 2:

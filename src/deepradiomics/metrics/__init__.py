@@ -11,6 +11,7 @@ from deepradiomics.metrics.displays import (
     ImportancePlot,
     RocPlot,
 )
+from deepradiomics.metrics.drift import drift, plot_drift
 from deepradiomics.metrics.intervals import Interval, clopper_pearson, wilson, wilsoncc
 from deepradiomics.metrics.multiclass import multiclass_auc, multiclass_rates
 from deepradiomics.metrics.overlap import SurfaceDistance, dice, iou, overlap_ratio, surface_distance
@@ -21,13 +22,15 @@ from deepradiomics.metrics.rates import (
     sensitivity_threshold,
     youden_threshold,
 )
-from deepradiomics.metrics.readers import MRMCResult, ReaderStudy, obuchowski_rockette, reader_study
+from deepradiomics.metrics.readers import ClassReaderStudy, MRMCResult, ReaderStudy, obuchowski_rockette, reader_study
+from deepradiomics.metrics.recalibration import plot_recalibration_curve, recalibration_curve
 from deepradiomics.metrics.regression import conformal_radius, regression_measures
 from deepradiomics.metrics.roc import DelongResult, delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
 
 __all__ = [
     "Calibration",
     "CalibrationPlot",
+    "ClassReaderStudy",
     "DecisionCurvePlot",
     "DelongResult",
     "DiagnosticRates",
@@ -48,6 +51,7 @@ __all__ = [
     "delong_tests",
     "diagnostic_rates",
     "dice",
+    "drift",
     "holm",
     "icc",
     "iou",
@@ -57,8 +61,11 @@ __all__ = [
     "net_benefit",
     "obuchowski_rockette",
     "overlap_ratio",
+    "plot_drift",
+    "plot_recalibration_curve",
     "rates_from_counts",
     "reader_study",
+    "recalibration_curve",
     "regression_measures",
     "roc_auc_ci",
     "sensitivity_threshold",

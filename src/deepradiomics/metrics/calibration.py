@@ -10,7 +10,7 @@ from deepradiomics.metrics._inputs import check_probabilities
 from deepradiomics.metrics.intervals import wilson
 
 # Probabilities of exactly 0 and 1 have no logit; this is the nearest that is used.
-_EDGE = 1e-6
+EDGE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,51 @@ def calibration_measures(y, probability):
     0.153
     """
     event, probability = check_probabilities(y, probability)
-    odds = logit(np.clip(probability, _EDGE, 1 - _EDGE))
-    intercept = _logistic_fit(np.ones((len(odds), 1)), event, offset=odds)[0]
+    intercept, _, slope = calibration_line(event, probability)
     return Calibration(
         brier=float(np.mean((probability - event) ** 2)),
-        intercept=float(intercept),
-        slope=_slope(odds, event),
+        intercept=intercept,
+        slope=slope,
         ici=float(np.mean(np.abs(smoothed_events(event, probability) - probability))),
     )
+
+
+def calibration_line(event, probability):
+    """Fit the log odds of what happened on those of the probabilities.
+
+    Parameters
+    ----------
+    event : bool array of shape (n_samples,)
+        Whether the event happened.
+    probability : float array of shape (n_samples,)
+        Predicted probabilities.
+
+    Returns
+    -------
+    intercept : float
+        With the slope held at 1.
+    offset, slope : float
+        Both fitted. The slope is NaN where all probabilities are equal, and infinite where they separate the classes;
+        the offset is NaN then.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.metrics.calibration import calibration_line
+    >>> calibration_line(np.arange(4) < 2, np.array([0.9, 0.4, 0.6, 0.1]))[2] > 0
+    True
+    """
+    odds = logit(np.clip(probability, EDGE, 1 - EDGE))
+    intercept = float(_logistic_fit(np.ones((len(odds), 1)), event, offset=odds)[0])
+    if np.ptp(odds) == 0:
+        return intercept, np.nan, np.nan
+    # Touching at one value is separation, too: the likelihood has no maximum.
+    if odds[event].min() >= odds[~event].max():
+        return intercept, np.nan, np.inf
+    if odds[event].max() <= odds[~event].min():
+        return intercept, np.nan, -np.inf
+    offset, slope = _logistic_fit(np.column_stack([np.ones_like(odds), odds]), event)
+    return intercept, float(offset), float(slope)
 
 
 def calibration_curve(y, probability, *, n_bins=10, level=0.95):
@@ -188,17 +225,6 @@ def _local_line(point, x, y, n_near):
     spread = (weight * (x - mean_x) ** 2).sum()
     slope = (weight * (x - mean_x) * y).sum() / spread if spread > 1e-12 * weight.sum() else 0.0
     return mean_y + slope * (point - mean_x)
-
-
-def _slope(odds, event):
-    if np.ptp(odds) == 0:
-        return np.nan
-    # Touching at one value is separation, too: the likelihood has no maximum.
-    if odds[event].min() >= odds[~event].max():
-        return np.inf
-    if odds[event].max() <= odds[~event].min():
-        return -np.inf
-    return float(_logistic_fit(np.column_stack([np.ones_like(odds), odds]), event)[1])
 
 
 def _logistic_fit(design, event, offset=0.0, n_steps=100):

@@ -10,11 +10,11 @@ from scipy.stats import f, t
 
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
-from deepradiomics.metrics._inputs import check_row, check_two_classes
+from deepradiomics.metrics._inputs import check_row, check_scores, check_two_classes, class_codes
 from deepradiomics.metrics.agreement import weighted_kappa
 from deepradiomics.metrics.intervals import Interval, check_level
 from deepradiomics.metrics.rates import diagnostic_rates
-from deepradiomics.metrics.roc import delong_covariance, delong_test, roc_auc_ci
+from deepradiomics.metrics.roc import delong_covariance, delong_test, holm, roc_auc_ci
 
 _RATES = ("sensitivity", "specificity", "accuracy")
 
@@ -141,17 +141,50 @@ class ReaderStudy:
     gain: MRMCResult | None
 
 
+@dataclass(frozen=True, eq=False)
+class ClassReaderStudy:
+    """What :func:`reader_study` gives for more than two classes.
+
+    Parameters
+    ----------
+    views : dict of {label: ReaderStudy}
+        Each class against the rest; a call of the class is a call of the event, so a reader's area is the mean of
+        sensitivity and specificity.
+    table : DataFrame
+        A row a reader (and the model), unaided and aided: ``accuracy``, and ``kappa`` with the truth.
+    agreement : DataFrame
+        A row a pair of readers: kappa. Its weights are quadratic for ordered classes, else there are none.
+
+    Examples
+    --------
+    See ``docs/reader_studies.md``.
+    """
+
+    views: dict
+    table: pd.DataFrame
+    agreement: pd.DataFrame
+
+    @property
+    def gain(self):
+        """DataFrame: class x areas with and without the model over all readers, their test, corrected after Holm."""
+        found = {label: view.gain._asdict() for label, view in self.views.items() if view.gain is not None}
+        table = pd.DataFrame.from_dict(found, orient="index")
+        return table.assign(p_holm=holm(table["p_value"])) if len(table) else table
+
+
 def reader_study(y, readers, model, aided=None, *, call_from=3):
     """Set readers' scores against a model, alone and with its help.
 
     Parameters
     ----------
     y : array-like of shape (n_cases,)
-        Labels of two classes; the larger one is the event.
+        Labels of two classes; the larger one is the event. Of more classes, an ordered `pandas.Categorical` where their
+        order means something.
     readers : dict or DataFrame
-        Score of each case by reader: 1 (surely not) to 5 (surely), or calls of 0 and 1.
-    model : array-like of shape (n_cases,)
-        Score of the model; larger means the event.
+        Score of each case by reader: 1 (surely not) to 5 (surely), or calls of 0 and 1. Of more classes, the label that
+        the reader calls.
+    model : array-like of shape (n_cases,) or (n_cases, n_classes)
+        Score of the model; larger means the event. Of more classes a column a class, sorted or in the order of y.
     aided : dict or DataFrame, default=None
         Scores of the same readers with the model's help.
     call_from : int, default=3
@@ -159,13 +192,14 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
 
     Returns
     -------
-    ReaderStudy
+    ReaderStudy or ClassReaderStudy
         Tables of areas and rates, tests against the model, agreement, and the gain from reading with it.
 
     Raises
     ------
     InputError
-        If a reader lacks a case or has a score that is not whole, or aided and unaided readers differ.
+        If a reader lacks a case, has a score that is not whole or calls an unknown class, or aided and unaided readers
+        differ.
 
     References
     ----------
@@ -183,6 +217,8 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
     """
     for scores in ({"model": model}, readers, aided or {}):
         check_same_rows("y", y, **{f"scores of {name}": score for name, score in dict(scores).items()})
+    if len(pd.unique(np.asarray(y).ravel())) > 2:
+        return _of_classes(y, dict(readers), model, dict({} if aided is None else aided))
     event = check_two_classes(y)
     model = check_row(model, len(event), "scores of the model")
     readers = {name: _checked(name, score, len(event)) for name, score in dict(readers).items()}
@@ -203,6 +239,64 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
         agreement=pd.DataFrame([_pair(a, b, readers) for a, b in combinations(readers, 2)]),
         gain=_gain(event, aided, readers) if aided and len(readers) > 1 else None,
     )
+
+
+def _of_classes(y, readers, model, aided):
+    """Each class against the rest, and calls of all classes against the truth and one another."""
+    ordered = isinstance(getattr(y, "dtype", None), pd.CategoricalDtype) and bool(y.dtype.ordered)
+    classes, codes = class_codes(np.asarray(y))
+    if ordered:
+        classes = np.array([label for label in y.dtype.categories if label in set(classes.tolist())])
+        codes = pd.Categorical(np.asarray(y), classes).codes
+    model = check_scores(np.transpose(model), len(codes), "scores of the model")
+    if model.shape != (len(classes), len(codes)):
+        raise InputError(
+            f"scores of the model of shape {model.T.shape} for {len(codes)} cases and {len(classes)} classes; give a "
+            "column a class",
+            code="length",
+        )
+    calls = {(name, "unaided"): _called(name, own, classes, len(codes)) for name, own in readers.items()}
+    calls |= {(name, "aided"): _called(name, own, classes, len(codes)) for name, own in aided.items()}
+    views = {}
+    for code, label in enumerate(classes.tolist()):
+        alone, helped = (
+            {name: (own == code).astype(int) for (name, kind), own in calls.items() if kind == wanted}
+            for wanted in ("unaided", "aided")
+        )
+        views[label] = reader_study((codes == code).astype(int), alone, model[code], helped or None)
+
+    def kappa(a, b):
+        return weighted_kappa(a + 1, b + 1, "quadratic" if ordered else "none", n_categories=len(classes))
+
+    calls[("model", "alone")] = model.argmax(axis=0)
+    rows = {
+        key: {
+            "accuracy": diagnostic_rates(np.ones(len(own), dtype=int), (own == codes).astype(int)).sensitivity,
+            "kappa": kappa(codes, own),
+        }
+        for key, own in calls.items()
+    }
+    pairs = [
+        {"a": a, "b": b, "kappa": kappa(calls[a, "unaided"], calls[b, "unaided"])} for a, b in combinations(readers, 2)
+    ]
+    return ClassReaderStudy(views, pd.DataFrame.from_dict(rows, orient="index"), pd.DataFrame(pairs))
+
+
+def _called(name, own, classes, n_cases):
+    """Number of the class that a reader calls in each case."""
+    own = np.asarray(own)
+    if own.shape != (n_cases,):
+        raise InputError(
+            f"calls of reader {name!r} of shape {own.shape} for {n_cases} cases; give one each", code="length"
+        )
+    is_class = own[:, None] == classes
+    n_unknown = int((~is_class.any(axis=1)).sum())
+    if n_unknown:
+        raise InputError(
+            f"reader {name!r} calls {n_unknown} cases by none of the classes {classes.tolist()}; give one of them",
+            code="readers",
+        )
+    return is_class.argmax(axis=1)
 
 
 def _checked(name, score, n_cases):
