@@ -54,8 +54,9 @@ class FemurRegions(_Regions):
     on_error : {"raise", "skip"}, default="raise"
         Whether a hip or a box that cannot be placed raises, or gives None and a line in ``failures_``.
     min_confidence : float, default=0.15
-        A hip whose outline is less likely an intact femur (`FemurGeometry`) is refused. Of the intact femora of real pelves on
-        which the rules were tuned, 98 % outlined by hand and 95 % outlined by the network lie above 0.15; 0 refuses none. Boxes of a column are not asked.
+        A hip whose outline is less likely an intact femur (`FemurGeometry`) is refused. Of the intact femora of real
+        pelves on which the rules were tuned, 98 % outlined by hand and 95 % outlined by the network lie above 0.15; 0
+        refuses none. Boxes of a column are not asked.
     rejected : str, default=None
         Column with the reason why a reader rejected a row, None where nobody did (see
         :func:`deepradiomics.review.apply`). Such a row gives None and a line in ``failures_``, and raises nothing.
