@@ -188,7 +188,7 @@ def _largest_line(shares):
     """The longest way round halves, bone on its right, as points (row, column), and the area within each way.
 
     Marching squares: between a block of bone and its neighbour outside lies a point; the next one follows from the two
-    blocks ahead. Holes have a negative area..
+    blocks ahead. Holes have a negative area.
     """
     seen = np.zeros(shares.shape, dtype=np.bool_)
     largest, areas = np.empty((0, 2)), [0.0 for _ in range(0)]
