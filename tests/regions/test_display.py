@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from deepradiomics import Box, Radiograph, plot_regions
+from deepradiomics.exceptions import InputError
 from deepradiomics.regions import femur_geometry, place_vertebra_boxes, vertebra_geometry
 from deepradiomics.simulation import make_hips, make_spines
 
@@ -127,3 +128,18 @@ def test_a_large_picture_does_not_stay_in_memory():
     np.testing.assert_allclose(line.min(axis=0), (200, 700), atol=1)
     np.testing.assert_allclose(line.max(axis=0), (1800, 2300), atol=1)
     matplotlib.pyplot.close(ax.figure)
+
+
+def test_a_mask_is_of_the_picture():
+    with pytest.raises(InputError, match="give a mask of its own shape"):
+        plot_regions(np.zeros((40, 40)), np.zeros((20, 20), dtype=np.uint8))
+    right = Radiograph(np.random.default_rng(0).normal(size=(40, 40)), laterality="R")
+    mask = np.zeros((40, 40), dtype=bool)
+    mask[10:30, 10:30] = True
+    letters = [text.get_text() for text in plot_regions(right, mask, labels=("left", "right")).texts]
+    assert letters == ["R"]
+    # One stray pixel has an outline, or none, and is no reason to show nothing.
+    mask = mask.astype(np.uint8)
+    mask[0, 0] = 2
+    matplotlib.pyplot.close(plot_regions(right, mask, labels=("left", "right")).figure)
+    matplotlib.pyplot.close("all")

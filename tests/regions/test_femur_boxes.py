@@ -204,3 +204,9 @@ def test_the_largest_outline_is_that_of_contourpy(smoothness, n_levels):
     largest, found = _largest_line(shares)
     np.testing.assert_allclose(np.sort(found), np.sort(areas), atol=1e-9)
     np.testing.assert_allclose(largest, lines[np.argmax(areas)][:-1, ::-1], atol=1e-12)
+
+
+@pytest.mark.parametrize("mask", [np.eye(900, dtype=bool), np.arange(1000)[:, None] % 5 + np.zeros(800) == 0])
+def test_what_is_thinner_than_the_outline_is_no_bone(mask):
+    with pytest.raises(RegionError, match="thinner than a millimetre"):
+        place_femur_boxes(mask, (0.1, 0.1))

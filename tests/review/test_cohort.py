@@ -66,3 +66,8 @@ def test_what_cannot_be_sorted_is_refused(table):
         dr.plot_cohort(table, n=0)
     with pytest.raises(InputError, match="no row has an image"):
         dr.plot_cohort(table.assign(radiograph=None))
+
+
+def test_outlines_of_other_rows_are_refused(table):
+    with pytest.raises(InputError, match="the index of outlines or boxes is not that of"):
+        dr.plot_cohort(table, masks=table["mask"].iloc[::-1])

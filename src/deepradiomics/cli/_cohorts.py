@@ -8,7 +8,6 @@ from pathlib import Path
 from deepradiomics.cli._checks import check_file, check_folder, check_new
 from deepradiomics.cli._tables import (
     check_ending,
-    codes_in,
     names_in,
     problems_in,
     read_cohort,
@@ -32,10 +31,13 @@ def segment(options):
     segmenter, n_left_out = _segmenter(options.model), 0
     options.output.mkdir(parents=True, exist_ok=True)
     table = options.output / "confidence.csv"
-    is_new = not table.exists()
-    with table.open("a", encoding="utf-8", newline="") as file:
+    before = []
+    if table.exists():
+        with table.open(encoding="utf-8", newline="") as file:
+            before = [line for line in csv.reader(file) if line and line[0] not in {path.name for path in images}]
+    with table.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
-        lines.writerows([["image", "mask", "bone", "confidence", "reason"]] if is_new else [])
+        lines.writerows(before or [["image", "mask", "bone", "confidence", "reason"]])
         for path, name in zip(images, names, strict=True):
             try:
                 radiograph = read_radiograph(path)
@@ -177,6 +179,8 @@ def predict(options):
     if options.output is not None:
         check_file(options.output, options.table, options.model)
         check_ending(options.output)
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise InputError(f"--threshold is {options.threshold:g}; a probability is 0 to 1", code="threshold")
     model = load(options.model)
     if not hasattr(model, "predict_proba") and not is_regressor(model):
         raise InputError(
@@ -187,7 +191,7 @@ def predict(options):
         return _dry_run(options, model)
     X, _ = read_cohort(options.table, model)
     answers = _answers(model, X, options.threshold)
-    reads, given = reads_of(model), read_table(options.table, text=codes_in(options.table))
+    reads, given = reads_of(model), read_table(options.table, text=names_in(options.table))
     kept = [name for name in given if name not in {*reads.files, *reads.others, *answers, "row"}]
     found = pd.concat([pd.Series(range(len(X)), name="row"), given[kept], answers], axis=1)
     if options.output is None:
@@ -204,6 +208,8 @@ def _answers(model, X, threshold):
     import pandas as pd
 
     if not hasattr(model, "predict_proba"):
+        if threshold is not None:
+            raise InputError("--threshold is for two classes, the model predicts a number", code="threshold")
         return pd.DataFrame({"prediction": model.predict(X)})
     names = np.array(getattr(model, "class_names_", [str(label) for label in model.classes_]))
     probabilities = model.predict_proba(X)

@@ -178,9 +178,7 @@ def read_cohort(path, model, label=None):
 
 
 def _cohort_table(path, reads, label):
-    import numpy as np
-
-    from deepradiomics.clinical import numbers_in
+    from deepradiomics.clinical import _is_numeric, numbers_in
 
     table = read_table(path, text=[*reads.files, "patient"])
     check_columns(table, [*reads.files, *reads.others, *([] if label is None else [label])], path)
@@ -188,7 +186,7 @@ def _cohort_table(path, reads, label):
         raise InputError(f"{path.name} has no rows; give a row a patient", code="no_rows")
     for name in reads.others:
         numbers = numbers_in(table[name])
-        if (np.isfinite(numbers) == table[name].notna()).all():
+        if _is_numeric(table[name], numbers):
             table = table.assign(**{name: numbers})
     _find_files(table, path.parent, [name for name in table if name not in reads.others])
     return table

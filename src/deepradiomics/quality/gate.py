@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt
 from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.deep import image_columns
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.quality._rules import LEAST, MOST, NAMES, RULES, SIGNS, limits
 from deepradiomics.quality.measures import (
@@ -234,10 +235,13 @@ class ImageGate(TransformerMixin, BaseEstimator):
                 code="few_images",
             )
         rows = range(len(columns[0]))
+        check_same_rows("X", X, groups=groups)
         groups = np.asarray(rows if groups is None else groups)
-        if groups.shape != (len(rows),) or len(pd.unique(groups)) < _N_FOLDS:
+        seen = [row for row in rows if not all(is_missing(cells[row]) for cells in columns)]
+        n_groups = len(pd.unique(groups[seen])) if groups.shape == (len(rows),) else 0
+        if n_groups < _N_FOLDS:
             raise InputError(
-                f"groups has the shape {groups.shape} and {len(pd.unique(groups.ravel()))} different values; give one "
+                f"groups has the shape {groups.shape} and {n_groups} different values in rows with an image; give one "
                 f"for each of the {len(rows)} rows, and {_N_FOLDS} different ones at least",
                 code="groups",
             )

@@ -178,6 +178,8 @@ def _shares(mask, per_block):
 def _traced(shares):
     """The outline of the largest part (row, column, in blocks), the root of its area, and how many parts are large."""
     line, areas = _largest_line(shares)
+    if not len(areas):
+        raise RegionError("the mask is thinner than a millimetre everywhere; is it a bone?", code="too_small")
     area = float(areas.max())
     points = _equally_spaced(line, area**0.5 / ROOT_AREA_MM / 2)
     return points, area**0.5, int((areas > 0.02 * area).sum())

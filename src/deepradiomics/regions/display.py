@@ -3,7 +3,8 @@
 import contourpy
 import numpy as np
 
-from deepradiomics.reading import as_radiograph
+from deepradiomics.exceptions import InputError
+from deepradiomics.reading import as_radiograph, read_label_map
 
 # Okabe and Ito's colours, which the colour-blind can tell apart: outlines, axes, and boxes by their place in the list.
 _OUTLINE, _AXES = "#56b4e9", "#f0e442"
@@ -67,7 +68,15 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, labels=(
 
     radiograph, boxes = as_radiograph(radiograph), dict(boxes or {})
     colours = dict(zip(boxes, (BOX_COLOURS[number % len(BOX_COLOURS)] for number in range(len(boxes))), strict=True))
-    mask = radiograph.mask if mask is None else np.asarray(mask)
+    mask = radiograph.mask if mask is None else read_label_map(mask)
+    if mask is not None and mask.shape != radiograph.pixels.shape:
+        raise InputError(
+            f"the mask has shape {mask.shape}, its image {radiograph.pixels.shape}; give a mask of its own shape",
+            code="mask_shape",
+        )
+    # A bool mask of one femur is of the radiograph's side.
+    if mask is not None and mask.dtype == bool and tuple(labels[:2]) == tuple(_SIDES) and radiograph.laterality == "R":
+        mask = mask * np.uint8(2)
     codes = [] if mask is None else np.setdiff1d(np.unique(mask), [0])
     names = [labels[code - 1] if code <= len(labels) else f"label {code}" for code in codes]
     lines = {name: outlines(mask == code) for name, code in zip(names, codes, strict=True)}
@@ -101,7 +110,7 @@ def draw_regions(radiograph, lines, boxes, colours, *, ax=None, max_side=_MAX_SI
         ax.add_patch(Polygon(box.corners[:, ::-1], closed=True, fill=False, edgecolor=colours[name], linewidth=1.4))
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     middles = {name.partition("_")[0]: box.centre[1] for name, box in boxes.items()}
-    middles |= {name: np.concatenate(line)[:, 0].mean() for name, line in lines.items()}
+    middles |= {name: np.concatenate(line)[:, 0].mean() for name, line in lines.items() if line}
     _draw_sides(ax, {_SIDES[name]: middle for name, middle in middles.items() if name in _SIDES}, radiograph)
     if radiograph.spacing is not None:
         _draw_scale(ax, width, columns_mm)

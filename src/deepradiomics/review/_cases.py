@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.regions import FemurRegions, VertebraRegions, femur_geometry
@@ -86,6 +87,7 @@ def cells_of(table, source):
     """One cell a row from a column's name, a sequence or None; NaN counts as None."""
     if source is None:
         return [None] * len(table)
+    check_same_rows("the table", table, **{"outlines or boxes": source})
     cells = list(table[source]) if isinstance(source, str) else list(source)
     if len(cells) != len(table):
         raise InputError(
