@@ -79,13 +79,13 @@ def test_the_table_is_whole_at_80_columns(compared, kind):
     shown = repr(comparison)
     lines = shown.splitlines()
     assert max(map(len, lines)) <= 80
-    for name, column in comparison.formatted().items():
+    for name, column in comparison._printed().items():
         if name not in ("n", "events"):
             assert all(str(cell) in shown for cell in column if not isinstance(cell, float))
             assert name in shown
     assert "internal: n 200" in shown
     if kind == "two":
-        assert lines[:2] == ["event: osteoporosis", "internal: n 200, events 100"]
+        assert lines[:2] == ["event: osteoporosis; others: healthy", "internal: n 200, events 100"]
         assert lines[2].split()[:2] == ["features", "auc"]
         assert comparison._repr_html_() == f"<pre>{shown}</pre>"
         assert "site B: n 80, events 40" in shown
@@ -96,7 +96,7 @@ def test_the_summary_says_what_helps(compared):
     gain = compared["two"].contrasts.loc[("internal", "C", "TC")]
     change = gain["auc_b"] - gain["auc_a"]
     assert said.startswith(
-        "event: osteoporosis. internal (200 rows, 100 events): the area under the ROC curve of C is "
+        "event: osteoporosis; others: healthy. internal (200 rows, 100 events): the area under the ROC curve of C is "
     )
     assert (
         f"texture added to C: {change:+.2f} [{-gain['difference'].high:+.2f}, {-gain['difference'].low:+.2f}]" in said

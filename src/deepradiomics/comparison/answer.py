@@ -142,7 +142,8 @@ def in_words(comparison):
         tests = tests.xs("macro", level="class")
     figure = "auc" if "auc" in table else "mae"
     what, more_is_better = _FIGURES[figure]
-    told = list(getattr(comparison, "_above", ()))
+    # What explains the columns of numbers is no answer.
+    told = [] if figure == "mae" else list(comparison._above)
     for cohort in table.index.get_level_values("cohort").unique():
         rows = table.loc[cohort]
         n, names = rows.iloc[0], list(rows.index)

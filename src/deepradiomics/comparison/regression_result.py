@@ -51,7 +51,10 @@ class RegressionComparison(_Readable):
     inflation: float = 1.0
     settings: dict = field(default_factory=dict)
 
-    _above = ("mae: mean absolute error; bias: predicted less measured; coverage: of the 95 % intervals of prediction",)
+    _above = (
+        "mae: mean absolute error; bias: predicted less measured",
+        "coverage: of the 95 % intervals of prediction",
+    )
     _not_printed = ("pearson", "slope", "intercept")
 
     @property

@@ -79,8 +79,8 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, labels=(
         mask = mask * np.uint8(2)
     codes = [] if mask is None else np.setdiff1d(np.unique(mask), [0])
     names = [labels[code - 1] if code <= len(labels) else f"label {code}" for code in codes]
-    lines = {name: outlines(mask == code) for name, code in zip(names, codes, strict=True)}
-    ax = draw_regions(radiograph, lines, boxes, colours, ax=ax)
+    lines = {name: _outlines(mask == code) for name, code in zip(names, codes, strict=True)}
+    ax = _draw_regions(radiograph, lines, boxes, colours, ax=ax)
     for geometry in geometries or []:
         for line in _geometry_lines(geometry):
             ax.plot(line[:, 1], line[:, 0], color=_AXES, linewidth=1.0)
@@ -88,7 +88,7 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, labels=(
     return ax
 
 
-def draw_regions(radiograph, lines, boxes, colours, *, ax=None, max_side=_MAX_SIDE):
+def _draw_regions(radiograph, lines, boxes, colours, *, ax=None, max_side=_MAX_SIDE):
     """Draw picture, outlines, boxes without their names, scale bar, L and R; the axes."""
     import matplotlib.pyplot as plt
     from matplotlib.collections import LineCollection
@@ -99,7 +99,7 @@ def draw_regions(radiograph, lines, boxes, colours, *, ax=None, max_side=_MAX_SI
     if ax is None:
         size = np.array([width * columns_mm, height * rows_mm])
         _, ax = plt.subplots(figsize=np.maximum(5 * size / size.max(), 2), layout="constrained")
-    picture = gray_picture(radiograph.pixels, 0.5)
+    picture = _gray_picture(radiograph.pixels, 0.5)
     step = -(-max(height, width) // max_side)
     picture = picture.reduce(step)
     extent = (0, picture.width * step, picture.height * step, 0)
@@ -117,7 +117,7 @@ def draw_regions(radiograph, lines, boxes, colours, *, ax=None, max_side=_MAX_SI
     return ax
 
 
-def gray_picture(pixels, cut):
+def _gray_picture(pixels, cut):
     """Return the pixels (H, W) as an 8-bit picture, black and white at ``cut`` percent of either end."""
     from PIL import Image
 
@@ -127,7 +127,7 @@ def gray_picture(pixels, cut):
     return Image.fromarray(np.clip(gray, 0, 255, out=gray).astype(np.uint8))
 
 
-def outlines(mask):
+def _outlines(mask):
     """Return the borders of a bool mask as closed lines (n, 2) of column and row."""
     # Line 0.5 between centres of pixels; a pixel's centre lies half a pixel from its corner.
     lines = contourpy.contour_generator(z=np.pad(mask, 1).astype(np.float32)).lines(0.5)

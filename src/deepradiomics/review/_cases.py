@@ -11,7 +11,7 @@ from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.regions import FemurRegions, VertebraRegions, femur_geometry
-from deepradiomics.regions.display import _geometry_lines, outlines
+from deepradiomics.regions.display import _geometry_lines, _outlines
 
 # A measure so many robust standard deviations from the median of the cohort begins to raise doubt, and gets a flag.
 _DOUBT_FROM, _FLAG_FROM = 2.5, 3.5
@@ -147,7 +147,7 @@ def label_codes(mask, radiograph, labels):
 def polygons_of(mask):
     """Return outer borders of a mask as lists of (column, row), some dozens of points each; holes are filled."""
     tolerance = max(0.75, max(mask.shape) / 1000)
-    polygons = [_simplified(line[:-1], tolerance) for line in outlines(ndimage.binary_fill_holes(mask))]
+    polygons = [_simplified(line[:-1], tolerance) for line in _outlines(ndimage.binary_fill_holes(mask))]
     return [np.clip(polygon, 0, mask.shape[::-1]).round(2).tolist() for polygon in polygons if len(polygon) > 2]
 
 

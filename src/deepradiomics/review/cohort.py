@@ -5,7 +5,7 @@ import pandas as pd
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph
-from deepradiomics.regions.display import BOX_COLOURS, draw_regions
+from deepradiomics.regions.display import BOX_COLOURS, _draw_regions
 from deepradiomics.review._cases import check_table, judge, read_cases
 
 # Pictures in a row and their size; pixels and letters that there is room for.
@@ -97,7 +97,7 @@ def plot_cohort(
         case = cases[place]
         lines = {name: [np.array(polygon + polygon[:1]) for polygon in case.outlines[name]] for name in case.outlines}
         inks = {name: colours[_without_side(name)] for name in case.boxes}
-        draw_regions(as_radiograph(table[image].iloc[case.row]), lines, case.boxes, inks, ax=ax, max_side=_MAX_SIDE)
+        _draw_regions(as_radiograph(table[image].iloc[case.row]), lines, case.boxes, inks, ax=ax, max_side=_MAX_SIDE)
         name = f"row {case.row}" if names is None else str(table[names].iloc[case.row])
         name = name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "…"
         ax.set_title(f"{name}: {numbers[place]:.3g}", fontsize="x-small")

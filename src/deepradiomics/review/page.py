@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.regions.display import gray_picture
+from deepradiomics.regions.display import _gray_picture
 from deepradiomics.review._cases import check_table, judge, read_cases
 
 _SCRIPTS = ("geometry.js", "store.js", "drawing.js", "sheet.js", "pane.js", "tools.js", "view.js", "main.js")
@@ -153,7 +153,7 @@ def _pictures(radiograph, row, folder, max_side):
     """Links of the small and the large picture: data in the page, or files beside it."""
     from PIL import Image
 
-    gray, links = gray_picture(radiograph.pixels, 0.1), {}
+    gray, links = _gray_picture(radiograph.pixels, 0.1), {}
     for kind, side, quality in (("thumb", _THUMB_SIDE, 55), ("picture", max_side, 70)):
         picture = gray.copy()
         picture.thumbnail((side, side), Image.Resampling.BOX if max(gray.size) > 2 * side else Image.Resampling.LANCZOS)
