@@ -22,6 +22,7 @@ from deepradiomics import compare_feature_sets
 from deepradiomics.comparison import ClassComparison, RegressionComparison, compare_models
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.metrics import bootstrap_interval, delong_test, regression_measures, wilsoncc
+from deepradiomics.metrics.intervals import join_intervals
 
 matplotlib.use("Agg")
 NAMES = ["normal", "osteopenia", "osteoporosis"]
@@ -229,6 +230,20 @@ def test_subgroups_of_numbers_are_those_rows_alone(numbers):
     assert row["coverage"] == pytest.approx(inside.mean())
     expected = proportion_confint(inside.mean() * 20, 20, method="wilson")
     np.testing.assert_allclose([row["coverage_low"], row["coverage_high"]], expected)
+
+
+def test_numbers_stand_with_the_set_they_are_of_and_one_patient_has_no_interval(numbers):
+    turned = RegressionComparison(numbers.predictions[::-1], settings=numbers.settings)
+    pd.testing.assert_series_equal(turned.table["mae"].sort_index(), numbers.table["mae"].sort_index())
+    sex = np.where(np.arange(80) // 2 == 0, "b", "a")
+    found, alone = (own.subgroups(sex, cohort="B") for own in (turned, numbers))
+    pd.testing.assert_series_equal(found["mae"].sort_index(), alone["mae"].sort_index())
+    alone = alone.loc["b"]
+    assert alone["mae"].notna().all()
+    assert alone["mae_low"].isna().all()
+    assert str(join_intervals(alone)["mae"]["C"]).endswith("[one patient]")
+    one = numbers.predictions.query("cohort == 'B' and patient == patient.min()")
+    assert RegressionComparison(one, settings=numbers.settings).tests["p_holm"].isna().all()
 
 
 def test_intervals_of_prediction_cover_new_patients():

@@ -73,6 +73,12 @@ def test_the_model_is_read_off_at_the_readers_specificity():
     assert float(row["model_sensitivity"]) == 1.0
 
 
+def test_aided_readers_may_stand_in_a_table():
+    y, alone, helped = np.arange(8) % 2, {"a": np.arange(8) % 5 + 1}, {"a": np.arange(8) % 2 * 4 + 1}
+    found = reader_study(y, pd.DataFrame(alone), y, pd.DataFrame(helped))
+    pd.testing.assert_frame_equal(found.table, reader_study(y, alone, y, helped).table)
+
+
 def test_refusals():
     y = [0, 1, 0, 1]
     with pytest.raises(InputError, match=r"reader .* give one a row"):

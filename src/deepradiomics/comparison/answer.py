@@ -1,9 +1,8 @@
 """What a comparison answers: the contrasts that were planned, the table at 80 columns, and a paragraph in words."""
 
-import numpy as np
 import pandas as pd
 
-from deepradiomics.metrics.roc import holm
+from deepradiomics.metrics.roc import holm_of_known
 
 _WIDTH = 80
 # Name of the figure that is compared, and whether more of it is better.
@@ -66,10 +65,7 @@ def planned_tests(tests, feature_sets):
     found = tests[[key[-2:] in pairs for key in tests.index]].copy()
     others = list(found.index.names[:-2])
     for rows in found.groupby(others, sort=False).indices.values():
-        p_values = found["p_value"].iloc[rows].to_numpy(copy=True)
-        known = ~np.isnan(p_values)
-        p_values[known] = holm(p_values[known])
-        found.iloc[rows, found.columns.get_loc("p_holm")] = p_values
+        found.iloc[rows, found.columns.get_loc("p_holm")] = holm_of_known(found["p_value"].iloc[rows])
     return found
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 from deepradiomics.comparison.result import INTERNAL, Comparison, _Readable
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.bootstrap import resampled_sums
-from deepradiomics.metrics.intervals import Interval, wilson
+from deepradiomics.metrics.intervals import ALONE, Interval, wilson
 from deepradiomics.metrics.regression import conformal_radius, measures_of_moments, moments
-from deepradiomics.metrics.roc import delong_covariance, holm
+from deepradiomics.metrics.roc import delong_covariance, holm_of_known
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,16 +61,17 @@ class RegressionComparison(_Readable):
     def table(self):
         """DataFrame: (cohort, features) x mae, bias, limits of agreement, correlations, calibration, coverage, n."""
         parts = self.predictions.groupby(["cohort", "features"], sort=False)
-        rows = [self._row(part) | {"n_features": part["n_features"].mean()} for _, part in parts]
-        return pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(parts.groups, names=["cohort", "features"]))
+        rows = {key: self._row(part) | {"n_features": part["n_features"].mean()} for key, part in parts}
+        index = pd.MultiIndex.from_tuples(rows, names=["cohort", "features"])
+        return pd.DataFrame(list(rows.values()), index=index)
 
     def _row(self, part, names=None):
         """Measures of one feature set on some rows of one cohort, with their intervals."""
         cohort, row, measures = part["cohort"].iloc[0], {}, measures_of_moments(self._drawn(part))
-        for name in measures if names is None else names:
-            row |= self._interval(measures[name], cohort).columns(name)
-        # As if each patient counted once, which is wide enough where one has several rows.
         share, n_patients = part["y"].between(part["low"], part["high"]).mean(), part["patient"].nunique()
+        for name in measures if names is None else names:
+            row |= self._interval(measures[name], cohort, n_patients < 2).columns(name)
+        # As if each patient counted once, which is wide enough where one has several rows.
         return row | wilson(share * n_patients, n_patients).columns("coverage") | {"n": part["row"].nunique()}
 
     @property
@@ -81,16 +82,17 @@ class RegressionComparison(_Readable):
             drawn = {
                 name: measures_of_moments(self._drawn(own))["mae"] for name, own in part.groupby("features", sort=False)
             }
-            rows = []
+            rows, is_one = [], part["patient"].nunique() < 2
             for a, b in combinations(drawn, 2):
                 found = drawn[a] - drawn[b]
-                interval, values = self._interval(found, cohort), self._stretched(found, cohort)
+                interval, values = self._interval(found, cohort, is_one), self._stretched(found, cohort)
                 below, n = int((values <= 0).sum()), len(values)
                 p_value = min(1.0, 2 * (1 + min(below, n - int((values < 0).sum()))) / (1 + n))
+                p_value = np.nan if is_one else p_value
                 rows.append((cohort, a, b, drawn[a][0], drawn[b][0], interval, p_value))
             table = pd.DataFrame(rows, columns=["cohort", "a", "b", "mae_a", "mae_b", "difference", "p_value"])
             if rows:
-                tables.append(table.assign(p_holm=holm(table["p_value"])).set_index(["cohort", "a", "b"]))
+                tables.append(table.assign(p_holm=holm_of_known(table["p_value"])).set_index(["cohort", "a", "b"]))
         return pd.concat(tables) if tables else pd.DataFrame()
 
     def diagnosis(self, cut=-2.5):
@@ -144,7 +146,7 @@ class RegressionComparison(_Readable):
         -------
         DataFrame
             (subgroup, features) x ``mae``, ``bias``, ``coverage`` of the 95 % intervals of prediction, each with the
-            ends of its interval, and ``n``.
+            ends of its interval (NaN for the errors of one patient), and ``n``.
 
         Raises
         ------
@@ -164,9 +166,9 @@ class RegressionComparison(_Readable):
                 code="length",
             )
         groups = part.assign(subgroup=labels[part["row"]]).groupby(["subgroup", "features"], sort=False)
-        rows = [self._row(own, ["mae", "bias"]) for _, own in groups]
-        index = pd.MultiIndex.from_tuples(groups.groups, names=["subgroup", "features"])
-        return pd.DataFrame(rows, index=index).sort_index(level=0, sort_remaining=False)
+        rows = {key: self._row(own, ["mae", "bias"]) for key, own in groups}
+        index = pd.MultiIndex.from_tuples(rows, names=["subgroup", "features"])
+        return pd.DataFrame(list(rows.values()), index=index).sort_index(level=0, sort_remaining=False)
 
     def worst_cases(self, features, *, cohort=INTERNAL, n=5):
         """List the rows whose prediction is farthest from what was measured.
@@ -292,12 +294,11 @@ class RegressionComparison(_Readable):
         factor = np.sqrt(self.inflation) if cohort == INTERNAL else 1.0
         return values[0] + factor * (values[1:] - values[0])
 
-    def _interval(self, values, cohort):
-        ends = (
-            np.nanquantile(self._stretched(values, cohort), [0.025, 0.975]) if np.isfinite(values[0]) else [np.nan] * 2
-        )
-        low, high = (float(end) for end in ends)
-        return Interval(float(values[0]), low, high)
+    def _interval(self, values, cohort, is_one):
+        # All resamples of one patient are that patient.
+        if is_one or not np.isfinite(values[0]):
+            return Interval(float(values[0]), np.nan, np.nan, ALONE if is_one else "")
+        return Interval(float(values[0]), *np.nanquantile(self._stretched(values, cohort), [0.025, 0.975]).tolist())
 
 
 def _axes(ax):

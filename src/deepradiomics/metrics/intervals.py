@@ -9,8 +9,9 @@ from scipy.stats import norm
 
 from deepradiomics.exceptions import InputError
 
-# Why an area has an estimate and no interval.
-ONE_PATIENT = "one patient of a class"
+# Why an area, and an error of predicted numbers, has an estimate and no interval.
+ONE_PATIENT, ALONE = "one patient of a class", "one patient"
+_NO_ENDS = {"auc": ONE_PATIENT, "mae": ALONE, "bias": ALONE}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,8 +86,8 @@ def join_intervals(table):
     Parameters
     ----------
     table : DataFrame
-        Columns such as ``auc``, ``auc_low`` and ``auc_high``, and others. An area (``auc``, ``auc normal``) without
-        ends is one that a single patient of a class left without them, and says so.
+        Columns such as ``auc``, ``auc_low`` and ``auc_high``, and others. An area (``auc``, ``auc normal``) or an error
+        (``mae``, ``bias``) without ends is one that a single patient left without them, and says so.
 
     Returns
     -------
@@ -105,7 +106,7 @@ def join_intervals(table):
     for name in table.columns:
         parts = [name, f"{name}_low", f"{name}_high"]
         if set(parts) <= set(table.columns):
-            reason = ONE_PATIENT if str(name).split(" ")[0] == "auc" else ""
+            reason = _NO_ENDS.get(str(name).split(" ")[0], "")
             cells = [Interval(*row, reason) for row in table[parts].to_numpy(dtype=float).tolist()]
             joined[name] = pd.Series(cells, index=table.index, dtype=object)
             joined = joined.drop(columns=parts[1:])

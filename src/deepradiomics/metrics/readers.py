@@ -215,14 +215,15 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
     >>> study.table["auc"].astype(float).round(2).to_dict()
     {('trainee', 'unaided'): 0.72, ('expert', 'unaided'): 0.97, ('model', 'alone'): 0.88}
     """
-    for scores in ({"model": model}, readers, aided or {}):
+    aided = {} if aided is None else aided
+    for scores in ({"model": model}, readers, aided):
         check_same_rows("y", y, **{f"scores of {name}": score for name, score in dict(scores).items()})
     if len(pd.unique(np.asarray(y).ravel())) > 2:
-        return _of_classes(y, dict(readers), model, dict({} if aided is None else aided))
+        return _of_classes(y, dict(readers), model, dict(aided))
     event = check_two_classes(y)
     model = check_row(model, len(event), "scores of the model")
     readers = {name: _checked(name, score, len(event)) for name, score in dict(readers).items()}
-    aided = {name: _checked(name, score, len(event)) for name, score in dict({} if aided is None else aided).items()}
+    aided = {name: _checked(name, score, len(event)) for name, score in dict(aided).items()}
     if aided and list(aided) != list(readers):
         raise InputError(
             f"aided readers {list(aided)} and unaided readers {list(readers)} differ; give the same, in one order",

@@ -238,9 +238,7 @@ def pairwise_tests(names, auc, covariance, level=0.95, *, counts=None):
         difference = Interval(test.difference, test.low, test.high, reason)
         rows.append((names[i], names[j], test.auc_a, test.auc_b, difference, test.z, test.p_value))
     table = pd.DataFrame(rows, columns=["a", "b", "auc_a", "auc_b", "difference", "z", "p_value"])
-    # Tests that are not defined are no tests, and count for nothing.
-    known = table["p_value"].notna()
-    return table.assign(p_holm=pd.Series(holm(table.loc[known, "p_value"]), index=table.index[known], dtype=float))
+    return table.assign(p_holm=holm_of_known(table["p_value"]))
 
 
 def holm(p_values):
@@ -274,6 +272,31 @@ def holm(p_values):
     stepped = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
     corrected = np.empty_like(p_values)
     corrected[order] = np.minimum(stepped, 1)
+    return corrected
+
+
+def holm_of_known(p_values):
+    """Correct the p-values of the tests that are defined; the others are no tests, and count for nothing.
+
+    Parameters
+    ----------
+    p_values : array-like of shape (n_tests,)
+        Raw p-values, NaN where a test is not defined.
+
+    Returns
+    -------
+    float array of shape (n_tests,)
+        As of :func:`holm`, NaN where they were.
+
+    Examples
+    --------
+    >>> from deepradiomics.metrics.roc import holm_of_known
+    >>> holm_of_known([0.01, float("nan"), 0.03])
+    array([0.02,  nan, 0.03])
+    """
+    corrected = np.array(p_values, dtype=float)
+    known = ~np.isnan(corrected)
+    corrected[known] = holm(corrected[known])
     return corrected
 
 
