@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from statsmodels.stats.multitest import multipletests
 
@@ -119,3 +120,14 @@ def test_models_are_compared_with_the_first():
     models = {name: LogisticRegression(C=strength) for name, strength in (("a", 1.0), ("b", 0.1), ("c", 0.01))}
     contrasts = compare_models(models, X, y, cv=3, random_state=0).contrasts
     assert [key[-2:] for key in contrasts.index] == [("a", "b"), ("a", "c")]
+
+
+def test_no_block_is_said_to_be_added_to_another_model():
+    X, y = cohort(60, 0)
+    c, tc = (ColumnTransformer([(name, "passthrough", [name]) for name in BLOCKS[:n]]) for n in (1, 2))
+    models = {"lr TC": (tc, LogisticRegression()), "nb C": (c, GaussianNB()), "lr C": (c, LogisticRegression())}
+    models = {name: make_pipeline(*steps) for name, steps in models.items()}
+    found = compare_models(models, X, y, cv=2, random_state=0)
+    assert [key[-2:] for key in found.contrasts.index] == [("lr TC", "nb C"), ("lr TC", "lr C")]
+    assert "nb C in place of lr TC: " in found.summary()
+    assert "added to" not in found.summary()

@@ -64,6 +64,7 @@ CALLS = {
     "second reader": lambda: metrics.mcnemar(Y, Z),
     "readers": lambda: metrics.reader_study(Y, {"R": P, "S": PROBABILITY}, PROBABILITY),
     "resampled": lambda: metrics.bootstrap_interval(lambda y, p: p.mean(), Y, P),
+    "period": lambda: metrics.drift(X, X, Z),
     "predicted numbers": lambda: metrics.regression_measures(PROBABILITY, P),
     "patients of errors": lambda: metrics.conformal_radius(PROBABILITY, groups=Z),
 }

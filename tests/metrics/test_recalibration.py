@@ -141,3 +141,10 @@ def test_missing_values_count_as_drift_and_odd_tables_are_refused():
         drift(before, after.rename(columns={"age": "weight"}), [1] * 200)
     with pytest.raises(InputError, match="one a row"):
         drift(before, after, [1])
+    with pytest.raises(InputError, match="column 'age' holds numbers") as caught:
+        drift(before, after.astype(object).fillna("Smith"), [1] * 200)
+    assert "Smith" not in str(caught.value)
+    # A period without a value has no test, and the others are corrected for one test less.
+    gone = drift(before, before.where(before.index < 150), [1] * 150 + [2] * 50)
+    assert gone["p_value"].isna().tolist() == gone["p_holm"].isna().tolist() == [False, True]
+    assert gone["p_holm"].iloc[0] == gone["p_value"].iloc[0]

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency, ks_2samp
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
-from deepradiomics.metrics.roc import holm
+from deepradiomics.metrics.roc import holm_of_known
 
 # A rule of thumb from credit scoring: above these a distribution is said to have moved a little, and much.
 LITTLE, MUCH = 0.1, 0.25
@@ -35,7 +36,7 @@ def drift(reference, later, period):
     Raises
     ------
     InputError
-        If columns differ, a column is empty, or there is not one period a row.
+        If columns differ, a column is empty or mixes numbers and words, or there is not one period a row.
 
     Notes
     -----
@@ -58,6 +59,7 @@ def drift(reference, later, period):
     >>> drift(before, after, [2025] * 200 + [2026] * 200)["shift"].round(1).tolist()
     [0.0, 2.0]
     """
+    check_same_rows("later", later, period=period)
     period = np.asarray(period)
     if list(reference) != list(later) or not len(reference.columns):
         raise InputError(
@@ -72,15 +74,25 @@ def drift(reference, later, period):
         raise InputError(
             f"column {empty[0]!r} of the reference has fewer than two values; leave it out", code="columns"
         )
+    are_numbers = {name: pd.api.types.is_numeric_dtype(reference[name]) for name in reference}
+    for name in [name for name, is_number in are_numbers.items() if is_number]:
+        try:
+            later[name].astype(float)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"column {name!r} holds numbers in the reference, and later also something else; give numbers, or words "
+                "in both",
+                code="columns",
+            ) from None
     rows = []
-    for name in reference:
-        before, is_number = reference[name], pd.api.types.is_numeric_dtype(reference[name])
+    for name, is_number in are_numbers.items():
+        before = reference[name]
         for label in np.unique(period):
             after = later.loc[period == label, name]
             row = {"period": label, "column": name, "n": len(after), "missing": after.isna().mean()}
             rows.append(row | (_of_numbers(before, after) if is_number else _of_words(before, after)))
     table = pd.DataFrame(rows).sort_values("period", kind="stable").set_index(["period", "column"])
-    return table.assign(p_holm=holm(table["p_value"]))
+    return table.assign(p_holm=holm_of_known(table["p_value"]))
 
 
 def _of_numbers(before, after):
