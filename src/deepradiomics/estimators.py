@@ -42,14 +42,14 @@ def check_names_differ(table):
 
 
 def check_same_rows(what, first, **others):
-    """Refuse a Series or table whose index says that its rows are others, or stand in another order.
+    """Refuse a Series or table whose index says that its rows are others, or stand in another order, than those before.
 
     Parameters
     ----------
     what : str
         What the first is called, for the message.
     first : Series, DataFrame, or anything else
-        What the others must fit; values without an index go by their place.
+        What the others must fit. Values without an index go by their place; the others must fit the first with one.
     **others : Series, DataFrame, or anything else
         What is given with it, by name.
 
@@ -69,10 +69,12 @@ def check_same_rows(what, first, **others):
     ...
     deepradiomics.exceptions.InputError: the index of y is not that of X, so rows may not belong together; ...
     """
-    if isinstance(first, pd.Series | pd.DataFrame):
-        for name, values in others.items():
-            if isinstance(values, pd.Series | pd.DataFrame) and not values.index.equals(first.index):
-                raise other_rows(name, what)
+    given = {what: first} | others
+    known = {name: own.index for name, own in given.items() if isinstance(own, pd.Series | pd.DataFrame)}
+    leading = next(iter(known), what)
+    for name, index in known.items():
+        if not index.equals(known[leading]):
+            raise other_rows(name, leading)
 
 
 def other_rows(name, what):
@@ -94,10 +96,9 @@ def other_rows(name, what):
     >>> other_rows("y", "X").code
     'index'
     """
-    index = f"{what.split()[0]}.index"
     return InputError(
-        f"the index of {name} is not that of {what}, so rows may not belong together; give them in its order, "
-        f"{name}.loc[{index}], or {name}.set_axis({index}) where the rows are in the same order",
+        f"the index of {name} is not that of {what}, so rows may not belong together; put both in one order by a column "
+        "that names each row once, and where they are in one order already give them one index (set_axis)",
         code="index",
     )
 

@@ -28,6 +28,7 @@ from deepradiomics.comparison import (
     pixel_hash,
 )
 from deepradiomics.comparison.copies import check_copies
+from deepradiomics.comparison.leakage import check_hidden_patients
 from deepradiomics.comparison.steps import suspicious_steps
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.simulation import make_hips
@@ -140,6 +141,16 @@ def test_a_comparison_refuses_the_label_in_disguise(values):
     with pytest.raises(LeakageError, match="'score' alone separates"):
         compare_feature_sets(model(["age", "score"]), X.assign(score=values(y)), y)
     assert len(compare_feature_sets(model(["age"]), X.assign(score=values(y)), y).table) == 3  # No block reads it.
+
+
+def test_a_patient_under_two_ids_is_named_where_each_has_two_rows():
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(100, 12)))
+    X.iloc[60] = X.iloc[5]
+    X = X.loc[np.repeat(np.arange(100), 2)].reset_index(drop=True).assign(side=[0, 1] * 100)
+    said = check_hidden_patients(X, list(X), np.repeat(np.arange(100), 2))
+    assert said == [
+        "rows 10 and 120 are equal in all numbers that the model reads, and may be one patient under two ids"
+    ]
 
 
 def test_small_tables_pass():

@@ -7,7 +7,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from deepradiomics import DeepExtractor, Triage, UNetSegmenter, compare_models, metrics
+from deepradiomics import DeepExtractor, Triage, UNetSegmenter, compare_models, metrics, recalibrate
+from deepradiomics.comparison.record import hash_index
 from deepradiomics.exceptions import InputError
 from deepradiomics.fusion import StackedFusionClassifier, learn_weights
 from deepradiomics.harmonization import ComBat
@@ -64,6 +65,11 @@ CALLS = {
     "second reader": lambda: metrics.mcnemar(Y, Z),
     "readers": lambda: metrics.reader_study(Y, {"R": P, "S": PROBABILITY}, PROBABILITY),
     "resampled": lambda: metrics.bootstrap_interval(lambda y, p: p.mean(), Y, P),
+    "y of a recalibration": lambda: recalibrate(LogisticRegression().fit(X, Y), X, Z),
+    "patients of a recalibration curve": lambda: metrics.recalibration_curve(Y, PROBABILITY, groups=Z, sizes=[0]),
+    "scores in a tuple": lambda: metrics.delong_covariance(Y, (PROBABILITY, P)),
+    "scores of an array": lambda: metrics.delong_test(LABELS, PROBABILITY, P),
+    "readers and a model": lambda: metrics.reader_study(LABELS, {"R": Y}, P),
     "period": lambda: metrics.drift(X, X, Z),
     "predicted numbers": lambda: metrics.regression_measures(PROBABILITY, P),
     "patients of errors": lambda: metrics.conformal_radius(PROBABILITY, groups=Z),
@@ -76,6 +82,29 @@ def test_an_index_that_disagrees_is_refused(call):
         call()
     assert caught.value.code == "index"
     assert "row 1" not in str(caught.value)
+
+
+DAYS = pd.date_range("2026-01-01", periods=3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pd.Index([0, 1]), pd.Index([0.0, 1.0])),
+        (pd.Index([1, 2], dtype=object), pd.Index([1, 2])),
+        (pd.Index([-1, 2], dtype="int8"), pd.Index([-1, 2])),
+        (DAYS.as_unit("s"), DAYS.as_unit("ns")),
+        (pd.MultiIndex.from_tuples([(1, "a"), (2, "b")]), pd.MultiIndex.from_tuples([(1.0, "a"), (2.0, "b")])),
+        (pd.Index([0.5, 1.0]), pd.Index([0, 1])),
+        (pd.Index([1, 2]), pd.Index([2, 1])),
+        (pd.Index(["1", "2"]), pd.Index([1, 2])),
+        (DAYS, DAYS[::-1]),
+        (pd.Index([2**60, 2**60 + 1]), pd.Index([2**60, 2**60 + 2])),
+    ],
+)
+def test_hashes_of_rows_are_equal_where_pandas_calls_them_equal(one, other):
+    a, b = (hash_index(pd.Series(0, index=index)) for index in (one, other))
+    assert (a == b) == one.equals(other)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,16 @@ import pytest
 import statsmodels.api as sm
 from scipy.special import expit, logit
 from scipy.stats import ks_2samp
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 from sklearn.naive_bayes import GaussianNB
 
 from deepradiomics import recalibrate
+from deepradiomics.comparison import RecalibratedClassifier
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics import drift, plot_drift, plot_recalibration_curve, recalibration_curve
 from deepradiomics.metrics.recalibration import apply_recalibration, fit_recalibration
@@ -67,6 +70,14 @@ def test_the_threshold_is_local_and_the_event_may_be_the_first_class():
     np.testing.assert_allclose(local.predict_proba(Z)[:, 0], numbers.predict_proba(Z)[:, 1], atol=1e-5)
 
 
+def test_a_clone_is_fitted_anew_and_its_model_is_not():
+    local = recalibrate(GaussianNB().fit(*table(100, 0)), *table(80, 1))
+    again = clone(local).fit(*table(80, 1))
+    np.testing.assert_array_equal(again.predict_proba(table(9, 2)[0]), local.predict_proba(table(9, 2)[0]))
+    with pytest.raises(NotFittedError, match="FrozenEstimator"):
+        clone(RecalibratedClassifier(local.classifier.estimator)).fit(*table(80, 1))
+
+
 def test_more_local_patients_bring_calibration_and_none_is_judged_on_its_own():
     settings = {"sizes": [0, 50, 400], "n_draws": 25, "random_state": 0}
     curve = recalibration_curve(Y, SCORE, **settings)
@@ -90,6 +101,9 @@ def test_draws_that_cannot_be_fitted_are_counted():
     curve = recalibration_curve(rare, SCORE[:400], sizes=[20], n_draws=50, random_state=0)
     assert curve.loc[20, "failed"] > 0.5
     assert np.isnan(curve.loc[20, "slope"])
+    # All events may be drawn, so that none is left to judge by; 3 of 30 failed draws are a tenth.
+    few = recalibration_curve(rare[:60], SCORE[:60], method="intercept", sizes=[30], n_draws=30, random_state=0)
+    assert 0 < few.loc[30, "failed"] < 0.5
 
 
 def test_refusals_of_recalibration():
@@ -99,6 +113,11 @@ def test_refusals_of_recalibration():
         fit_recalibration([0, 0, 1, 1], [0.1, 0.2, 0.7, 0.9])
     with pytest.raises(InputError, match="fewer than half"):
         recalibration_curve(Y, SCORE, sizes=[700])
+    with pytest.raises(InputError, match="method is one of"):
+        recalibration_curve(Y, SCORE, method="platt", sizes=[0])
+    for method in ("slope", "isotonic"):
+        with pytest.raises(InputError, match="the rarer the event"):
+            fit_recalibration([1, 1, 0, 1, 0, 0], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], method)
     X, y = table(60, 0, 3)
     model = LogisticRegression().fit(X, y)
     with pytest.raises(InputError, match="of the classes"):
@@ -145,6 +164,6 @@ def test_missing_values_count_as_drift_and_odd_tables_are_refused():
         drift(before, after.astype(object).fillna("Smith"), [1] * 200)
     assert "Smith" not in str(caught.value)
     # A period without a value has no test, and the others are corrected for one test less.
-    gone = drift(before, before.where(before.index < 150), [1] * 150 + [2] * 50)
+    gone = drift(before, before.where(before["age"] < 150), [1] * 150 + [2] * 50)
     assert gone["p_value"].isna().tolist() == gone["p_holm"].isna().tolist() == [False, True]
     assert gone["p_holm"].iloc[0] == gone["p_value"].iloc[0]

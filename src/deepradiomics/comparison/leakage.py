@@ -140,8 +140,10 @@ def _equal_rows(X, groups):
         if len(other):
             # Each row that is like this one in some columns could be so in the others, by chance. Columns that go
             # together, such as findings that most patients lack, make rows that differ in one or two of them only.
+            # Further rows of the same patients are like this one by right.
             unlike = values != values[rows[0]]
-            if len(X) * np.exp(unlike @ weights)[unlike.any(axis=1)].sum() < _CHANCE:
+            others = unlike.any(axis=1) & ~np.isin(groups, groups[rows])
+            if len(X) * np.exp(unlike @ weights)[others].sum() < _CHANCE:
                 return int(rows[0]), int(other[0])
     return None
 

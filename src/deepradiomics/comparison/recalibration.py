@@ -2,9 +2,11 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.comparison.target import read_target
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.rates import sensitivity_threshold, youden_threshold
 from deepradiomics.metrics.recalibration import apply_recalibration, fit_recalibration
@@ -38,7 +40,8 @@ def recalibrate(model, X, y, *, method="slope", sensitivity=None, event=None):
     Raises
     ------
     InputError
-        If the labels are not those of the model, a class has no patient, or no slope fits best.
+        If the labels are not those of the model, a class has no patient, or what is fitted is refused by
+        :func:`deepradiomics.metrics.recalibration.fit_recalibration`.
 
     Examples
     --------
@@ -53,7 +56,8 @@ def recalibrate(model, X, y, *, method="slope", sensitivity=None, event=None):
     >>> round(float(local.predict_proba(X + rare[:, None])[:, 1].mean()), 3)
     0.125
     """
-    return RecalibratedClassifier(model, method=method, sensitivity=sensitivity, event=event).fit(X, y)
+    frozen = FrozenEstimator(model)
+    return RecalibratedClassifier(frozen, method=method, sensitivity=sensitivity, event=event).fit(X, y)
 
 
 class RecalibratedClassifier(ClassifierMixin, BaseEstimator):
@@ -62,7 +66,8 @@ class RecalibratedClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     classifier : estimator
-        A fitted classifier with ``predict_proba``; it is used as it is, and not fitted again.
+        A fitted classifier with ``predict_proba``, in :class:`sklearn.frozen.FrozenEstimator`, so that no clone is
+        fitted again.
     method : {"intercept", "slope", "isotonic"}, default="slope"
         As in :func:`recalibrate`.
     sensitivity : float, default=None
@@ -111,9 +116,10 @@ class RecalibratedClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If the labels are not those of the model, a class has no patient, or no slope fits best.
+            If the labels are not those of the model, a class has no patient, or the map is refused.
         """
-        check_is_fitted(self.classifier)
+        check_is_fitted(self.classifier, msg="the classifier is not fitted; give FrozenEstimator(fitted classifier)")
+        check_same_rows("X", X, y=y)
         target, codes = read_target(y, [self.classifier], self.event)
         self.classes_ = np.asarray(self.classifier.classes_)
         known = self.classes_.tolist()

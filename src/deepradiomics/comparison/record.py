@@ -98,7 +98,7 @@ def _hash_table(X):
 
 
 def hash_index(table):
-    """Hash the names of the rows in their order, which tells whether other values belong to the same rows.
+    """Hash the names of the rows in their order: what `Index.equals` calls equal has one hash.
 
     Parameters
     ----------
@@ -117,7 +117,18 @@ def hash_index(table):
     >>> hash_index(pd.Series([5, 6])) == hash_index(pd.DataFrame({"age": [7, 8]}, index=[0, 1]))
     True
     """
-    return hashlib.sha1(pd.util.hash_pandas_object(table.index).to_numpy().tobytes()).hexdigest()
+    found = hashlib.sha1()
+    for place in range(table.index.nlevels):
+        names = table.index.get_level_values(place).infer_objects()
+        if isinstance(names, pd.DatetimeIndex | pd.TimedeltaIndex):
+            # A day in seconds is the day in nanoseconds.
+            names = names.map(str)
+        elif names.dtype.kind == "i" or (
+            names.dtype.kind == "f" and (names % 1 == 0).all() and (abs(names) < 2**53).all()
+        ):
+            names = names.astype("int64")
+        found.update(pd.util.hash_pandas_object(names).to_numpy().tobytes())
+    return found.hexdigest()
 
 
 def _steps(model):

@@ -216,8 +216,9 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
     {('trainee', 'unaided'): 0.72, ('expert', 'unaided'): 0.97, ('model', 'alone'): 0.88}
     """
     aided = {} if aided is None else aided
-    for scores in ({"model": model}, readers, aided):
-        check_same_rows("y", y, **{f"scores of {name}": score for name, score in dict(scores).items()})
+    given = {f"scores of {name}": score for name, score in dict(readers).items()}
+    given |= {f"aided scores of {name}": score for name, score in dict(aided).items()}
+    check_same_rows("y", y, **{"scores of the model": model}, **given)
     if len(pd.unique(np.asarray(y).ravel())) > 2:
         return _of_classes(y, dict(readers), model, dict(aided))
     event = check_two_classes(y)

@@ -6,6 +6,7 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import check_random_state
 
+from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_number, check_probabilities
 from deepradiomics.metrics.calibration import EDGE, calibration_line
@@ -15,8 +16,8 @@ from deepradiomics.splits import encode_groups
 
 METHODS = ("intercept", "slope", "isotonic")
 _MEASURES = ("intercept", "slope", "brier", "sensitivity", "specificity")
-# With fewer draws than this share a size has no line, since the draws that could be fitted are a choice.
-_FEWEST_FITTED = 0.9
+# With more failed draws than this share a size has no line, since the draws that could be fitted are a choice.
+_MOST_FAILED = 0.1
 
 
 def fit_recalibration(y, probability, method="slope"):
@@ -40,7 +41,8 @@ def fit_recalibration(y, probability, method="slope"):
     Raises
     ------
     InputError
-        If the method is not known, there are not two classes, or a slope has no maximum likelihood.
+        If the method is not known, there are not two classes, a slope has no maximum likelihood, or the event is rarer
+        where the probability is larger, as with swapped labels.
 
     References
     ----------
@@ -53,15 +55,23 @@ def fit_recalibration(y, probability, method="slope"):
     >>> fit_recalibration([0, 1, 0, 0], [0.5, 0.5, 0.5, 0.5], "intercept").round(2)
     array([-1.1,  1. ])
     """
-    if method not in METHODS:
-        raise InputError(f"method is one of {', '.join(METHODS)}, not {method!r}", code="method")
+    _check_method(method)
     event, probability = check_probabilities(y, probability)
+    reverse = InputError(
+        f"the larger the probability, the rarer the event among {len(event)} patients, so that recalibration would turn "
+        'the model round; check which label is the event, or take method="intercept" or more patients',
+        code="reversed",
+    )
     if method == "isotonic":
         steps = IsotonicRegression(y_min=0.0, y_max=1.0).fit(probability, event)
+        if np.ptp(steps.y_thresholds_) == 0:
+            raise reverse
         return np.column_stack([steps.X_thresholds_, steps.y_thresholds_])
     intercept, offset, slope = calibration_line(event, probability)
     if method == "intercept":
         return np.array([intercept, 1.0])
+    if slope <= 0:
+        raise reverse
     if not np.isfinite(slope):
         raise InputError(
             f"the probabilities of {len(event)} patients are all equal or separate the classes, so that no slope fits "
@@ -69,6 +79,11 @@ def fit_recalibration(y, probability, method="slope"):
             code="separated",
         )
     return np.array([offset, slope])
+
+
+def _check_method(method):
+    if method not in METHODS:
+        raise InputError(f"method is one of {', '.join(METHODS)}, not {method!r}", code="method")
 
 
 def apply_recalibration(found, probability):
@@ -136,13 +151,13 @@ def recalibration_curve(
     DataFrame
         A row a size: ``intercept`` (0 is right), ``slope`` (1 is right), ``brier``, ``sensitivity`` and
         ``specificity`` on the patients that were not drawn, each the median over draws with ``_low`` and ``_high``, the
-        2.5th and 97.5th percentiles; ``failed``, the share of draws that lack a class or are separated. A size with
-        more than a tenth of such draws has no numbers.
+        2.5th and 97.5th percentiles; ``failed``, the share of draws that :func:`fit_recalibration` refuses, or that
+        leave others who lack a class or are separated. A size with more than a tenth of such draws has no numbers.
 
     Raises
     ------
     InputError
-        If a size leaves fewer than half of the patients of the smaller class to judge by, or an argument is impossible.
+        If a size leaves fewer than half of the patients to judge by, or an argument is impossible.
 
     Notes
     -----
@@ -160,6 +175,8 @@ def recalibration_curve(
     >>> curve["intercept"].round(1).tolist()
     [-1.5, -0.0]
     """
+    _check_method(method)
+    check_same_rows("y", y, probability=probability, groups=groups)
     event, probability = check_probabilities(y, probability)
     check_number("n_draws", n_draws, low=1)
     patients = encode_groups(np.arange(len(event)) if groups is None else groups, len(event))
@@ -177,10 +194,10 @@ def recalibration_curve(
             drawn = np.isin(patients, rng.choice(n_patients, size, replace=False))
             draws.append(_judged(event, probability, drawn, method, threshold))
         draws = np.array(draws)
-        failed = np.isnan(draws).any(axis=1)
+        failed = ~np.isfinite(draws).all(axis=1)
         row = {"patients": size}
         for name, values in zip(_MEASURES, draws[~failed].T, strict=True):
-            enough = failed.mean() <= 1 - _FEWEST_FITTED
+            enough = failed.mean() <= _MOST_FAILED
             ends = np.quantile(values, [0.5, 0.025, 0.975]).tolist() if enough else [np.nan] * 3
             row |= Interval(*ends).columns(name)
         rows.append(row | {"failed": float(failed.mean())})
@@ -188,14 +205,14 @@ def recalibration_curve(
 
 
 def _judged(event, probability, drawn, method, threshold):
-    """Calibration and rates on the rows not drawn; NaN where those drawn lack a class or are separated."""
+    """Calibration and rates on the rows not drawn; NaN where those drawn cannot be fitted, or the others lack a class."""
+    if event[~drawn].all() or not event[~drawn].any():
+        return [np.nan] * len(_MEASURES)
     if drawn.any():
-        if event[drawn].all() or not event[drawn].any():
+        try:
+            found = fit_recalibration(event[drawn], probability[drawn], method)
+        except InputError:
             return [np.nan] * len(_MEASURES)
-        line = calibration_line(event[drawn], probability[drawn])
-        if method == "slope" and not np.isfinite(line[2]):
-            return [np.nan] * len(_MEASURES)
-        found = fit_recalibration(event[drawn], probability[drawn], method)
         probability = apply_recalibration(found, probability)
         threshold = youden_threshold(event[drawn], probability[drawn])
     event, probability = event[~drawn], probability[~drawn]

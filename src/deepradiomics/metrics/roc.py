@@ -331,7 +331,9 @@ def delong_covariance(y, scores, *, groups=None):
     >>> auc, covariance
     (array([0.75]), array([[0.125]]))
     """
-    by_name = {f"score {number}": score for number, score in enumerate(scores)} if isinstance(scores, list) else {}
+    by_name = (
+        {f"score {number}": score for number, score in enumerate(scores)} if isinstance(scores, list | tuple) else {}
+    )
     check_same_rows("y", y, groups=groups, **by_name)
     event = check_two_classes(y)
     scores = check_scores(scores, len(event))
