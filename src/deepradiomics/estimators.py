@@ -97,8 +97,8 @@ def other_rows(name, what):
     'index'
     """
     return InputError(
-        f"the index of {name} is not that of {what}, so rows may not belong together; put both in one order by a column "
-        "that names each row once, and where they are in one order already give them one index (set_axis)",
+        f"the index of {name} is not that of {what}, so rows may not belong together; put both in one order by a "
+        "column that names each row once, and where they are in one order already give them one index (set_axis)",
         code="index",
     )
 

@@ -80,8 +80,8 @@ def drift(reference, later, period):
             later[name].astype(float)
         except (TypeError, ValueError):
             raise InputError(
-                f"column {name!r} holds numbers in the reference, and later also something else; give numbers, or words "
-                "in both",
+                f"column {name!r} holds numbers in the reference, and later also something else; give numbers, or "
+                "words in both",
                 code="columns",
             ) from None
     rows = []

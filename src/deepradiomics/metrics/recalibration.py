@@ -58,8 +58,8 @@ def fit_recalibration(y, probability, method="slope"):
     _check_method(method)
     event, probability = check_probabilities(y, probability)
     reverse = InputError(
-        f"the larger the probability, the rarer the event among {len(event)} patients, so that recalibration would turn "
-        'the model round; check which label is the event, or take method="intercept" or more patients',
+        f"the larger the probability, the rarer the event among {len(event)} patients, so that the model would be "
+        'turned round; check which label is the event, or take method="intercept" or more patients',
         code="reversed",
     )
     if method == "isotonic":
@@ -205,7 +205,7 @@ def recalibration_curve(
 
 
 def _judged(event, probability, drawn, method, threshold):
-    """Calibration and rates on the rows not drawn; NaN where those drawn cannot be fitted, or the others lack a class."""
+    """Calibration and rates on the rows not drawn; NaN where one part cannot be used."""
     if event[~drawn].all() or not event[~drawn].any():
         return [np.nan] * len(_MEASURES)
     if drawn.any():
