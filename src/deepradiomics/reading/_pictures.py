@@ -85,7 +85,10 @@ def _read_png(path, content, labels, turned, color):
                 f"{path.name} has {n_channels} channels of 16 bits with alpha or significant bits; save it as gray",
                 code="colour",
             )
-        return _read_itk(path, "PNGImageIO", path.name, color=color)._replace(spacing=None, geometry=None)
+        with TemporaryDirectory() as folder:  # also of bytes
+            copy = Path(folder, "picture.png")
+            copy.write_bytes(content)
+            return _read_itk(copy, "PNGImageIO", path.name, color=color)._replace(spacing=None, geometry=None)
     values = np.asarray(image)
     if bits in (2, 4):
         values = values // np.uint8(255 // (2**bits - 1))  # Pillow spreads them over 0 to 255
@@ -229,7 +232,7 @@ def _read_itk(path, reader_name, name, labels=False, color="raise"):
     """Read one slice, its (row, column) spacing, and where it lies; a label map keeps its layers, (H, W, n)."""
     import SimpleITK as sitk
 
-    if not path.is_file():  # bytes
+    if not isinstance(path, Path):  # bytes
         raise InputError(f"{name} is of a format that is read from files only; give its path", code="no_file")
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
