@@ -201,3 +201,54 @@ def test_a_dataset_without_what_says_whose_it_is(tmp_path, lacking):
     pixels = read_radiograph(path).pixels
     for source in (dataset, bare):
         assert np.array_equal(as_radiograph(source).pixels, pixels)
+
+
+def test_spacing_of_simpleitk_is_checked_like_that_of_a_file():
+    image = sitk.GetImageFromArray(GREY)
+    assert as_radiograph(image).spacing is None
+    image.SetSpacing((0.12, 0.24))
+    found = read_radiograph(image, magnification=1.2)
+    assert found.spacing == pytest.approx((0.2, 0.1))
+    assert found.spacing_source == "SimpleITK / 1.2"
+    image.SetSpacing((140.0, 140.0))
+    with pytest.raises(InputError, match="the SimpleITK image gives its pixel spacing as"):
+        as_radiograph(image)
+
+
+def saved(image, kind, **options):
+    stream = BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+DEEP = GREY.astype(np.uint16) * 200
+TURNED = Image.Exif()
+TURNED[274] = 6
+SEEN_THROUGH = Image.merge("RGBA", [picture()] * 3 + [Image.eval(picture(), lambda value: 255 * (value > 9))])
+PICTURES = {
+    "white is zero, 8 bits": saved(picture(), "TIFF", tiffinfo={262: 0}),
+    "white is zero, 16 bits": saved(Image.fromarray(DEEP), "TIFF", tiffinfo={262: 0}),
+    "white is zero, floats": saved(Image.fromarray(DEEP.astype(np.float32)), "TIFF", tiffinfo={262: 0}),
+    "1 bit": saved(picture("1"), "PNG"),
+    "CMYK": saved(picture("CMYK"), "JPEG"),
+    "opaque alpha": saved(picture("LA"), "PNG"),
+    "alpha": saved(SEEN_THROUGH.convert("LA"), "PNG"),
+    "colors and alpha": saved(SEEN_THROUGH, "PNG"),
+    "to be turned": saved(picture(), "JPEG", exif=TURNED),
+    "to be turned, TIFF": saved(picture(), "TIFF", tiffinfo={274: 6}),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("read", [as_radiograph, read_label_map])
+def test_a_picture_of_pillow_is_read_or_refused_like_its_file(name, read):
+    def outcome(source):
+        try:
+            return np.asarray(read(source)).astype(float).tolist()
+        except InputError as error:
+            return error.code
+
+    content = PICTURES[name]
+    if (name, read) == ("CMYK", read_label_map):
+        pytest.skip("a JPEG file is no label map, which a picture in memory does not say")
+    assert outcome(Image.open(BytesIO(content))) == outcome(content)
