@@ -107,6 +107,38 @@ def test_what_looks_otherwise_than_in_fit_is_said(column, change, message):
         encoder.transform(COHORT.assign(**{column: change(COHORT[column])}))
 
 
+STAGES = pd.DataFrame({"stage": ["1", "2", "3"] * 10, "sex": ["F", "M", "F"] * 10, "scanner": ["A", "B", "A"] * 10})
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "refused"),
+    [
+        ("stage", ["1"] * 9 + ["4"], False),
+        ("stage", ["4"], False),
+        ("sex", ["diverse"], False),
+        ("sex", ["0"], True),
+        ("scanner", ["C"] * 10, False),
+        ("scanner", ["a-1", "b-1"] * 2, False),
+        ("scanner", ["a-1", "b-1"] * 5, True),
+    ],
+)
+def test_a_rare_category_warns_and_another_spelling_is_refused(column, cells, refused):
+    encoder = clinical_encoder().fit(STAGES)
+    new = STAGES.head(len(cells)).assign(**{column: cells})
+    where = f"column '{column}' holds values that fit did not see"
+    with pytest.raises(InputError, match=where) if refused else pytest.warns(InputWarning, match=where):
+        encoder.transform(new)
+
+
+def test_columns_whose_names_are_numbers_or_equal():
+    table = pd.DataFrame({5: [0, 1, 1], 0: ["F", "M", "F"], 1: [60.0, 70, 80], "age": [1, 2, 3]})
+    encoder = clinical_encoder().fit(table)
+    assert encoder.get_feature_names_out().tolist() == ["5", "1", "age", "0_F", "0_M"]
+    np.testing.assert_array_equal(encoder.transform(table)[:, 3], [1, 0, 1])
+    with pytest.raises(InputError, match="2 columns are named 'age'"):
+        clinical_encoder().fit(pd.DataFrame([[1, 2], [3, 4]], columns=["age", "age"]))
+
+
 def test_one_patient_in_another_unit_is_told():
     with pytest.warns(InputWarning, match="row 0, column 'weight' .* pounds in place of kilograms"):
         clinical_encoder().fit(COHORT).transform(COHORT.head(1).assign(weight=140))

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from deepradiomics.estimators import check_names_differ
 from deepradiomics.exceptions import InputError, InputWarning
 
 _DATE = r"\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4})([ T][\d:.]+)?\s*"
@@ -22,6 +23,8 @@ _DATE = r"\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4})([ T
 _MOST_CODES = 10
 # Fewer values say little about what is usual.
 _FEWEST_VALUES = 20
+# Fewer rows say little about how a table spells its categories.
+_FEWEST_ROWS = 5
 # Spellings of one meaning, without capitals and blanks. Numbers of sex are those of ISO/IEC 5218.
 _MEANINGS = {
     "F": "2 f female w weiblich frau woman femme féminin mujer femenino donna femmina",
@@ -117,13 +120,13 @@ class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     InputError
         In ``fit`` and ``transform``: a word or an infinite number in a column of numbers, dates, text beside other
         things. In ``fit``: more than ten different numbers as text; categories that differ only in capitals or blanks.
-        In ``transform``: half or more of the categories of a column, or a number among them, are none that ``fit``
-        saw.
+        In ``transform``, of five rows or more: all categories are none that ``fit`` saw, and differ; half of them in
+        a column of sex or of yes and no. There also, where ``fit`` saw words: a number that is none of the table.
 
     Warns
     -----
     InputWarning
-        In ``transform``: fewer than half are; a column of two numbers holds a third; the median lies beyond the 1st or
+        In ``transform``: fewer are; a column of two numbers holds a third; the median lies beyond the 1st or
         99th percentile of ``fit``, perhaps in another unit; a value lies farther from the values of ``fit`` than they
         lie from each other.
 
@@ -237,12 +240,15 @@ class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def _as_table(X):
-    """A DataFrame of pandas, also of a polars one."""
+    """A DataFrame of pandas, also of a polars one, whose columns have words for names."""
     X = X.to_pandas() if hasattr(X, "to_pandas") else X
     if not isinstance(X, pd.DataFrame):
         raise InputError(
             f"clinical columns are a DataFrame, whose columns have names, not {type(X).__name__}", code="table"
         )
+    # scikit-learn would take a name that is a number for a position.
+    X = X.set_axis([str(name) for name in X.columns], axis=1)
+    check_names_differ(X)
     return X
 
 
@@ -296,20 +302,26 @@ def _meaning(name, cell, seen):
 
 
 def _compare_categories(name, cells, seen, fate):
-    """Warn of cells that are none of the values seen; among categories, refuse codes and more than few of them."""
+    """Warn of cells that are none of the values seen; among categories, refuse what shows another way of spelling."""
     known = cells.dropna()
     unseen = known[~known.isin(list(seen.values()))]
-    if len(unseen):
-        words = f"column {name!r} holds values that fit did not see in {len(unseen)} of {len(known)} rows"
+    if not len(unseen):
+        return
+    words = f"column {name!r} holds values that fit did not see in {len(unseen)} of {len(known)} rows"
+    enough = len(known) >= _FEWEST_ROWS
+    if set(seen) <= set(_table_of(name).values()):
         # A code, such as 0 beside the 1 that was read as male, puts the others in doubt.
-        coded = unseen.map(_plain).str.isdigit().any()
-        if known.dtype == object and (coded or 2 * len(unseen) >= len(known)):
-            raise InputError(
-                f"{words}; spell them as in training (docs/clinical.md lists what is read as one), or leave cells "
-                "empty where the value is unknown",
-                code="unseen",
-            )
-        warnings.warn(f"{words}; they {fate}", InputWarning, stacklevel=2)
+        coded = unseen.map(_plain).str.isdigit().any() and not any(_plain(cell).isdigit() for cell in seen.values())
+        refused = coded or (enough and 2 * len(unseen) >= len(known))
+    else:  # one new value in all rows is what another site has in a column such as the scanner
+        refused = enough and len(unseen) == len(known) and len(set(unseen)) > 1
+    if known.dtype == object and refused:
+        raise InputError(
+            f"{words}; spell them as in training (docs/clinical.md lists what is read as one), or leave cells empty "
+            "where the value is unknown",
+            code="unseen",
+        )
+    warnings.warn(f"{words}; they {fate}", InputWarning, stacklevel=2)
 
 
 def _compare_values(name, numbers, usual):
@@ -367,8 +379,6 @@ def _check_kind(name, column):
 
 def _check_words(name, cells, numbers):
     """Refuse what can be no column of categories."""
-    if not isinstance(name, str):
-        raise InputError(f"column {name!r} has no text for a name; rename it", code="column_name")
     _check_kind(name, cells)
     text = cells.dropna().astype(str)
     if not text.empty and text.str.fullmatch(_DATE).all():

@@ -12,7 +12,8 @@ from deepradiomics.exceptions import InputError
 class Radiograph:
     """Pixels of a plain radiograph, what to measure in them, and how large a pixel is.
 
-    A region is a radiograph too: a crop with a margin of real context round its mask.
+    A region is a radiograph too: a crop with a margin of real context round its mask. To numpy and pandas it is an
+    array, so ``pandas.isna(radiograph)`` is one too: ask ``cell is None``.
 
     Parameters
     ----------

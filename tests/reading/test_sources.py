@@ -1,6 +1,8 @@
 """What may stand in an image cell besides a path or an array, and what a wrong cell is told."""
 
-from io import BytesIO
+import time
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO, RawIOBase, StringIO
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from PIL import Image
 from deepradiomics import FemurRegions, Radiograph, TextureExtractor, as_radiograph, read_radiograph
 from deepradiomics.comparison.copies import near_duplicates
 from deepradiomics.exceptions import InputError
-from deepradiomics.reading import read_label_map
+from deepradiomics.reading import _files, read_label_map
 from deepradiomics.simulation import make_hips, write_dicom
 
 GREY = np.random.default_rng(0).integers(0, 255, (12, 9)).astype(np.uint8)
@@ -98,7 +100,9 @@ def test_a_radiograph_is_an_array_to_numpy_and_matplotlib():
     plt.close("all")
 
 
-@pytest.mark.parametrize("cell", ["Secret, Anna", "/home/Secret/IM0001", "19501231-Secret"])
+@pytest.mark.parametrize(
+    "cell", ["Secret, Anna", "/home/Secret/IM0001", "19501231-Secret", "Secret B. Smith", "~Secret"]
+)
 def test_a_cell_of_another_column_is_not_shown(cell):
     table = pd.DataFrame({"patient": [cell], "neck": pd.Series([GREY], dtype=object)})
     with pytest.raises(InputError, match="row 0, column 'patient': the text is no file") as caught:
@@ -119,3 +123,132 @@ def test_a_mask_that_is_missing_is_reported_under_its_column():
     with pytest.raises(InputError, match=r"row 0, column 'mask': left\.png: no such file") as caught:
         FemurRegions(mask="mask").transform(table)
     assert "Secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["~film.png", "[1] film.png"])
+def test_a_file_of_an_odd_name_is_read(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    picture().save(name)
+    assert np.array_equal(as_radiograph(name).pixels, GREY)
+    for wrong in ("~no_such_user/a.png", "file://[Secret", "file:///Secret.txt"):
+        with pytest.raises(InputError) as caught:
+            as_radiograph(wrong)
+        assert caught.value.code == "no_file"
+        assert "Secret" not in str(caught.value)
+
+
+def test_bytes_are_not_mistaken_for_a_file_of_their_name(tmp_path, monkeypatch):
+    """PNG of three channels of 16 bits, which ITK reads, and which it must find under its own name."""
+    monkeypatch.chdir(tmp_path)
+    deep = GREY.astype(np.uint16) * 257
+    sitk.WriteImage(sitk.GetImageFromArray(np.stack([deep] * 3, axis=-1), isVector=True), "deep.png")
+    picture().save("the file in memory", "PNG")
+    content = Path("deep.png").read_bytes()
+    assert np.array_equal(as_radiograph(content).pixels, deep)
+    assert np.array_equal(as_radiograph("deep.png").pixels, deep)
+    with pytest.raises(InputError, match="read from files only"):
+        as_radiograph(b"NRRD0004\ntype: float\n\n")
+
+
+class Shared(RawIOBase):
+    """A stream that gives way to other threads between seek and read."""
+
+    def __init__(self):
+        self.inner = png()
+
+    def seek(self, place):
+        self.inner.seek(place)
+        time.sleep(0.002)
+
+    def read(self, size):
+        return self.inner.read(size)
+
+
+@pytest.mark.parametrize("make", [Shared, png])
+def test_threads_may_read_one_stream(make):
+    stream = make()
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(as_radiograph, [stream] * 12):
+            assert np.array_equal(found.pixels, GREY)
+
+
+def test_streams_that_give_no_bytes_and_what_is_too_long(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(png().getvalue())
+    closed = png()
+    closed.close()
+    with (tmp_path / "a.png").open(encoding="utf-8") as text:
+        for stream in (closed, text, StringIO("abc")):
+            with pytest.raises(InputError, match="the file in memory is closed, gives text") as caught:
+                as_radiograph(stream)
+            assert caught.value.code == "no_file"
+    monkeypatch.setattr(_files, "MAX_FILE_BYTES", 50)
+    content = png().getvalue()
+    for source in (content, memoryview(content), BytesIO(content), Shared(), tmp_path / "a.png"):
+        with pytest.raises(InputError, match="is it one radiograph") as caught:
+            as_radiograph(source)
+        assert caught.value.code == "size"
+
+
+@pytest.mark.parametrize("lacking", [["SOPInstanceUID"], ["SOPInstanceUID", "SOPClassUID", "StudyDate"], []])
+def test_a_dataset_without_what_says_whose_it_is(tmp_path, lacking):
+    (path,) = write_dicom(make_hips(1, random_state=0), tmp_path)["radiograph"]
+    dataset = pydicom.dcmread(path)
+    for keyword in set(lacking) & set(dataset.dir()):
+        del dataset[keyword]
+    bare = pydicom.Dataset()
+    bare.update(dataset)
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    pixels = read_radiograph(path).pixels
+    for source in (dataset, bare):
+        assert np.array_equal(as_radiograph(source).pixels, pixels)
+
+
+def test_spacing_of_simpleitk_is_checked_like_that_of_a_file():
+    image = sitk.GetImageFromArray(GREY)
+    assert as_radiograph(image).spacing is None
+    image.SetSpacing((0.12, 0.24))
+    found = read_radiograph(image, magnification=1.2)
+    assert found.spacing == pytest.approx((0.2, 0.1))
+    assert found.spacing_source == "SimpleITK / 1.2"
+    image.SetSpacing((140.0, 140.0))
+    with pytest.raises(InputError, match="the SimpleITK image gives its pixel spacing as"):
+        as_radiograph(image)
+
+
+def saved(image, kind, **options):
+    stream = BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+DEEP = GREY.astype(np.uint16) * 200
+TURNED = Image.Exif()
+TURNED[274] = 6
+SEEN_THROUGH = Image.merge("RGBA", [picture()] * 3 + [Image.eval(picture(), lambda value: 255 * (value > 9))])
+PICTURES = {
+    "white is zero, 8 bits": saved(picture(), "TIFF", tiffinfo={262: 0}),
+    "white is zero, 16 bits": saved(Image.fromarray(DEEP), "TIFF", tiffinfo={262: 0}),
+    "white is zero, floats": saved(Image.fromarray(DEEP.astype(np.float32)), "TIFF", tiffinfo={262: 0}),
+    "1 bit": saved(picture("1"), "PNG"),
+    "CMYK": saved(picture("CMYK"), "JPEG"),
+    "opaque alpha": saved(picture("LA"), "PNG"),
+    "alpha": saved(SEEN_THROUGH.convert("LA"), "PNG"),
+    "colors and alpha": saved(SEEN_THROUGH, "PNG"),
+    "to be turned": saved(picture(), "JPEG", exif=TURNED),
+    "to be turned, TIFF": saved(picture(), "TIFF", tiffinfo={274: 6}),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("read", [as_radiograph, read_label_map])
+def test_a_picture_of_pillow_is_read_or_refused_like_its_file(name, read):
+    def outcome(source):
+        try:
+            return np.asarray(read(source)).astype(float).tolist()
+        except InputError as error:
+            return error.code
+
+    content = PICTURES[name]
+    if (name, read) == ("CMYK", read_label_map):
+        pytest.skip("a JPEG file is no label map, which a picture in memory does not say")
+    assert outcome(Image.open(BytesIO(content))) == outcome(content)

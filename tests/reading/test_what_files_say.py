@@ -389,6 +389,7 @@ def test_a_gray_picture_that_is_stored_as_rgb_is_read(tmp_path, planar, packed):
     wanted = gray.astype(float)
     wanted[7, 9] = 0.299 * 100 + 0.587 * 200 + 0.114 * 50
     tags = {"SamplesPerPixel": 3, "PlanarConfiguration": planar, "PhotometricInterpretation": "RGB"}
+    tags |= {"WindowCenter": 128, "WindowWidth": 256}  # which changes nothing (PS3.3, C.11.2.1.2.1)
     for values in (np.dstack([gray] * 3), colors):
         pixels = np.moveaxis(values, 2, 0).tobytes() if planar else values.tobytes()
         if packed:
@@ -401,7 +402,9 @@ def test_a_gray_picture_that_is_stored_as_rgb_is_read(tmp_path, planar, packed):
         if values is colors:
             with pytest.raises(InputError, match="color='luminance'"):
                 read_radiograph(tmp_path / "a.dcm")
-            assert read_radiograph(tmp_path / "a.dcm", color="luminance").pixels == pytest.approx(wanted, abs=1e-4)
+            for voi in (False, True):
+                found = read_radiograph(tmp_path / "a.dcm", color="luminance", voi=voi).pixels
+                assert found == pytest.approx(wanted, abs=1e-4)
         else:
             assert np.array_equal(read_radiograph(tmp_path / "a.dcm").pixels, gray)
 

@@ -159,6 +159,7 @@ def _stored_values(dataset, content, name, color):
         dataset.pixel_array_options(decoding_plugin=plugin, raw=not is_color, **options)
         stored = dataset.pixel_array
     if is_color:
+        dataset.PhotometricInterpretation = "MONOCHROME2"  # what the values are now; pydicom windows no colors
         return one_channel(stored, name, color)
     stored = stored.reshape(dataset.Rows, dataset.Columns).astype(stored.dtype.newbyteorder("="), copy=False)
     n_bytes, bits = stored.dtype.itemsize, int(dataset.BitsStored)
@@ -257,7 +258,9 @@ def _dense_is_bright(values, dataset, name, voi):
     lowest = -(2 ** (bits - 1)) if signed else 0
     highest = lowest + 2**bits - 1
     inverted = dataset.PhotometricInterpretation == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
-    if voi or dataset.get("ModalityLUTSequence"):
+    if dataset.get("ModalityLUTSequence"):
+        values = np.rint(values).astype(np.int32)
+    elif voi and values.dtype.kind != "f":  # the luminance of colors is float
         values = values.astype(np.int32)
     if voi:
         ends = _windowed(np.array([lowest, highest], dtype=np.int32), dataset, name)

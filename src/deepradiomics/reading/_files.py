@@ -8,7 +8,7 @@ import warnings
 import zlib
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from threading import Lock, local
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -42,6 +42,9 @@ DAMAGE = (
 MAX_MAGNIFICATION = 3
 # Arrays and radiographs as they are printed; no path has a line break.
 _PRINTED = re.compile(r"\s*(\[[\s\d\[.-]|array\(|tensor\(|Radiograph\(|<)|.*\n", re.DOTALL)
+# Endings of what can be read; any other text may be a word of another column, such as "Anna B. Smith".
+_ENDINGS = re.compile(r"\.(dcm|dicom|ima|png|tiff?|jpe?g|nii|gz|nrrd|mha)", re.IGNORECASE)
+STREAMS = Lock()  # an open file has one position, which threads would move for each other
 _THREAD = local()  # .caught: the warnings of the file that this thread reads
 
 
@@ -79,31 +82,70 @@ def name_and_content(source):
     if isinstance(source, str | os.PathLike):
         path = checked_path(source)
         return path, content_of(path)
+    # A pure path: a file of this name may lie in the working directory, and is not meant.
+    memory = PurePath("the file in memory")
     if isinstance(source, bytes | bytearray | memoryview):
-        return Path("the file in memory"), bytes(source)
+        _check_length(memory.name, source.nbytes if isinstance(source, memoryview) else len(source))
+        return memory, bytes(source)
     if hasattr(source, "read") and hasattr(source, "seek"):
-        source.seek(0)  # a cell is read more than once
-        return Path("the file in memory"), source.read(MAX_FILE_BYTES)
+        return memory, _stream_content(source, memory.name)
     if type(source).__module__.startswith("pydicom."):
-        stream = BytesIO()
-        with reading("the pydicom dataset"):
-            source.save_as(stream, enforce_file_format=True)
-        return Path("the pydicom dataset"), stream.getvalue()
+        stream, place = BytesIO(), PurePath("the pydicom dataset")
+        with reading(place.name):
+            known = "TransferSyntaxUID" in getattr(source, "file_meta", ()) or None not in source.original_encoding
+            encoding = {} if known else {"implicit_vr": False, "little_endian": True}
+            source.save_as(stream, enforce_file_format=False, **encoding)
+        content = stream.getvalue()
+        return place, content if content[128:132] == b"DICM" else bytes(128) + b"DICM" + content
     return None
+
+
+def _stream_content(stream, name):
+    """All bytes of an open stream, which may be read more than once and by several threads."""
+    try:
+        if isinstance(stream, BytesIO):
+            content = stream.getvalue()
+        else:
+            with STREAMS:
+                stream.seek(0)
+                content = stream.read(MAX_FILE_BYTES + 1)
+        content = bytes(memoryview(content))  # text has no bytes
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} is closed, gives text, or cannot be read from its start ({type(error).__name__}); open it with "
+            "open(path, 'rb') and leave it open, or give its bytes",
+            code="no_file",
+        ) from None
+    _check_length(name, len(content))
+    return content
+
+
+def _check_length(name, n_bytes):
+    if n_bytes > MAX_FILE_BYTES:
+        raise InputError(
+            f"{name} has {n_bytes >> 20} MiB or more, {MAX_FILE_BYTES >> 20} are allowed; is it one radiograph?",
+            code="size",
+        )
 
 
 def checked_path(source):
     """Refuse what is not a regular, non-empty file, without opening it; messages hold the file's name only."""
     text = os.fsdecode(source)
-    if _PRINTED.match(text):
+    path, is_there = Path(text), os.path.exists(text)
+    if not is_there and _PRINTED.match(text):
         raise InputError(
             "a text stands where an image is expected, perhaps an array as to_csv prints it, which lacks most pixels; "
             "save images as files, PNG or TIFF, and give their paths",
             code="printed_array",
         )
-    if text.startswith("file://"):
-        text = url2pathname(urlsplit(text).path)
-    path = Path(text).expanduser() if text.startswith("~") else Path(text)
+    if not is_there and text.startswith("file://"):
+        try:
+            text = url2pathname(urlsplit(text).path)
+        except ValueError:
+            raise InputError("a file:// address cannot be understood; give a path", code="no_file") from None
+        path = Path(text)
+    elif not is_there:
+        path = Path(os.path.expanduser(text))
     if "://" in text:
         raise InputError(
             f"{path.name} is an address on a network or in an archive; give a file, or the bytes, "
@@ -113,7 +155,7 @@ def checked_path(source):
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
-        if not path.suffix:  # a word of another column, perhaps the patient's name
+        if not _ENDINGS.fullmatch(path.suffix):
             raise InputError(
                 "the text is no file that is there, and has no ending as files of images have; is it a column of "
                 "images, and the path right?",
@@ -126,11 +168,7 @@ def checked_path(source):
         raise InputError(f"{path.name!r} is not a regular file; give the path of one image file", code="no_file")
     if status.st_size == 0:
         raise InputError(f"{path.name} is empty; copy it again from where it came", code="empty_file")
-    if status.st_size > MAX_FILE_BYTES:
-        raise InputError(
-            f"{path.name} has {status.st_size >> 20} MiB, {MAX_FILE_BYTES >> 20} are allowed; is it one radiograph?",
-            code="size",
-        )
+    _check_length(path.name, status.st_size)
     return path
 
 
@@ -138,11 +176,13 @@ def content_of(path):
     """Return the bytes of a file that passed `checked_path`, which may have grown since."""
     try:
         with path.open("rb") as stream:
-            return stream.read(MAX_FILE_BYTES)
+            content = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(
             f"{path.name} cannot be opened ({type(error).__name__}); may you read it?", code="no_file"
         ) from None
+    _check_length(path.name, len(content))
+    return content
 
 
 class Switch:

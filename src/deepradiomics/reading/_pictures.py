@@ -11,6 +11,7 @@ import numpy as np
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading._files import (
+    STREAMS,
     Found,
     Switch,
     array_of,
@@ -85,7 +86,10 @@ def _read_png(path, content, labels, turned, color):
                 f"{path.name} has {n_channels} channels of 16 bits with alpha or significant bits; save it as gray",
                 code="colour",
             )
-        return _read_itk(path, "PNGImageIO", path.name, color=color)._replace(spacing=None, geometry=None)
+        with TemporaryDirectory() as folder:  # also of bytes
+            copy = Path(folder, "picture.png")
+            copy.write_bytes(content)
+            return _read_itk(copy, "PNGImageIO", path.name, color=color)._replace(spacing=None, geometry=None)
     values = np.asarray(image)
     if bits in (2, 4):
         values = values // np.uint8(255 // (2**bits - 1))  # Pillow spreads them over 0 to 255
@@ -121,20 +125,26 @@ def _read_tiff(path, content, labels, turned, color):
     check_size(path.name, int(tags[257]), int(tags[256]), bits * n_samples, len(content))
     _check_pages(stream, tags, path.name)
     if by_pillow:
-        values = np.asarray(Image.open(BytesIO(content), formats=("TIFF",)))
-        values = values.astype(np.uint8) if bits == 1 else values
-        if white_is_zero and bits == 8 and labels:
-            values = 255 - values
-        white_is_zero = white_is_zero and bits == 16  # Pillow inverts 1 and 8 bits
+        image = Image.open(BytesIO(content), formats=("TIFF",))
+        if 274 in image.tag_v2:
+            del image.tag_v2[274]  # by which Pillow would turn it
+        values = _gray_of_pillow(image, white_is_zero, labels)
     else:
         with TemporaryDirectory() as folder:  # libtiff prints the path of a damaged file
             copy = Path(folder, "picture.tif")
             width = 8 if big else 4  # ITK crashes on some files of several pages: the copy ends after the first
             copy.write_bytes(content[: end - width] + bytes(width) + content[end:])
             values = _read_itk(copy, "TIFFImageIO", path.name, color=color).pixels
-    if white_is_zero and not labels:
-        values = inverted(values)
+        values = inverted(values) if white_is_zero and not labels else values
     return Found(values, place=path.name)
+
+
+def _gray_of_pillow(image, white_is_zero, labels):
+    """Values of a gray picture: Pillow inverts those of 1 and 8 bits whose white is zero, and no others."""
+    values = np.asarray(image)
+    values = values.astype(np.uint8) if image.mode == "1" else values
+    turn_round = white_is_zero and image.mode != "1" and labels == (image.mode == "L")
+    return inverted(values) if turn_round else values
 
 
 def _check_pages(stream, tags, name):
@@ -229,7 +239,7 @@ def _read_itk(path, reader_name, name, labels=False, color="raise"):
     """Read one slice, its (row, column) spacing, and where it lies; a label map keeps its layers, (H, W, n)."""
     import SimpleITK as sitk
 
-    if not path.is_file():  # bytes
+    if not isinstance(path, Path):  # bytes
         raise InputError(f"{name} is of a format that is read from files only; give its path", code="no_file")
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -247,14 +257,30 @@ def _read_itk(path, reader_name, name, labels=False, color="raise"):
     return _slice_of(image, name, labels, color)
 
 
-def found_in_memory(source, name, labels=False, color="raise"):
+def found_in_memory(source, name, labels=False, turned=False, color="raise"):
     """Take an image of SimpleITK, a picture of Pillow, or what can become an array, as it is."""
     library = type(source).__module__.partition(".")[0]
     if library == "SimpleITK":
-        return _slice_of(source, name, labels, color)._replace(spacing_source="SimpleITK")
-    if library == "PIL" and source.mode in ("RGB", "RGBA", *([] if labels else ["P"])):
-        return Found(one_channel(np.asarray(source.convert("RGB")), name, color))
+        found = _slice_of(source, name, labels, color)._replace(place="the SimpleITK image")
+        # 1 x 1 mm is what SimpleITK writes where it knows none.
+        return found._replace(spacing=None if found.spacing == (1, 1) else found.spacing, spacing_source="SimpleITK")
+    if library == "PIL":
+        with STREAMS, reading(name):  # it may not have been read from its file yet
+            return Found(_pillow_values(source, name, labels, turned, color))
     return Found(array_of(source))
+
+
+def _pillow_values(image, name, labels, turned, color):
+    """Pixels of a picture of Pillow, as those of its file."""
+    check_size(name, image.height, image.width)
+    tags = getattr(image, "tag_v2", {})
+    # Pillow turns TIFF as the tag asks, so it cannot be had as stored.
+    _check_upright(name, tags.get(274, image.getexif().get(274, 1)), turned and 274 not in tags)
+    if image.mode in ("RGB", "RGBA", "LA"):
+        return one_channel(np.asarray(image), name, color)
+    if image.mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX", *([] if labels else ["P", "PA"])):
+        return one_channel(np.asarray(image.convert("RGBA" if image.mode == "PA" else "RGB")), name, color)
+    return _gray_of_pillow(image, tags.get(262) == 0, labels)
 
 
 def _slice_of(image, name, labels=False, color="raise"):

@@ -166,7 +166,7 @@ def _find(source, voi, color, orientation):
             source.name,
             spacing_source=source.spacing_source,
         )
-    return found_in_memory(source, "the image", color=color)
+    return found_in_memory(source, "the image", turned=orientation == "stored", color=color)
 
 
 def _read_file(path, content, voi, color, orientation):
