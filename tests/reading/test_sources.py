@@ -96,7 +96,8 @@ def test_a_radiograph_is_an_array_to_numpy_and_matplotlib():
     assert np.array_equal(plt.figure().add_subplot().imshow(film).get_array(), GREY)
     ax = film.plot()
     assert len(ax.collections) == 1
-    assert np.array_equal(ax.images[0].get_array(), GREY)
+    # Shown in 8 bits between two percentiles.
+    assert np.corrcoef(np.ravel(ax.images[0].get_array()), GREY.ravel())[0, 1] > 0.999
     plt.close("all")
 
 

@@ -181,7 +181,7 @@ def test_geometry_has_the_same_columns_whatever_is_in_the_image(table):
 
 
 def test_a_mask_of_255_is_no_femur(table):
-    with pytest.raises(InputError, match="row 0, column 'radiograph': the mask holds the label 255"):
+    with pytest.raises(InputError, match="row 0, column 'mask': the mask holds the label 255"):
         FemurRegions(mask="mask").transform(table.assign(mask=[np.uint8(mask > 0) * 255 for mask in table["mask"]]))
 
 

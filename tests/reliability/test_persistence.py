@@ -105,8 +105,10 @@ def test_a_loaded_model_answers_to_the_bit(tmp_path, name, kind):
     assert np.array_equal(np.asarray(getattr(model, method)(table, **keywords)), np.asarray(wanted))
 
 
+# In 40 patients few features are selected, or none; a file must hold either.
+@pytest.mark.filterwarnings("ignore:No features were selected")
 def test_the_recipe_of_kim_with_its_network_and_trees(tmp_path):
-    hips = make_hips(40, random_state=1, image_shape=(256, 256))
+    hips = make_hips(40, random_state=2, image_shape=(256, 256))
     table = hips.data.assign(mask=hips.masks)
     model = dr.recipes.kim2022(mask="mask", epochs=1, image_size=64, random_state=0)
     model.set_params(blocks__texture__textureextractor__min_levels=None).fit(table, hips.target)

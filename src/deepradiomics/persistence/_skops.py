@@ -16,6 +16,7 @@ from deepradiomics.persistence._manifest import MODEL, check_version
 # What a file may make besides what skops itself trusts (estimators of scikit-learn, numpy's and Python's plain types).
 _TRUSTED = {
     "deepradiomics.clinical": ("ClinicalReader", "category_name"),
+    "deepradiomics.comparison.recalibration": ("RecalibratedClassifier",),
     "deepradiomics.comparison.triage": ("Triage",),
     "deepradiomics.deep.embedding": ("EmbeddingExtractor",),
     "deepradiomics.deep.extractor": ("DeepExtractor",),
