@@ -89,7 +89,7 @@ def test_an_absent_hip_is_none_downstream(femur):
 
 
 def test_other_names_are_refused():
-    with pytest.raises(InputError, match="there are femur"):
+    with pytest.raises(InputError, match="known are femur, lumbar-ap"):
         UNetSegmenter.pretrained("elbow")
 
 
