@@ -131,3 +131,6 @@ def test_no_block_is_said_to_be_added_to_another_model():
     assert [key[-2:] for key in found.contrasts.index] == [("lr TC", "nb C"), ("lr TC", "lr C")]
     assert "nb C in place of lr TC: " in found.summary()
     assert "added to" not in found.summary()
+    # Blocks that differ make no addition of it either.
+    two = {name: models[name] for name in ("nb C", "lr TC")}
+    assert "lr TC in place of nb C: " in compare_models(two, X, y, cv=2, random_state=0).summary()

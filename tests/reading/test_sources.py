@@ -75,9 +75,15 @@ def test_a_dataset_of_pydicom_is_read_like_its_file(tmp_path):
         assert (other.spacing, other.spacing_source, other.view) == (whole.spacing, whole.spacing_source, whole.view)
 
 
-def test_copies_are_found_among_pictures_in_memory():
+@pytest.mark.parametrize("kind", ["memory", "addresses"])
+def test_copies_are_found_among_pictures_and_addresses(tmp_path, kind):
     rng = np.random.default_rng(0)
     fields = [Image.fromarray(rng.normal(size=(96, 96)).cumsum(axis=0).astype(np.float32)) for _ in range(3)]
+    if kind == "addresses":
+        paths = [tmp_path / f"a b {number}.tif" for number in range(3)]
+        for picture, path in zip(fields, paths, strict=True):
+            picture.save(path)
+        fields = [path.as_uri() for path in paths]
     table = pd.DataFrame({"film": pd.Series([*fields, fields[0]], dtype=object)})
     found = near_duplicates({"internal": table}, np.arange(4))
     assert found[["row_a", "row_b"]].to_numpy().tolist() == [[0, 3]]

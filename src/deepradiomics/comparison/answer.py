@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from deepradiomics.metrics.roc import holm_of_known
+from deepradiomics.metrics.holm import holm_of_known
 
 _WIDTH = 80
 # Name of the figure that is compared, and whether more of it is better.
@@ -15,12 +15,12 @@ def planned_pairs(feature_sets):
     Parameters
     ----------
     feature_sets : dict of str to list of str
-        Blocks of each set, or of each model.
+        Blocks of each set.
 
     Returns
     -------
     list of (str, str)
-        Names. Where neither question can be asked, or two models have the same blocks, each against the first.
+        Names. Where neither question can be asked, each against the first.
 
     Examples
     --------
@@ -30,8 +30,6 @@ def planned_pairs(feature_sets):
     """
     names = list(feature_sets)
     by_blocks = {frozenset(blocks): name for name, blocks in feature_sets.items()}
-    if len(by_blocks) < len(names):
-        return [(names[0], name) for name in names[1:]]
     everything = frozenset().union(*by_blocks)
     alone = by_blocks.get(frozenset(["clinical"]))
     pairs = [] if alone is None else [(alone, name) for name in names if name != alone]
@@ -135,12 +133,9 @@ def in_words(comparison):
     --------
     See :meth:`Comparison.summary`.
     """
-    sets, tests, table = comparison.settings["feature_sets"], comparison.contrasts, comparison.formatted()
+    sets, tests, table = comparison.sets, comparison.contrasts, comparison.formatted()
     if "class" in tests.index.names:
         tests = tests.xs("macro", level="class")
-    if len({frozenset(blocks) for blocks in sets.values()}) < len(sets):
-        # Models with the same blocks differ in more than blocks, so that none is another one with a block added.
-        sets = {name: [name] for name in sets}
     figure = "auc" if "auc" in table else "mae"
     what, more_is_better = _FIGURES[figure]
     # What explains the columns of numbers is no answer.

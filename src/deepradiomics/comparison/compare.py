@@ -260,7 +260,12 @@ def _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, described):
     splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
     models, tables, failures = _compute_once(models, cohorts)
     fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
-    settings = {"model": described, "random_state": given["random_state"], "near_duplicates": near_duplicates}
+    settings = {
+        "model": described,
+        "one_model": len(models) == 1,
+        "random_state": given["random_state"],
+        "near_duplicates": near_duplicates,
+    }
     settings |= {"failures": failures, "possible_leaks": leaks, "study": study_facts(models, cohorts, splits, seeds)}
     found = _measure(models, cohorts, target, splits, n_repeats, fits, settings)
     if isinstance(found, Comparison):

@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, LeakageError
 from deepradiomics.reading import as_radiograph
+from deepradiomics.reading._files import path_meant
 
 # A perceptual hash is 8 x 8 signs of the lowest frequencies of a 32 x 32 thumbnail.
 _THUMBNAIL, _LOWEST = 32, 8
@@ -395,7 +396,7 @@ def _image_columns(table):
         column
         for column in table.columns
         if not pd.api.types.is_numeric_dtype(table[column])
-        and any(_is_image(cell) or is_file(cell) for cell in table[column])
+        and any(_is_image(cell) or is_image_source(cell) for cell in table[column])
     ]
 
 
@@ -403,7 +404,7 @@ def _is_image(cell):
     return (isinstance(cell, np.ndarray) and cell.ndim == 2) or hasattr(cell, "pixels")
 
 
-def is_file(cell):
+def is_image_source(cell):
     """Tell whether a cell is the path of a file that is there, or a file or picture of another library in memory.
 
     Parameters
@@ -418,12 +419,15 @@ def is_file(cell):
 
     Examples
     --------
-    >>> from deepradiomics.comparison.copies import is_file
-    >>> is_file("no such file"), is_file(7)
+    >>> from deepradiomics.comparison.copies import is_image_source
+    >>> is_image_source("no such file"), is_image_source(7)
     (False, False)
     """
     if isinstance(cell, str | Path):
-        return os.path.isfile(os.path.expanduser(str(cell).removeprefix("file://")))
+        try:
+            return path_meant(os.fsdecode(cell)).is_file()
+        except ValueError:  # half an address
+            return False
     library = type(cell).__module__.partition(".")[0]
     return isinstance(cell, bytes | IOBase) or library in ("PIL", "SimpleITK", "pydicom")
 
@@ -433,7 +437,7 @@ def _opened(cell):
     if _is_image(cell):
         return cell
     try:
-        return as_radiograph(cell) if is_file(cell) else None
+        return as_radiograph(cell) if is_image_source(cell) else None
     except DeepRadiomicsError:
         return None
 

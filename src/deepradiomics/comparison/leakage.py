@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom, spearmanr
 
-from deepradiomics.comparison.copies import is_file
+from deepradiomics.comparison.copies import is_image_source
 from deepradiomics.exceptions import LeakageError
 from deepradiomics.splits import PATIENT_COLUMN, names_patients, normalized_ids
 
@@ -161,7 +161,7 @@ def _names_groups(column, groups):
 
 def _names_rows(column):
     words = not pd.api.types.is_numeric_dtype(column) and _is_plain(column)
-    return words and len(column) > _MOST_LEVELS and column.is_unique and not any(map(is_file, column))
+    return words and len(column) > _MOST_LEVELS and column.is_unique and not any(map(is_image_source, column))
 
 
 def _is_plain(column):

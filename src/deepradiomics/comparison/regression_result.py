@@ -9,9 +9,10 @@ import pandas as pd
 from deepradiomics.comparison.result import INTERNAL, Comparison, _Readable
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.bootstrap import resampled_sums
+from deepradiomics.metrics.holm import holm_of_known
 from deepradiomics.metrics.intervals import ALONE, Interval, wilson
 from deepradiomics.metrics.regression import conformal_radius, measures_of_moments, moments
-from deepradiomics.metrics.roc import delong_covariance, holm_of_known
+from deepradiomics.metrics.roc import delong_covariance
 
 
 @dataclass(frozen=True, eq=False, repr=False)

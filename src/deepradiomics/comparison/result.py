@@ -101,7 +101,15 @@ class _Readable:
         """DataFrame: the tests that were planned, of each set against clinical alone and of all blocks against all but
         one, corrected after Holm for their own number; ``tests`` has all pairs.
         """
-        return planned_tests(self.tests, self.settings["feature_sets"])
+        return planned_tests(self.tests, self.sets)
+
+    @property
+    def sets(self):
+        """Dict of str to list of str: blocks of each feature set; of several models each is its own only block, since
+        they differ in more than blocks.
+        """
+        sets = self.settings["feature_sets"]
+        return sets if self.settings.get("one_model", True) else {name: [name] for name in sets}
 
     def summary(self):
         """Say in one paragraph what was found: what each addition changes, by how much, and how sure that is.

@@ -12,6 +12,7 @@ from deepradiomics.metrics.displays import (
     RocPlot,
 )
 from deepradiomics.metrics.drift import drift, plot_drift
+from deepradiomics.metrics.holm import holm
 from deepradiomics.metrics.intervals import Interval, clopper_pearson, wilson, wilsoncc
 from deepradiomics.metrics.multiclass import multiclass_auc, multiclass_rates
 from deepradiomics.metrics.overlap import SurfaceDistance, dice, iou, overlap_ratio, surface_distance
@@ -25,7 +26,7 @@ from deepradiomics.metrics.rates import (
 from deepradiomics.metrics.readers import ClassReaderStudy, MRMCResult, ReaderStudy, obuchowski_rockette, reader_study
 from deepradiomics.metrics.recalibration import plot_recalibration_curve, recalibration_curve
 from deepradiomics.metrics.regression import conformal_radius, regression_measures
-from deepradiomics.metrics.roc import DelongResult, delong_covariance, delong_test, delong_tests, holm, roc_auc_ci
+from deepradiomics.metrics.roc import DelongResult, delong_covariance, delong_test, delong_tests, roc_auc_ci
 
 __all__ = [
     "Calibration",

@@ -6,7 +6,7 @@ from scipy.stats import chi2_contingency, ks_2samp
 
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
-from deepradiomics.metrics.roc import holm_of_known
+from deepradiomics.metrics.holm import holm_of_known
 
 # A rule of thumb from credit scoring: above these a distribution is said to have moved a little, and much.
 LITTLE, MUCH = 0.1, 0.25

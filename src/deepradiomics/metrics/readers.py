@@ -12,9 +12,10 @@ from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_row, check_scores, check_two_classes, class_codes
 from deepradiomics.metrics.agreement import weighted_kappa
+from deepradiomics.metrics.holm import holm_of_known
 from deepradiomics.metrics.intervals import Interval, check_level
 from deepradiomics.metrics.rates import diagnostic_rates
-from deepradiomics.metrics.roc import delong_covariance, delong_test, holm, roc_auc_ci
+from deepradiomics.metrics.roc import delong_covariance, delong_test, roc_auc_ci
 
 _RATES = ("sensitivity", "specificity", "accuracy")
 
@@ -169,7 +170,7 @@ class ClassReaderStudy:
         """DataFrame: class x areas with and without the model over all readers, their test, corrected after Holm."""
         found = {label: view.gain._asdict() for label, view in self.views.items() if view.gain is not None}
         table = pd.DataFrame.from_dict(found, orient="index")
-        return table.assign(p_holm=holm(table["p_value"])) if len(table) else table
+        return table.assign(p_holm=holm_of_known(table["p_value"])) if len(table) else table
 
 
 def reader_study(y, readers, model, aided=None, *, call_from=3):

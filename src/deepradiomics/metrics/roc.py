@@ -11,7 +11,8 @@ from scipy.stats import t as student
 
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
-from deepradiomics.metrics._inputs import as_numbers, check_scores, check_two_classes
+from deepradiomics.metrics._inputs import check_scores, check_two_classes
+from deepradiomics.metrics.holm import holm_of_known
 from deepradiomics.metrics.intervals import ONE_PATIENT, Interval, check_level
 from deepradiomics.splits import encode_groups
 
@@ -239,65 +240,6 @@ def pairwise_tests(names, auc, covariance, level=0.95, *, counts=None):
         rows.append((names[i], names[j], test.auc_a, test.auc_b, difference, test.z, test.p_value))
     table = pd.DataFrame(rows, columns=["a", "b", "auc_a", "auc_b", "difference", "z", "p_value"])
     return table.assign(p_holm=holm_of_known(table["p_value"]))
-
-
-def holm(p_values):
-    """Correct p-values for their number after Holm.
-
-    Parameters
-    ----------
-    p_values : array-like of shape (n_tests,)
-        Raw p-values.
-
-    Returns
-    -------
-    float array of shape (n_tests,)
-        Corrected p-values, in the order given.
-
-    Raises
-    ------
-    InputError
-        If a p-value is missing or not within 0..1.
-
-    Examples
-    --------
-    >>> from deepradiomics.metrics import holm
-    >>> holm([0.01, 0.04, 0.03])
-    array([0.03, 0.06, 0.06])
-    """
-    p_values = as_numbers(p_values, "p-values")
-    if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
-        raise InputError("a p-value is missing or not within 0..1; leave that test out", code="p_value")
-    order = np.argsort(p_values)
-    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
-    corrected = np.empty_like(p_values)
-    corrected[order] = np.minimum(stepped, 1)
-    return corrected
-
-
-def holm_of_known(p_values):
-    """Correct the p-values of the tests that are defined; the others are no tests, and count for nothing.
-
-    Parameters
-    ----------
-    p_values : array-like of shape (n_tests,)
-        Raw p-values, NaN where a test is not defined.
-
-    Returns
-    -------
-    float array of shape (n_tests,)
-        As of :func:`holm`, NaN where they were.
-
-    Examples
-    --------
-    >>> from deepradiomics.metrics.roc import holm_of_known
-    >>> holm_of_known([0.01, float("nan"), 0.03])
-    array([0.02,  nan, 0.03])
-    """
-    corrected = np.array(p_values, dtype=float)
-    known = ~np.isnan(corrected)
-    corrected[known] = holm(corrected[known])
-    return corrected
 
 
 def delong_covariance(y, scores, *, groups=None):

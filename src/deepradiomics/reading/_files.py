@@ -128,25 +128,27 @@ def _check_length(name, n_bytes):
         )
 
 
+def path_meant(text):
+    """Path of the file of this name, else of what a ``file://`` address or ``~`` means; ValueError if that is none."""
+    if os.path.exists(text):
+        return Path(text)
+    return Path(url2pathname(urlsplit(text).path) if text.startswith("file://") else os.path.expanduser(text))
+
+
 def checked_path(source):
     """Refuse what is not a regular, non-empty file, without opening it; messages hold the file's name only."""
     text = os.fsdecode(source)
-    path, is_there = Path(text), os.path.exists(text)
-    if not is_there and _PRINTED.match(text):
+    if _PRINTED.match(text) and not os.path.exists(text):
         raise InputError(
             "a text stands where an image is expected, perhaps an array as to_csv prints it, which lacks most pixels; "
             "save images as files, PNG or TIFF, and give their paths",
             code="printed_array",
         )
-    if not is_there and text.startswith("file://"):
-        try:
-            text = url2pathname(urlsplit(text).path)
-        except ValueError:
-            raise InputError("a file:// address cannot be understood; give a path", code="no_file") from None
-        path = Path(text)
-    elif not is_there:
-        path = Path(os.path.expanduser(text))
-    if "://" in text:
+    try:
+        path = path_meant(text)
+    except ValueError:
+        raise InputError("a file:// address cannot be understood; give a path", code="no_file") from None
+    if "://" in text and not text.startswith("file://"):
         raise InputError(
             f"{path.name} is an address on a network or in an archive; give a file, or the bytes, "
             "BytesIO(fsspec.open(address).open().read())",

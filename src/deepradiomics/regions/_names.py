@@ -19,11 +19,11 @@ class BoxNames(Artist):
         The picture.
     boxes : dict of str to Box
         Boxes in pixels of the picture.
-    colours : dict of str to str
-        Colour of each name.
+    colors : dict of str to str
+        Color of each name.
     """
 
-    def __init__(self, ax, boxes, colours):
+    def __init__(self, ax, boxes, colors):
         super().__init__()
         self.set(zorder=0, in_layout=False)
         self.texts = [
@@ -31,7 +31,7 @@ class BoxNames(Artist):
                 0,
                 0,
                 name.replace("_", " "),
-                color=colours[name],
+                color=colors[name],
                 fontsize="small",
                 transform=IdentityTransform(),
                 va="bottom",

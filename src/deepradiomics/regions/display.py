@@ -6,9 +6,9 @@ import numpy as np
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 
-# Okabe and Ito's colours, which the colour-blind can tell apart: outlines, axes, and boxes by their place in the list.
+# Okabe and Ito's colors, which the color-blind can tell apart: outlines, axes, and boxes by their place in the list.
 _OUTLINE, _AXES = "#56b4e9", "#f0e442"
-BOX_COLOURS = ("#e69f00", "#cc79a7", "#009e73", "#d55e00", "#f0e442")
+BOX_COLORS = ("#e69f00", "#cc79a7", "#009e73", "#d55e00", "#f0e442")
 # More cannot be seen on a printed page, and a picture of 6 megapixels would stay in memory with its figure.
 _MAX_SIDE = 2048
 _SIDES = {"left": "L", "right": "R"}
@@ -67,7 +67,7 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, labels=(
     from deepradiomics.regions._names import BoxNames
 
     radiograph, boxes = as_radiograph(radiograph), dict(boxes or {})
-    colours = dict(zip(boxes, (BOX_COLOURS[number % len(BOX_COLOURS)] for number in range(len(boxes))), strict=True))
+    colors = dict(zip(boxes, (BOX_COLORS[number % len(BOX_COLORS)] for number in range(len(boxes))), strict=True))
     mask = radiograph.mask if mask is None else read_label_map(mask)
     if mask is not None and mask.shape != radiograph.pixels.shape:
         raise InputError(
@@ -80,15 +80,15 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, labels=(
     codes = [] if mask is None else np.setdiff1d(np.unique(mask), [0])
     names = [labels[code - 1] if code <= len(labels) else f"label {code}" for code in codes]
     lines = {name: _outlines(mask == code) for name, code in zip(names, codes, strict=True)}
-    ax = _draw_regions(radiograph, lines, boxes, colours, ax=ax)
+    ax = _draw_regions(radiograph, lines, boxes, colors, ax=ax)
     for geometry in geometries or []:
         for line in _geometry_lines(geometry):
             ax.plot(line[:, 1], line[:, 0], color=_AXES, linewidth=1.0)
-    ax.add_artist(BoxNames(ax, boxes, colours))
+    ax.add_artist(BoxNames(ax, boxes, colors))
     return ax
 
 
-def _draw_regions(radiograph, lines, boxes, colours, *, ax=None, max_side=_MAX_SIDE):
+def _draw_regions(radiograph, lines, boxes, colors, *, ax=None, max_side=_MAX_SIDE):
     """Draw picture, outlines, boxes without their names, scale bar, L and R; the axes."""
     import matplotlib.pyplot as plt
     from matplotlib.collections import LineCollection
@@ -107,7 +107,7 @@ def _draw_regions(radiograph, lines, boxes, colours, *, ax=None, max_side=_MAX_S
     for line in lines.values():
         ax.add_collection(LineCollection(line, colors=_OUTLINE, linewidths=0.8))
     for name, box in boxes.items():
-        ax.add_patch(Polygon(box.corners[:, ::-1], closed=True, fill=False, edgecolor=colours[name], linewidth=1.4))
+        ax.add_patch(Polygon(box.corners[:, ::-1], closed=True, fill=False, edgecolor=colors[name], linewidth=1.4))
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     middles = {name.partition("_")[0]: box.centre[1] for name, box in boxes.items()}
     middles |= {name: np.concatenate(line)[:, 0].mean() for name, line in lines.items() if line}

@@ -115,7 +115,8 @@ def _add_known(case, table, flags, confidence):
             case.confidence = None
         if case.confidence is None or not 0 <= case.confidence <= 1:
             raise InputError(
-                f"row {case.row}, column {confidence!r}: a confidence is a number from 0 to 1, not {given!r}",
+                f"row {case.row}, column {confidence!r}: the confidence is no number from 0 to 1; leave "
+                "the cell empty where it is unknown",
                 code="confidence",
             )
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph
-from deepradiomics.regions.display import BOX_COLOURS, _draw_regions
+from deepradiomics.regions.display import BOX_COLORS, _draw_regions
 from deepradiomics.review._cases import check_table, judge, read_cases
 
 # Pictures in a row and their size; pixels and letters that there is room for.
@@ -85,7 +85,7 @@ def plot_cohort(
     if not order:
         raise InputError(f"column {by!r} has no number, so there is nothing to sort", code="column_type")
     kinds = dict.fromkeys(_without_side(name) for place in order for name in cases[place].boxes)
-    colours = {kind: BOX_COLOURS[number % len(BOX_COLOURS)] for number, kind in enumerate(kinds)}
+    colors = {kind: BOX_COLORS[number % len(BOX_COLORS)] for number, kind in enumerate(kinds)}
     across = min(_COLUMNS, len(order))
     down = -(-len(order) // across)
     figure, grid = plt.subplots(
@@ -96,13 +96,13 @@ def plot_cohort(
     for ax, place in zip(grid.ravel(), order, strict=False):
         case = cases[place]
         lines = {name: [np.array(polygon + polygon[:1]) for polygon in case.outlines[name]] for name in case.outlines}
-        inks = {name: colours[_without_side(name)] for name in case.boxes}
+        inks = {name: colors[_without_side(name)] for name in case.boxes}
         _draw_regions(as_radiograph(table[image].iloc[case.row]), lines, case.boxes, inks, ax=ax, max_side=_MAX_SIDE)
         name = f"row {case.row}" if names is None else str(table[names].iloc[case.row])
         name = name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "…"
         ax.set_title(f"{name}: {numbers[place]:.3g}", fontsize="x-small")
     if kinds:
-        inks = [Line2D([], [], color=colour, label=kind.replace("_", " ")) for kind, colour in colours.items()]
+        inks = [Line2D([], [], color=color, label=kind.replace("_", " ")) for kind, color in colors.items()]
         figure.legend(handles=inks, loc="outside lower center", ncols=min(len(inks), across + 1), fontsize="x-small")
     return figure
 

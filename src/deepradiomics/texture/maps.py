@@ -1,6 +1,7 @@
 """A map of one texture feature: measured in a window that moves over the region."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -47,7 +48,7 @@ class FeatureMap:
     columns: np.ndarray
 
     def plot(self, ax=None, *, alpha=0.7):
-        """Draw the map, over what is already drawn, with a bar of its colours.
+        """Draw the map, over what is already drawn, with a bar of its colors.
 
         Parameters
         ----------
@@ -139,9 +140,10 @@ def feature_map(radiograph, feature, *, window_mm=5.0, step_mm=None, **settings)
             "read_radiograph(source, spacing=(row_mm, column_mm))",
             code="unknown_spacing",
         )
+    for setting, length in (("window_mm", window_mm), ("step_mm", step_mm)):
+        if not (isinstance(length, Real) and 0 < length < np.inf) and (setting, length) != ("step_mm", None):
+            raise InputError(f"{setting} is {length!r}; give a length above 0", code="window")
     step_mm = window_mm / 5 if step_mm is None else step_mm
-    if not (0 < window_mm < np.inf and 0 < step_mm < np.inf):
-        raise InputError(f"window_mm is {window_mm} and step_mm {step_mm}; both are numbers above 0", code="window")
     settings, plan, name, item = _planned(feature, settings)
     pixels, mask, spacing = preprocess(settings, plan, radiograph)
     filtered = item.apply(pixels, spacing=spacing)[name.rpartition("_")[0].rpartition("_")[0]]
@@ -182,8 +184,8 @@ def feature_map(radiograph, feature, *, window_mm=5.0, step_mm=None, **settings)
 
 def _planned(feature, settings):
     """Check the settings: TextureExtractor, plan, full name of the feature, and the filter that it is of."""
-    name = feature if feature.count("_") == 2 else f"original_{feature}"
-    if name.count("_") != 2:
+    name = feature if str(feature).count("_") == 2 else f"original_{feature}"
+    if not isinstance(feature, str) or name.count("_") != 2:
         raise InputError(f"the feature is {feature!r}; give class and feature, such as 'glcm_Contrast'", code="feature")
     moved = [key for key in _MOVED if settings.get(key)]
     if moved or settings.get("engine", "native") != "native" or "feature_classes" in settings:
