@@ -20,9 +20,10 @@ def bin_edges(smallest, largest, *, bin_count=None, bin_width=None, from_minimum
     if bin_count is not None:
         # As numpy.histogram_bin_edges: a flat region lies in the middle of its bins, edges have the values' precision.
         low, high = (smallest - 0.5, largest + 0.5) if smallest == largest else (smallest, largest)
-        edges = np.linspace(
-            low, high, bin_count + 1, dtype=np.result_type(np.asarray(low), np.asarray(high), np.float16)
-        )
+        kind = np.result_type(np.asarray(low), np.asarray(high), np.float16).type
+        low, high = kind(low), kind(high)
+        edges = np.arange(bin_count + 1, dtype=kind) * ((high - low) / kind(bin_count)) + low
+        edges[-1] = high
         if not (edges[1:] > edges[:-1]).all():
             raise RegionError(
                 f"grey values from {smallest} to {largest} lie too near each other for {bin_count} bins in their "
@@ -91,9 +92,6 @@ def number_bins(pixels, mask, edges):
     """
     from deepradiomics.texture import _cpu
 
-    edges = np.asarray(edges, dtype=np.float64)
-    pixels, mask = np.ascontiguousarray(pixels, dtype=np.float64), np.ascontiguousarray(mask, dtype=bool)
-    levels = np.zeros(mask.shape, dtype=np.int32)
-    # The last edge may be moved; the first two tell the step.
-    largest = _cpu.discretize(pixels, mask, edges, edges[0], edges[1] - edges[0], levels)
-    return levels, int(largest)
+    mask, edges = np.ascontiguousarray(mask, dtype=bool), np.asarray(edges, dtype=np.float64)
+    levels, _, counts = _cpu.discretize(np.asarray(pixels, dtype=np.float64)[mask], mask, edges)
+    return levels, len(counts) - 1

@@ -8,25 +8,45 @@ _PARTS, _FEW = 64, 24
 
 
 @njit(cache=True, nogil=True)
-def discretize(pixels, mask, edges, start, step, levels):
-    """Number the bin of each pixel in the mask from 1, exactly as numpy.digitize with these edges; the largest."""
-    largest, last = 0, edges.size - 1
+def inside(pixels, mask):
+    """Grey values of the pixels in a mask (H, W), row by row: (n,)."""
+    found, n = np.empty(mask.size, pixels.dtype), 0
     for r in range(mask.shape[0]):
-        own, values, inside = levels[r], pixels[r], mask[r]
         for c in range(mask.shape[1]):
-            steps = (values[c] - start) / step if inside[c] else 0.0
-            own[c] = min(max(int(steps) + 1, 1), last) * inside[c]
+            found[n] = pixels[r, c]
+            n += mask[r, c]
+    return found[:n]
+
+
+@njit(cache=True, nogil=True)
+def discretize(values, mask, edges):
+    """Number the bin of each grey value of a region from 1, exactly as numpy.digitize with these edges.
+
+    edges : rising, at equal distances; the last may be moved. Levels of the pixels, int32 (H, W), 0 outside the mask,
+    those of the values (n,), and how many there are of each from 0 to the largest.
+    """
+    own, last = np.empty(values.size, np.int32), edges.size - 1
+    counts = np.zeros(last + 1, np.int64)
+    start, step = edges[0], edges[1] - edges[0]
+    for k in range(values.size):
+        own[k] = min(max(int((values[k] - start) / step) + 1, 1), last)
+    largest = 0
+    for k in range(values.size):
+        # Rounding may miss by one bin; the edges decide.
+        level, value = own[k], values[k]
+        while level > 1 and value < edges[level - 1]:
+            level -= 1
+        while level < last and value >= edges[level]:
+            level += 1
+        own[k] = level
+        counts[level] += 1
+        largest = max(largest, level)
+    levels, k = np.empty(mask.shape, np.int32), 0
+    for r in range(mask.shape[0]):
         for c in range(mask.shape[1]):
-            level, value = own[c], values[c]
-            if level > 0:
-                # Rounding may miss by one bin; the edges decide.
-                while level > 1 and value < edges[level - 1]:
-                    level -= 1
-                while level < last and value >= edges[level]:
-                    level += 1
-                own[c] = level
-                largest = max(largest, level)
-    return largest
+            levels[r, c] = own[min(k, own.size - 1)] * mask[r, c]
+            k += mask[r, c]
+    return levels, own, counts[: largest + 1]
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
