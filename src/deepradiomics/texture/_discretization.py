@@ -93,5 +93,5 @@ def number_bins(pixels, mask, edges):
     from deepradiomics.texture import _cpu
 
     mask, edges = np.ascontiguousarray(mask, dtype=bool), np.asarray(edges, dtype=np.float64)
-    levels, _, counts = _cpu.discretize(np.asarray(pixels, dtype=np.float64)[mask], mask, edges)
+    levels, counts = _cpu.discretize(np.asarray(pixels, dtype=np.float64)[mask], mask, edges)
     return levels, len(counts) - 1

@@ -49,15 +49,14 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
     cells = ((row, column, source) for row, sources in enumerate(rows) for column, source in enumerate(sources))
     slices = iter(lambda: list(islice(cells, size)), [])
     total = None if n_rows is None else n_rows * len(names)
-    bar = tqdm(total=total, desc="texture", unit="region", disable=not settings.verbose)
     measured, failures, n_seen = {}, [], 0
     with ExitStack() as stack:
-        stack.enter_context(bar)
-        # A pool takes longer to set up than a region to measure.
+        # Neither a pool nor a bar where there is no need: both take longer to set up than a region to measure.
         results = map(work, slices)
         if threads > 1:
             parallel = stack.enter_context(Parallel(n_jobs=threads, prefer="threads", return_as="generator"))
             results = stack.enter_context(closing(parallel(delayed(work)(cells) for cells in slices)))
+        results = stack.enter_context(closing(_with_bar(results, total))) if settings.verbose else results
         for found in results:
             for row, column, value in found:
                 n_seen = row + 1
@@ -68,12 +67,19 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
                     failures.append((row, names[column], value.code, str(value)))
                 elif value is not None:
                     measured[row, column] = value
-            bar.update(len(found))
     n_features = len(plan.names)
     table = np.full((n_rows or n_seen, len(names) * n_features), np.nan)
     for (row, column), features in measured.items():
         table[row, column * n_features : (column + 1) * n_features] = features
     return table, failures
+
+
+def _with_bar(results, total):
+    """Yield the results of slices while a bar on stderr counts their regions."""
+    with tqdm(total=total, desc="texture", unit="region") as bar:
+        for found in results:
+            yield found
+            bar.update(len(found))
 
 
 def _measure_slice(settings, plan, opener, most_pixels, n_jobs, cells):
@@ -242,7 +248,9 @@ def _measure_batch(batch, classes, settings):
             found = ngtdm_features(counts.cpu().numpy() if hasattr(counts, "cpu") else counts)
         else:
             found = _shapes(_SHAPES[name], batch)
-        columns.append(found[:, [FEATURES[name].index(feature) for feature in features]])
+        if tuple(features) != FEATURES[name]:
+            found = found[:, [FEATURES[name].index(feature) for feature in features]]
+        columns.append(found)
     return np.hstack(columns)
 
 
@@ -314,8 +322,8 @@ def _binned(image, mask, spacing, binning):
     values = _cpu.inside(np.ascontiguousarray(image), mask)
     edges = bin_edges(values.min(), values.max(), **binning)
     values = values.astype(np.float64, copy=False)
-    levels, own, counts = _cpu.discretize(values, mask, edges.astype(np.float64, copy=False))
-    return _Binned(levels, len(counts) - 1, counts[1:], _cpu.statistics(values, own, counts), spacing)
+    levels, counts = _cpu.discretize(values, mask, edges.astype(np.float64, copy=False))
+    return _Binned(levels, len(counts) - 1, counts[1:], _cpu.statistics(values), spacing)
 
 
 def _stacked(regions, pad):

@@ -63,7 +63,9 @@ def wavelet(pixels, *, spacing=(1.0, 1.0), wavelet="coif1", level=1, start_level
     from deepradiomics.texture._cpu import wavelet_bands
 
     rows, columns = pixels.shape
-    data = np.pad(np.asarray(pixels, dtype=np.float64), ((0, rows % 2), (0, columns % 2)), "wrap")
+    data = np.ascontiguousarray(pixels, dtype=np.float64)
+    if rows % 2 or columns % 2:
+        data = np.pad(data, ((0, rows % 2), (0, columns % 2)), "wrap")
     basis = pywt.Wavelet(wavelet)
     filters, result = np.array([basis.dec_lo, basis.dec_hi]), {}
     for number in range(1 - start_level, level + 1):
