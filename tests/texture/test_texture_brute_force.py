@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import _cpu, matrices
-from deepradiomics.texture._discretization import bin_edges, number_bins
+from deepradiomics.texture._discretization import bin_edges, discretize
 
 LEVELS = hnp.arrays(
     np.int64, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=8), elements=st.integers(0, 4)
@@ -152,7 +152,7 @@ def test_levels_are_those_of_numpy(values, bin_count):
         edges = bin_edges(values.min(), values.max(), bin_count=bin_count)
     except RegionError:
         return
-    levels, largest = number_bins(values[None], np.ones((1, values.size), dtype=bool), edges)
+    levels, largest = discretize(values[None], np.ones((1, values.size), dtype=bool), bin_count=bin_count)
     assert np.array_equal(levels[0], np.digitize(values, edges))
     assert largest == levels.max()
 

@@ -79,19 +79,11 @@ def discretize(pixels, mask, *, bin_count=None, bin_width=None, from_minimum=Fal
     >>> levels.tolist(), n_levels
     ([[1, 2], [4, 0]], 4)
     """
-    # Edges are cut in the precision of the image, as numpy does for pyradiomics: ITK's filters return 32 bits.
-    inside = np.asarray(pixels)[mask]
-    edges = bin_edges(inside.min(), inside.max(), bin_count=bin_count, bin_width=bin_width, from_minimum=from_minimum)
-    return number_bins(pixels, mask, edges)
-
-
-def number_bins(pixels, mask, edges):
-    """Number the bin of each pixel of a region from 1, 0 outside: (int32 (H, W), the largest number).
-
-    edges : rising, at equal distances, as of `bin_edges`.
-    """
     from deepradiomics.texture import _cpu
 
-    mask, edges = np.ascontiguousarray(mask, dtype=bool), np.asarray(edges, dtype=np.float64)
-    levels, counts = _cpu.discretize(np.asarray(pixels, dtype=np.float64)[mask], mask, edges)
+    # Edges are cut in the precision of the image, as numpy does for pyradiomics: ITK's filters return 32 bits.
+    mask = np.ascontiguousarray(mask, dtype=bool)
+    values = np.asarray(pixels)[mask]
+    edges = bin_edges(values.min(), values.max(), bin_count=bin_count, bin_width=bin_width, from_minimum=from_minimum)
+    levels, counts = _cpu.discretize(values.astype(np.float64), mask, edges.astype(np.float64))
     return levels, len(counts) - 1

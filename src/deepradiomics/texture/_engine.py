@@ -7,9 +7,8 @@ from functools import cache, partial
 from itertools import groupby, islice
 from typing import NamedTuple
 
+import array_api_compat
 import numpy as np
-from array_api_compat import array_namespace
-from array_api_compat import device as device_of
 from joblib import Parallel, delayed, effective_n_jobs
 from tqdm import tqdm
 
@@ -198,13 +197,14 @@ def measure(  # noqa: PLR0913
     tables, order = [np.empty((0, sum(map(len, classes.values()))))], [np.empty(0, int)]
     if found is None:
         binned = [_binned(*region, binning) for region in regions]
-        for rows in _batches([own.levels.shape for own in binned], [own.n_levels for own in binned], _BATCH_NUMBERS):
+        for rows in _batches([own.levels.shape for own in binned], [len(own.counts) for own in binned], _BATCH_NUMBERS):
             tables.append(_measure_batch(_stacked([binned[row] for row in rows], pad), classes, settings))
             order.append(rows)
     else:
         from deepradiomics.training.devices import in_chunks
 
-        edges = [_edges(image, mask, binning) for image, mask, _ in regions]
+        inside = (np.asarray(image)[mask] for image, mask, _ in regions)
+        edges = [bin_edges(own.min(), own.max(), **binning).astype(np.float64) for own in inside]
 
         def measure_rows(rows):
             batch = _sent([regions[row] for row in rows], [edges[row] for row in rows], pad, found)
@@ -224,8 +224,8 @@ def _measure_batch(batch, classes, settings):
     from deepradiomics.texture.features._glcm import glcm_features
     from deepradiomics.texture.features._ngtdm import ngtdm_features
 
-    levels, near, ibsi, columns = batch.levels, {"distances": settings.distances}, settings.ibsi, []
-    n_levels = levels.n_levels
+    levels, n_levels, near = batch.levels, batch.levels.n_levels, {"distances": settings.distances}
+    ibsi, columns = settings.ibsi, []
     for name, features in classes.items():
         if name == "firstorder":
             areas = batch.spacings.prod(axis=1)
@@ -277,7 +277,7 @@ def _weighted(name, counts, batch, settings):
         "no_weighting": np.ones(steps.shape[:-1]),
     }[norm]
     weights = np.exp(-(lengths**2)) if name == "glcm" and norm != "no_weighting" else lengths
-    weights = array_namespace(counts).asarray(weights, device=device_of(counts))
+    weights = array_api_compat.array_namespace(counts).asarray(weights, device=array_api_compat.device(counts))
     return (counts * weights[:, :, None, None]).sum(axis=1)[:, None]
 
 
@@ -309,8 +309,7 @@ class _Binned(NamedTuple):
     """A region ready to be counted."""
 
     levels: np.ndarray
-    n_levels: int
-    counts: np.ndarray  # pixels at each level
+    counts: np.ndarray  # pixels at each level, from 1 to the largest
     statistics: np.ndarray  # of the grey values
     spacing: tuple
 
@@ -323,26 +322,21 @@ def _binned(image, mask, spacing, binning):
     edges = bin_edges(values.min(), values.max(), **binning)
     values = values.astype(np.float64, copy=False)
     levels, counts = _cpu.discretize(values, mask, edges.astype(np.float64, copy=False))
-    return _Binned(levels, len(counts) - 1, counts[1:], _cpu.statistics(values), spacing)
+    return _Binned(levels, counts[1:], _cpu.statistics(values), spacing)
 
 
 def _stacked(regions, pad):
     """Stack binned regions of different size, with zeros round them: `_Batch`."""
-    n_levels = max(region.n_levels for region in regions)
+    n_levels = max(len(region.counts) for region in regions)
     heights, widths = np.array([region.levels.shape for region in regions]).T.copy()
     levels = np.zeros((len(regions), heights.max() + 2 * pad, widths.max() + 2 * pad), dtype=np.int32)
     counts = np.zeros((len(regions), n_levels))
     for row, region in enumerate(regions):
         levels[row, pad : pad + heights[row], pad : pad + widths[row]] = region.levels
-        counts[row, : region.n_levels] = region.counts
+        counts[row, : len(region.counts)] = region.counts
     statistics = np.array([region.statistics for region in regions])
     padded = Padded(levels, pad, heights, widths, n_levels)
     return _Batch(padded, counts, statistics, np.array([region.spacing for region in regions]))
-
-
-def _edges(image, mask, binning):
-    inside = np.asarray(image)[mask]
-    return bin_edges(inside.min(), inside.max(), **binning).astype(np.float64)
 
 
 def _sent(regions, edges, pad, device):

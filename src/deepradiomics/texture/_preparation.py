@@ -54,6 +54,8 @@ class Region(NamedTuple):
 
 def prepare_region(settings, plan, radiograph):
     """Prepare one image and its mask with the settings of a TextureExtractor: `Region`."""
+    from deepradiomics.texture._cpu import inside
+
     pixels, mask, spacing = preprocess(settings, plan, radiograph)
     # Contiguous, and the mask no longer read-only: a kernel is compiled anew for each kind of array.
     pixels, mask, limits = np.ascontiguousarray(pixels), np.array(mask, order="C"), mask_limits(settings)
@@ -67,9 +69,6 @@ def prepare_region(settings, plan, radiograph):
     spacing = spacing or (1.0, 1.0)
     textured = plan.classes or plan.bone
     if textured:
-        # Not at the top: it loads numba.
-        from deepradiomics.texture._cpu import inside
-
         values = inside(pixels, measured)
         check_levels(values, **plan.binning, min_levels=settings.min_levels, image="the original image")
     images, bone = [], []
