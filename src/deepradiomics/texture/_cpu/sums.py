@@ -88,7 +88,7 @@ def _make_tridiagonal(m):
 def spectral_norm(matrix):
     """Largest singular value of a square matrix a: root of the largest eigenvalue of a' a.
 
-    Squaring a' a over and over takes 1.7 times as long at 32 levels; LAPACK, which finds all eigenvalues, 1.6 times.
+    At 32 levels LAPACK, which finds all eigenvalues, takes three times as long, and so does squaring a' a over and over.
     """
     gram = np.zeros(matrix.shape)
     for k in range(matrix.shape[0]):
