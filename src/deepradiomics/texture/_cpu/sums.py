@@ -88,7 +88,7 @@ def _make_tridiagonal(m):
 def spectral_norm(matrix):
     """Largest singular value of a square matrix a: root of the largest eigenvalue of a' a.
 
-    At 32 levels LAPACK, which finds all eigenvalues, takes three times as long, and so does squaring a' a over and over.
+    At 32 levels LAPACK, which finds all eigenvalues, takes three times as long; so does squaring a' a over and over.
     """
     gram = np.zeros(matrix.shape)
     for k in range(matrix.shape[0]):

@@ -6,10 +6,7 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def _tap(step, beyond):
-    """Tap of the filter that PyWavelets adds at a step, where those up to ``beyond`` reach past the end of the line.
-
-    Its order is kept, so that bands are equal to the last bit and no grey value moves to the next bin.
-    """
+    """Tap that PyWavelets adds at a step; those past the end come first. With its order bands are equal to the bit."""
     return beyond - step if step <= beyond else step
 
 
