@@ -130,8 +130,8 @@ def test_the_page_of_classes_has_each_class(three, tmp_path):
         rates = three.views[name].formatted().loc[("B", "TC")]
         assert all(f">{rates[column]}<" in page for column in ("auc", "sensitivity", "npv"))
         assert f">{brier_score(three, name):.3f}".rstrip("0") in page
-    # Two confusion matrices, differences, ROC curves, two times calibration, worst cases.
-    assert page.count("<img") == 7
+    # By cohort: three ROC curves, three of calibration and of net benefit, calls, differences; overview, worst cases.
+    assert page.count("<figure") == 2 * 11 + 2
 
 
 def brier_score(three, name):
@@ -203,8 +203,8 @@ def test_the_page_of_numbers_has_errors_agreement_and_diagnoses(numbers, tmp_pat
         assert f">{cell}<" in page
     assert f">{numbers.diagnosis(-2.5).formatted().loc[('B', 'C'), 'sensitivity']}<" in page
     assert "All measured values lie on one side of 9" in page
-    # Two cohorts with scatter and Bland-Altman plots, ROC curves at -2.5, worst cases.
-    assert page.count("<img") == 4
+    # By cohort: predictions and agreement of three sets, differences, ROC curves at -2.5; overview, worst cases.
+    assert page.count("<figure") == 2 * 8 + 2
 
 
 def test_plots_of_numbers_show_what_was_measured(numbers):

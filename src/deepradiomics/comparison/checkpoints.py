@@ -46,7 +46,7 @@ def fit_or_read(folder, parts, sets, train, tests, seed, n_classes=2):
     Notes
     -----
     The name of a file is a hash of the model with its parameters, of the rows and of the version of the library, and
-    the file holds scores only. It is written whole or not at all.
+    the file holds scores and names of features. It is written whole or not at all.
 
     Examples
     --------

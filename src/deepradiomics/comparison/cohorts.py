@@ -20,7 +20,7 @@ from deepradiomics.comparison.result import INTERNAL
 from deepradiomics.comparison.stateless import columns_read
 from deepradiomics.comparison.steps import suspicious_steps
 from deepradiomics.comparison.target import read_target
-from deepradiomics.estimators import check_names_differ, check_same_rows
+from deepradiomics.estimators import _as_pandas, check_names_differ, check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.splits import patient_groups
 
@@ -107,6 +107,7 @@ def check_comparison(models, X, y, groups, site, external, random_state, event):
     --------
     See :func:`deepradiomics.comparison.compare_feature_sets`.
     """
+    X = _as_pandas(X)
     if np.ndim(X) < 2 or not hasattr(X, "shape"):
         raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
     if np.shape(y) != (len(X),):
@@ -127,7 +128,7 @@ def check_comparison(models, X, y, groups, site, external, random_state, event):
     if site is not None and not any(_site_of(step) for step in steps):
         raise InputError("site is given, and no step of the model takes it; leave it out", code="site")
     found = [_check_model(parts, cohorts, target) for parts, _ in models]
-    given = {name: (*cohort, None)[:3:2] for name, cohort in (external or {}).items()}
+    given = {name: (_as_pandas(cohort[0]), *cohort[1:], None)[:3:2] for name, cohort in (external or {}).items()}
     read = [name for name in getattr(X, "columns", ()) if any(name in names for names, _ in found)]
     check_shared_patients({INTERNAL: (X, groups), **given}, read)
     # What two models share is named once.
@@ -171,7 +172,7 @@ def _external_cohorts(external, target, site):
                 f"cohort {name!r} is a {type(cohort).__name__}; give (X, y), (X, y, groups) or (X, y, groups, site)",
                 code="kind",
             )
-        table, labels, patients, own_site = (*cohort, None, None)[:4]
+        table, labels, patients, own_site = (_as_pandas(cohort[0]), *cohort[1:], None, None)[:4]
         if np.ndim(table) < 2 or not hasattr(table, "shape"):
             raise InputError(
                 f"cohort {name!r}: X is a {type(table).__name__}; give a DataFrame or an array, a row a case",

@@ -2,7 +2,7 @@
 
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from inspect import signature
 from itertools import product
@@ -41,6 +41,8 @@ class SetResult:
     scores : list of float arrays
         Score of each row of each test table, shape (n_rows,), or (n_rows, n_classes) for more than two classes; for
         numbers the prediction.
+    chosen : dict of str to list of str, default=<factory>
+        Names of the columns that reached the classifier, by block; empty where the blocks give no names.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class SetResult:
     n_features: int
     threshold: float
     scores: list
+    chosen: dict = field(default_factory=dict)
 
 
 def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
@@ -100,6 +103,11 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         others = [front.transform(test, **_routed(front, "transform", own)) for test, own in tests]
     _check_names(parts.tail, features)
     indices = front[-1].output_indices_
+    named = (
+        {block: list(map(str, features.columns[place])) for block, place in indices.items()}
+        if hasattr(features, "columns")
+        else {}
+    )
     results = []
     for name, members in sets.items():
         columns = np.concatenate([np.arange(features.shape[1])[indices[block]] for block in members])
@@ -110,7 +118,8 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
             threshold = _training_threshold(tail, own[0], y, metadata, seed, n_classes)
         score = _fitted(tail, own[0], y, metadata, n_classes)
         scores = [score(part, of_rows) for part, (_, of_rows) in zip(own[1:], tests, strict=True)]
-        results.append(SetResult(name, len(columns), threshold, scores))
+        chosen = {block: named[block] for block in members if block in named}
+        results.append(SetResult(name, len(columns), threshold, scores, chosen))
     return results
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import PurePath
 
 import joblib
 import numpy as np
@@ -145,6 +147,40 @@ def _steps(model):
             }
             found.append({"step": name, "class": type(step).__name__, "settings": plain})
     return found
+
+
+def _all_settings(models):
+    """A row an estimator of models by name, however deep: step, class, the columns that a block reads, settings."""
+    rows = [row for name, model in models.items() for row in _settings(model, name)]
+    return pd.DataFrame(rows, columns=["step", "class", "columns", "settings"])
+
+
+def _settings(model, step, columns=""):
+    plain, held = [], []
+    for name, value in model.get_params(deep=False).items():
+        if hasattr(value, "get_params") and not isinstance(value, type):
+            held.append((name, value))
+        elif isinstance(value, list) and value and all(isinstance(part, tuple) and len(part) > 1 for part in value):
+            held += value
+        else:
+            plain.append(f"{name}={_in_full(value)}")
+    yield step or "model", type(model).__name__, columns, ", ".join(plain)
+    for name, part, *read in held:
+        own = [f"{step}__{name}" if step else name, "".join(map(_in_full, read))]
+        if hasattr(part, "get_params"):
+            yield from _settings(part, *own)
+        else:
+            yield own[0], _in_full(part), own[1], ""
+
+
+def _in_full(value):
+    """A setting in words; of an array or a table the kind and the shape, of a path the name of the file."""
+    if hasattr(value, "shape") and np.size(value) > 1:
+        return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if isinstance(value, str | PurePath) and PurePath(value).is_absolute():
+        return repr(PurePath(value).name)
+    # The address in memory says nothing, and differs from run to run.
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def study_record(comparison):
