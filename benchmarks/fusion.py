@@ -93,7 +93,9 @@ def fusions(seed):
 
 def cohort(seed, n, epochs, side):
     """Blocks of a training and of a test hospital, and the labels."""
-    parts = [make_hips(n, site=site, random_state=2 * seed + k, image_shape=(side, side)) for k, site in enumerate("AB")]
+    parts = [
+        make_hips(n, site=site, random_state=2 * seed + k, image_shape=(side, side)) for k, site in enumerate("AB")
+    ]
     tables = [part.data.assign(mask=part.masks) for part in parts]
     regions = [dr.FemurRegions(mask="mask", on_error="skip").fit_transform(table) for table in tables]
     texture = dr.TextureExtractor(min_levels=None, on_error="nan")

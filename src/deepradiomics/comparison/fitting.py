@@ -104,7 +104,8 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
     for name, members in sets.items():
         columns = np.concatenate([np.arange(features.shape[1])[indices[block]] for block in members])
         own = [_safe_indexing(part, columns, axis=1) for part in (features, *others)]
-        tail = _without_blocks(parts.tail, [block for block in members if not _is_empty(indices[block])], parts.blocks)
+        present = [block for block in members if indices[block].start < indices[block].stop]
+        tail = _without_blocks(parts.tail, present, parts.blocks)
         threshold = None
         if seed is not None and n_classes is not None:
             threshold = _training_threshold(tail, own[0], y, metadata, seed, n_classes)
@@ -219,10 +220,6 @@ def _empty_selections_are_results():
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No features were selected", category=UserWarning)
         yield
-
-
-def _is_empty(columns):
-    return columns.start == columns.stop
 
 
 def _without_blocks(tail, present, blocks):

@@ -280,13 +280,6 @@ class RegressionComparison(_Readable):
         ax.legend(fontsize="small", frameon=False)
         return ax
 
-    def _part(self, features, cohort):
-        part = self.predictions.query("cohort == @cohort and features == @features")
-        if part.empty:
-            known = ", ".join(self.predictions["features"].unique())
-            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
-        return part
-
     def _drawn(self, part):
         values = moments(part["y"].to_numpy(), part["score"].to_numpy()) / part["repeat"].nunique()
         return resampled_sums(values, part["patient"].to_numpy(), random_state=0)

@@ -180,13 +180,19 @@ class _Readable:
         return write_report(self, path, title=title, **given)
 
     def __repr__(self):
-        return "\n".join([*self._above, *lines_of(self._printed()), *self.notes])
+        printed = self.formatted().drop(columns=list(self._not_printed))
+        return "\n".join([*self._above, *lines_of(printed), *self.notes])
 
     def _repr_html_(self):
         return f"<pre>{escape(repr(self))}</pre>"
 
-    def _printed(self):
-        return self.formatted().drop(columns=list(self._not_printed))
+    def _part(self, features, cohort):
+        """Predictions of one feature set in one cohort."""
+        part = self.predictions.query("cohort == @cohort and features == @features")
+        if part.empty:
+            known = ", ".join(self.predictions["features"].unique())
+            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
+        return part
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -300,11 +306,7 @@ class Comparison(_Readable):
         --------
         See ``examples/compare_feature_sets.py``.
         """
-        part = self.predictions.query("cohort == @cohort and features == @features")
-        if part.empty:
-            known = ", ".join(self.predictions["features"].unique())
-            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
-        rows = part.groupby("row", sort=True)[["y", "score"]].mean().reset_index()
+        rows = self._part(features, cohort).groupby("row", sort=True)[["y", "score"]].mean().reset_index()
         of_event = rows["y"] == 1
         wrong = np.empty(len(rows))
         for side, sign in ((of_event, 1), (~of_event, -1)):
