@@ -53,7 +53,7 @@ def nyxus_time(size, n, bin_count):
 
 
 def first_results(smoke):
-    """Seconds to the first result in a new process: with an empty cache (minutes of work: no smoke run), and with it."""
+    """Seconds to the first result in a new process: with an empty cache (minutes, so in no smoke run) and with it."""
     code = "from deepradiomics.texture import extract; import numpy as np; extract([np.arange(900.0).reshape(30, 30)])"
     with TemporaryDirectory() as folder:
         cache = {} if smoke else {"NUMBA_CACHE_DIR": folder}
