@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from deepradiomics import compare_feature_sets
 from deepradiomics.comparison import compare_models
-from deepradiomics.comparison.answer import planned_pairs
+from deepradiomics.comparison._answer import planned_pairs
 
 BLOCKS = ["clinical", "texture", "deep"]
 

@@ -126,7 +126,7 @@ def train(options):
     """Fit a recipe on a table and save it."""
     import numpy as np
 
-    from deepradiomics.comparison.fitting import metadata_routing, with_metadata
+    from deepradiomics.comparison._fitting import metadata_routing, with_metadata
     from deepradiomics.persistence import save
     from deepradiomics.splits import patient_groups
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from deepradiomics.comparison.answer import in_words, lines_of, planned_tests
-from deepradiomics.comparison.record import hash_index, study_record
+from deepradiomics.comparison._answer import in_words, lines_of, planned_tests
+from deepradiomics.comparison._record import hash_index, study_record
 from deepradiomics.comparison.subgroups import subgroup_table
 from deepradiomics.estimators import other_rows
 from deepradiomics.exceptions import InputError

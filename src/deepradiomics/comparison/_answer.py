@@ -10,23 +10,9 @@ _FIGURES = {"auc": ("area under the ROC curve", True), "mae": ("mean absolute er
 
 
 def planned_pairs(feature_sets):
-    """List the pairs that answer a question: each set against clinical alone, and all blocks against all but one.
+    """Pairs of names that answer a question: each set against clinical alone, and all blocks against all but one.
 
-    Parameters
-    ----------
-    feature_sets : dict of str to list of str
-        Blocks of each set.
-
-    Returns
-    -------
-    list of (str, str)
-        Names. Where neither question can be asked, each against the first.
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.answer import planned_pairs
-    >>> planned_pairs({"C": ["clinical"], "T": ["texture"], "TC": ["clinical", "texture"]})
-    [('C', 'T'), ('C', 'TC'), ('T', 'TC')]
+    Where neither question can be asked, each against the first.
     """
     names = list(feature_sets)
     by_blocks = {frozenset(blocks): name for name, blocks in feature_sets.items()}
@@ -41,24 +27,7 @@ def planned_pairs(feature_sets):
 
 
 def planned_tests(tests, feature_sets):
-    """Keep the planned tests, and correct them for their own number.
-
-    Parameters
-    ----------
-    tests : DataFrame
-        Of all pairs, with the levels ``a`` and ``b`` last in its index.
-    feature_sets : dict of str to list of str
-        Blocks of each set.
-
-    Returns
-    -------
-    DataFrame
-        Its planned rows; ``p_holm`` within each cohort (and class).
-
-    Examples
-    --------
-    See :meth:`Comparison.contrasts`.
-    """
+    """Keep the planned tests, and correct ``p_holm`` for their own number within each cohort (and class)."""
     if tests.empty:
         return tests
     pairs = planned_pairs(feature_sets)
@@ -70,26 +39,9 @@ def planned_tests(tests, feature_sets):
 
 
 def lines_of(table):
-    """Lay out a table of intervals at 80 columns, a cohort after the other; n and events stand in its head.
+    """Lay out a table (cohort, features) x intervals and numbers at 80 columns, a cohort after the other.
 
-    Parameters
-    ----------
-    table : DataFrame
-        (cohort, features) x intervals and numbers, the main figure first.
-
-    Returns
-    -------
-    list of str
-        Lines; columns that do not fit stand in a second table below.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from deepradiomics.comparison.answer import lines_of
-    >>> from deepradiomics.metrics import Interval
-    >>> rows = pd.MultiIndex.from_tuples([("internal", "C")], names=["cohort", "features"])
-    >>> lines_of(pd.DataFrame({"auc": [Interval(0.8, 0.7, 0.9)], "n": 90, "events": 30}, index=rows))
-    ['internal: n 90, events 30', 'features  auc', 'C         0.80 [0.70, 0.90]']
+    ``n`` and ``events`` stand in its head; columns that do not fit stand in a second table below.
     """
     lines = []
     for cohort, part in table.groupby(level="cohort", sort=False):
@@ -117,22 +69,7 @@ def lines_of(table):
 
 
 def in_words(comparison):
-    """Say in one paragraph what the planned contrasts found.
-
-    Parameters
-    ----------
-    comparison : Comparison, ClassComparison or RegressionComparison
-        What was found.
-
-    Returns
-    -------
-    str
-        Which set has how much, what each addition changes, and how sure that is, a cohort after the other.
-
-    Examples
-    --------
-    See :meth:`Comparison.summary`.
-    """
+    """One paragraph: which set has how much, what each addition changes, and how sure that is, cohort after cohort."""
     sets, tests, table = comparison.sets, comparison.contrasts, comparison.formatted()
     if "class" in tests.index.names:
         tests = tests.xs("macro", level="class")
