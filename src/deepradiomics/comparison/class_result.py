@@ -9,6 +9,7 @@ from sklearn.metrics import confusion_matrix
 
 from deepradiomics.comparison.result import INTERNAL, _Readable, paired_covariance
 from deepradiomics.exceptions import InputError
+from deepradiomics.metrics._inputs import given_axes
 from deepradiomics.metrics.bootstrap import resampled_sums
 from deepradiomics.metrics.intervals import ONE_PATIENT, Interval
 from deepradiomics.metrics.multiclass import macro_areas
@@ -195,11 +196,7 @@ class ClassComparison(_Readable):
         See ``docs/comparison.md``.
         """
         shape = self.predictions["cohort"].nunique(), len(self.views)
-        if axes is None:
-            from matplotlib.pyplot import subplots
-
-            size = 4.4 * shape[1], 4.6 * shape[0]
-            axes = subplots(*shape, figsize=size, layout="constrained", squeeze=False)[1]
+        axes = given_axes(axes, *shape, figsize=(4.4 * shape[1], 4.6 * shape[0]), squeeze=False)
         if np.shape(axes) != shape:
             raise InputError(f"axes of shape {np.shape(axes)}; give one a cohort and class, {shape}", code="axes")
         for (label, view), column in zip(self.views.items(), np.transpose(axes), strict=True):
