@@ -35,7 +35,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="the smallest run, to see that it works")
     smoke = parser.parse_args().smoke
-    n_patients, side, epochs, n_folds, repeats = (24, 128, 1, 2, 1) if smoke else (160, 512, 8, 3, 2)
+    n_patients, side, epochs, n_folds, repeats = (20, 256, 1, 2, 1) if smoke else (160, 512, 8, 3, 2)
 
     hips = make_hips(n_patients, random_state=0, image_shape=(side, side))
     X = hips.data.assign(mask=hips.masks)

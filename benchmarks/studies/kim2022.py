@@ -52,7 +52,7 @@ def graded(score):
 def main():
     """Run the protocol and print its tables."""
     options = arguments(argparse.ArgumentParser(description=__doc__), patients=120)
-    options.side, folds = (128, 2) if options.smoke else (384, 3)
+    options.side, folds = (256, 2) if options.smoke else (384, 3)
     data = cohorts(options)
     X, y, _ = data.pop("internal")
     model = dr.recipes.kim2022(mask="mask", epochs=options.epochs, image_size=options.image_size, random_state=0)
