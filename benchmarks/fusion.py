@@ -91,11 +91,9 @@ def fusions(seed):
     }
 
 
-def cohort(seed, n, epochs, side):
+def cohort(seed, n, epochs):
     """Blocks of a training and of a test hospital, and the labels."""
-    parts = [
-        make_hips(n, site=site, random_state=2 * seed + k, image_shape=(side, side)) for k, site in enumerate("AB")
-    ]
+    parts = [make_hips(n, site=site, random_state=2 * seed + k, image_shape=(256, 256)) for k, site in enumerate("AB")]
     tables = [part.data.assign(mask=part.masks) for part in parts]
     regions = [dr.FemurRegions(mask="mask", on_error="skip").fit_transform(table) for table in tables]
     texture = dr.TextureExtractor(min_levels=None, on_error="nan")
@@ -131,11 +129,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="the smallest run, to see that it works")
     smoke = parser.parse_args().smoke
-    n_seeds, n, epochs, side = (1, 20, 1, 128) if smoke else (6, 240, 12, 256)
+    n_seeds, n, epochs = (1, 24, 1) if smoke else (6, 240, 12)
     print_setting("deepradiomics", "torch", "xgboost")
     rows = []
     for seed in range(n_seeds):
-        tables, (y, other) = cohort(seed, n, epochs, side)
+        tables, (y, other) = cohort(seed, n, epochs)
         holes = [with_holes(table, np.random.default_rng([seed, k])) for k, table in enumerate(tables)]
         for what, (train, test) in {"all blocks": tables, "a third missing": holes}.items():
             for name, model in fusions(seed).items():
