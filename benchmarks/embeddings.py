@@ -139,10 +139,10 @@ def main():
     arguments = parser.parse_args()
     print_setting("torch", "timm")
     if arguments.smoke:
-        hips = make_hips(12, random_state=0, image_shape=(96, 96))
+        hips = make_hips(16, random_state=0, image_shape=(96, 96))
         X = hips.data[["radiograph", "age", "sex"]].rename(columns={"radiograph": "region"})
         arguments.epochs, arguments.side, arguments.folds, arguments.parts = 1, 64, 2, 4
-        table_of("simulated hips", (X, np.arange(12) % 2, np.arange(12)), ["age", "sex"], arguments)
+        table_of("simulated hips", (X, np.arange(16) % 2, np.arange(16)), ["age", "sex"], arguments)
         speed(4)
         return
     if "femora" in arguments.cohort:
