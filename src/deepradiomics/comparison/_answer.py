@@ -13,7 +13,7 @@ FIGURES = {"auc": ("area under the ROC curve", True), "mae": ("mean absolute err
 
 
 def planned_pairs(feature_sets):
-    """List the pairs that answer a question: each set against clinical alone, and all blocks against all but one.
+    """Pairs of names that answer a question: each set against clinical alone, and all blocks against all but one.
 
     Where neither question can be asked, each against the first.
     """
@@ -30,7 +30,7 @@ def planned_pairs(feature_sets):
 
 
 def planned_tests(tests, feature_sets):
-    """Keep the planned of all tests, levels ``a`` and ``b`` last in their index; correct them for their own number."""
+    """Keep the planned tests, and correct ``p_holm`` for their own number within each cohort (and class)."""
     if tests.empty:
         return tests
     pairs = planned_pairs(feature_sets)
@@ -42,9 +42,9 @@ def planned_tests(tests, feature_sets):
 
 
 def lines_of(table):
-    """Lay out (cohort, features) x intervals and numbers at 80 columns; n and events stand in the head of a cohort.
+    """Lay out a table (cohort, features) x intervals and numbers at 80 columns, a cohort after the other.
 
-    Columns that do not fit stand in a second table below.
+    ``n`` and ``events`` stand in its head; columns that do not fit stand in a second table below.
     """
     lines = []
     for cohort, part in table.groupby(level="cohort", sort=False):

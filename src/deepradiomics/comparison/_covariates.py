@@ -7,7 +7,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from deepradiomics.comparison.leakage import _is_plain
-from deepradiomics.comparison.stateless import columns_read
+from deepradiomics.comparison._stateless import columns_read
 
 # A number that fewer patients share could tell who they are; statistical offices draw the line here, too.
 FEW = 5

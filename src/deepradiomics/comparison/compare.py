@@ -13,17 +13,17 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
+from deepradiomics.comparison._checkpoints import fit_or_read
+from deepradiomics.comparison._cohorts import check_comparison
 from deepradiomics.comparison._covariates import clinical_columns, describe_covariates
-from deepradiomics.comparison.checkpoints import fit_or_read
+from deepradiomics.comparison._feature_sets import resolve_feature_sets
+from deepradiomics.comparison._fitting import fit_feature_sets
+from deepradiomics.comparison._record import _all_settings, study_facts
+from deepradiomics.comparison._stateless import ModelParts, compute_once, cut_model
 from deepradiomics.comparison.class_result import ClassComparison
-from deepradiomics.comparison.cohorts import check_comparison
 from deepradiomics.comparison.copies import check_copies
-from deepradiomics.comparison.feature_sets import resolve_feature_sets
-from deepradiomics.comparison.fitting import fit_feature_sets
-from deepradiomics.comparison.record import _all_settings, study_facts
 from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
 from deepradiomics.comparison.result import Comparison
-from deepradiomics.comparison.stateless import ModelParts, compute_once, cut_model
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_number
 from deepradiomics.metrics.rates import youden_threshold

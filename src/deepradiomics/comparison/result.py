@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from deepradiomics.comparison._answer import lines_of, planned_tests, sentences
-from deepradiomics.comparison.record import hash_index, study_record
+from deepradiomics.comparison._record import hash_index, study_record
 from deepradiomics.comparison.subgroups import subgroup_table
 from deepradiomics.estimators import other_rows
 from deepradiomics.exceptions import InputError
@@ -185,13 +185,19 @@ class _Readable:
         return write_report(self, path, title, covariates, cuts, given)
 
     def __repr__(self):
-        return "\n".join([*self._above, *lines_of(self._printed()), *self.notes])
+        printed = self.formatted().drop(columns=list(self._not_printed))
+        return "\n".join([*self._above, *lines_of(printed), *self.notes])
 
     def _repr_html_(self):
         return f"<pre>{escape(repr(self))}</pre>"
 
-    def _printed(self):
-        return self.formatted().drop(columns=list(self._not_printed))
+    def _part(self, features, cohort):
+        """Predictions of one feature set in one cohort."""
+        part = self.predictions.query("cohort == @cohort and features == @features")
+        if part.empty:
+            known = ", ".join(self.predictions["features"].unique())
+            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
+        return part
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -305,11 +311,7 @@ class Comparison(_Readable):
         --------
         See ``examples/compare_feature_sets.py``.
         """
-        part = self.predictions.query("cohort == @cohort and features == @features")
-        if part.empty:
-            known = ", ".join(self.predictions["features"].unique())
-            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
-        rows = part.groupby("row", sort=True)[["y", "score"]].mean().reset_index()
+        rows = self._part(features, cohort).groupby("row", sort=True)[["y", "score"]].mean().reset_index()
         of_event = rows["y"] == 1
         wrong = np.empty(len(rows))
         for side, sign in ((of_event, 1), (~of_event, -1)):

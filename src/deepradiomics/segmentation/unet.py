@@ -17,6 +17,7 @@ from tqdm import tqdm
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError, did_you_mean
 from deepradiomics.metrics.overlap import dice
+from deepradiomics.segmentation._confidence import agreement, expected_dice, fit_calibration
 from deepradiomics.segmentation._frames import unframe
 from deepradiomics.segmentation._pairs import (
     UNKNOWN,
@@ -41,7 +42,6 @@ from deepradiomics.segmentation._settings import (
     written_settings,
 )
 from deepradiomics.segmentation.architecture import UNetArchitecture
-from deepradiomics.segmentation.confidence import agreement, expected_dice, fit_calibration
 from deepradiomics.splits import encode_groups, validation_split
 from deepradiomics.training import (
     Batches,

@@ -17,19 +17,7 @@ _PACKAGES = ("deepradiomics", "scikit-learn", "numpy", "scipy", "pandas", "xgboo
 
 
 def versions():
-    """Name the versions of Python and of the packages that numbers depend on.
-
-    Returns
-    -------
-    dict of str to str
-        Version by package, or "not installed".
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.record import versions
-    >>> "numpy" in versions()
-    True
-    """
+    """Versions of Python and of the packages that numbers depend on, or "not installed"."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -42,26 +30,9 @@ def versions():
 def study_facts(models, cohorts, splits, seeds):
     """Hash the data, the splits and the frozen weights of a comparison, before it is fitted.
 
-    Parameters
-    ----------
-    models : list of tuples (ModelParts, dict of feature sets)
-        The unfitted models.
-    cohorts : list of Cohort
-        The tables.
-    splits : list of tuples (train, test)
-        Row numbers of each fold.
-    seeds : list of int
-        Seed of the folds and of those within the training parts.
-
-    Returns
-    -------
-    dict
-        ``data`` (rows, columns, patients, hashes by cohort), ``splits``, ``seeds``, ``weights``: numbers and hashes, no
-        row and no patient; ``model``, the steps with settings that are numbers or single words.
-
-    Examples
-    --------
-    See ``docs/comparison.md``.
+    ``models`` is a list of (ModelParts, feature sets), ``splits`` of (train, test) row numbers. Returns ``data`` (rows,
+    columns, patients, hashes by cohort), ``splits``, ``seeds``, ``weights``: numbers and hashes, no row and no patient;
+    ``model``, the steps with settings that are numbers or single words.
     """
     data = {
         cohort.name: {
@@ -100,25 +71,7 @@ def _hash_table(X):
 
 
 def hash_index(table):
-    """Hash the names of the rows in their order: what `Index.equals` calls equal has one hash.
-
-    Parameters
-    ----------
-    table : DataFrame or Series
-        What has an index.
-
-    Returns
-    -------
-    str
-        SHA-1 of the index.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from deepradiomics.comparison.record import hash_index
-    >>> hash_index(pd.Series([5, 6])) == hash_index(pd.DataFrame({"age": [7, 8]}, index=[0, 1]))
-    True
-    """
+    """Hash the names of the rows in their order (SHA-1): what `Index.equals` calls equal has one hash."""
     found = hashlib.sha1()
     for place in range(table.index.nlevels):
         names = table.index.get_level_values(place).infer_objects()
@@ -184,22 +137,7 @@ def _in_full(value):
 
 
 def study_record(comparison):
-    """Gather what a comparison did and found.
-
-    Parameters
-    ----------
-    comparison : Comparison, ClassComparison or RegressionComparison
-        The comparison.
-
-    Returns
-    -------
-    dict
-        Of JSON's own types; ``comparison/templates/record.schema.json`` describes it.
-
-    Examples
-    --------
-    See :meth:`deepradiomics.comparison.Comparison.record`.
-    """
+    """What a comparison did and found, of JSON's own types; ``templates/record.schema.json`` describes it."""
     settings = comparison.settings
     failures, copies = settings["failures"], settings["near_duplicates"]
     counts = failures.groupby(["cohort", "code"], sort=False).size()
