@@ -16,7 +16,7 @@ from scipy import ndimage
 from deepradiomics import UNetSegmenter
 from deepradiomics.simulation import make_spines
 from deepradiomics.simulation.hips import _covariates
-from deepradiomics.simulation.projection import site_named
+from deepradiomics.simulation.projection import attenuation, site_named
 from deepradiomics.simulation.spines import _CHAIN, _body_size, _draw_fractures, _front, _lateral, _Pose, _spine
 from simulated_hips import collimated, develop, mark_borders, smooth
 from train_femur_unet import AUGMENTATION
@@ -69,9 +69,10 @@ def simulate(view, seed):
         pose.slope, pose.bend = rng.normal(0, 0.08), (rng.normal(0, 15), rng.uniform(55, 110), rng.uniform(0, 6.3))
     pose.frames = [pose._frame(vertebra) for vertebra in spine]
     bone = {"shell": rng.uniform(0.2, 1.1), "trabeculae": rng.uniform(0.25, 1.5)}
-    radiograph, labels = {"ap": _front, "lateral": _lateral}[view](spine, bone, patient, pose, site, rng)
-    # Grey values of the simulation are a line of the attenuation, so they can be developed again.
-    integral = covered(radiograph / 520, pose.spacing, rng)
+    bone, soft, beam, labels = {"ap": _front, "lateral": _lateral}[view](spine, bone, patient, pose, site, rng)
+    mu_bone, mu_soft = attenuation(beam.kilovolts)
+    integral = covered(mu_bone * faint(bone, pose.spacing, rng) + mu_soft * soft, pose.spacing, rng)
+    integral = integral + rng.uniform(0, 0.03) * rng.standard_normal(integral.shape)
     integral, labels = moved(integral, labels, rng)
     inside = collimated(labels.shape, rng)
     grey = develop(integral, inside, pose.spacing, rng)
@@ -79,11 +80,19 @@ def simulate(view, seed):
     return mark_borders(grey, inside, rng), np.where(inside > 0.5, labels, 0).astype(np.uint8)
 
 
+def faint(bone, spacing, rng):
+    """Bring bone near to that of films: fine trabeculae fade, what lies before and behind fills the gaps of the discs."""
+    bone = ndimage.gaussian_filter(bone, rng.uniform(0.3, 1.2) / spacing)
+    haze = rng.uniform(0, 0.55)
+    bone = (1 - haze) * bone + haze * ndimage.gaussian_filter(bone, rng.uniform(5, 16) / spacing)
+    return rng.uniform(0.6, 1.3) * bone
+
+
 def covered(integral, spacing, rng):
     """Lay soft tissue over a picture that the simulation does not know: gradients, organs, gas, air beside the body."""
-    integral = ndimage.gaussian_filter(integral, rng.uniform(0, 1.2) / spacing)
-    integral = integral + rng.uniform(0.05, 0.5) * smooth(integral.shape, 4, rng)
-    integral = integral + rng.uniform(0.02, 0.12) * smooth(integral.shape, 15, rng)
+    integral = ndimage.gaussian_filter(integral, rng.uniform(0, 0.7) / spacing)
+    integral = integral + rng.uniform(0.05, 0.4) * smooth(integral.shape, 4, rng)
+    integral = integral + rng.uniform(0.02, 0.1) * smooth(integral.shape, 15, rng)
     rows, columns = (np.arange(n)[:, None] * spacing for n in integral.shape)
     for _ in range(rng.integers(0, 25)):
         middle = rng.uniform(0, 1, 2) * (rows[-1, 0], columns[-1, 0])
@@ -93,6 +102,11 @@ def covered(integral, spacing, rng):
         blob = np.clip(rng.uniform(0.7, 6) * (1 - np.hypot(u, v)), 0, 1)
         strength = rng.uniform(-0.5, 0.1) if radii.max() < 30 else rng.uniform(-0.4, 0.4)
         integral = integral + strength * blob
+    for _ in range(rng.integers(0, 6)):  # loops of bowel: gas and what is digested
+        middle = rng.uniform(0, 1, 2) * (rows[-1, 0], columns[-1, 0])
+        inside = np.clip(3 - 3 * np.hypot((columns.T - middle[1]) / rng.uniform(20, 80), (rows - middle[0]) / rng.uniform(20, 60)), 0, 1)
+        grains = np.clip(smooth(integral.shape, int(rng.integers(15, 60)), rng) + rng.uniform(-1, 1), 0, 1.5)
+        integral = integral - rng.uniform(0.05, 0.35) * inside * grains
     if rng.random() < 0.4:
         side = columns.T if rng.random() < 0.5 else columns.T[:, ::-1]
         edge = rng.uniform(0, 0.3) * columns[-1, 0] + 15 * smooth(integral.shape, 3, rng)
@@ -109,7 +123,7 @@ def moved(integral, labels, rng):
     integral = ndimage.affine_transform(integral, turn, offset, order=1, mode="nearest")
     labels = ndimage.affine_transform(labels, turn, offset, order=0)
     rows, columns = np.nonzero((labels >= 1) & (labels <= 4))
-    if not len(rows) or rng.random() < 0.5:
+    if not len(rows) or rng.random() < 0.65:
         return integral, labels
     top, left = int(rng.uniform(0, 0.9) * rows.min()), int(rng.uniform(0, 0.9) * columns.min())
     height, width = labels.shape

@@ -156,7 +156,8 @@ def _patient(name, site, shape, fractures, rng):
     truth = []
     for view, draw in views.items():
         pose = _Pose(shape, spacing, spine, view, rng)
-        picture, mask = draw(spine, bone, patient, pose, site, rng)
+        bones, soft, beam, mask = draw(spine, bone, patient, pose, site, rng)
+        picture = expose(bones, soft, beam, spacing, rng)
         word = "AP" if view == "ap" else "LAT"
         patient[view] = Radiograph(picture, spacing=(spacing, spacing), view=word)
         patient[f"mask_{view}"] = mask
@@ -296,7 +297,7 @@ class _Pose:
 
 
 def _lateral(spine, quality, patient, pose, site, rng):
-    """Take the lateral radiograph: picture and mask."""
+    """What the lateral radiograph shows: bone and soft tissue along the beam in mm, the beam, and the mask."""
     bone, mask = bones_lateral(pose, rng), np.zeros(pose.shape, dtype=np.uint8)
     scale = patient["height"] / 162
     for vertebra, frame in zip(spine, pose.frames, strict=True):
@@ -312,11 +313,11 @@ def _lateral(spine, quality, patient, pose, site, rng):
             window, x, y = pose.window(frame, (86, 0, 34, 52))
             bone[window] += arch_lateral(vertebra.lateral, x, y, scale)
     beam = replace(site, kilovolts=site.kilovolts + 12, photons=1.6 * site.photons)
-    return expose(bone, tissue_lateral(pose, patient["weight"], rng), beam, pose.spacing, rng), mask
+    return bone, tissue_lateral(pose, patient["weight"], rng), beam, mask
 
 
 def _front(spine, quality, patient, pose, site, rng):
-    """Take the AP radiograph: picture and mask."""
+    """What the AP radiograph shows: bone and soft tissue along the beam in mm, the beam, and the mask."""
     bone, mask = bones_front(pose, spine[-1].y, spine[-7].y, rng, len(spine) - 6), np.zeros(pose.shape, dtype=np.uint8)
     scale, owl = patient["height"] / 162, rng.choice([-1, 1])
     for vertebra, frame in zip(spine, pose.frames, strict=True):
@@ -342,7 +343,7 @@ def _front(spine, quality, patient, pose, site, rng):
             window, x, y = pose.window(frame, (62, 62, 30, 52))
             bone[window] += arch_front(front, x, y, scale, owl if cause == "pathologic" else 0)
     soft = tissue_front(pose, patient["weight"], rng, lungs=len(spine) > len(_CHAIN))
-    return expose(bone, soft, site, pose.spacing, rng), mask
+    return bone, soft, site, mask
 
 
 def _label(mask, level, outline):
