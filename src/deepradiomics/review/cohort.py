@@ -73,16 +73,7 @@ def plot_cohort(
     check_table(table, [image, names, masks, regions, None if computed else by])
     if n < 1:
         raise InputError(f"n is {n}; show at least one radiograph", code="n")
-    rows = None
-    if not computed:
-        try:
-            numbers = table[by].to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"column {by!r} holds no numbers to sort by", code="column_type") from error
-        if np.isnan(numbers).all():
-            raise InputError(f"column {by!r} has no number, so there is nothing to sort", code="column_type")
-        known = ~np.isnan(numbers) & table[image].notna().to_numpy()
-        rows = [row for row in np.argsort(-numbers, kind="stable") if known[row]][:n]
+    numbers, rows = (None, None) if computed else _sorted_rows(table, by, image, n)
     # What is shown is read once; of a long table, whose doubts are known at its end only, once more.
     few, pictures, cases = not computed or len(table) <= n, {}, []
     for case, radiograph in read_cases(table, image, masks, regions, labels, rows=rows):
@@ -114,6 +105,18 @@ def plot_cohort(
         inks = [Line2D([], [], color=color, label=kind.replace("_", " ")) for kind, color in colors.items()]
         figure.legend(handles=inks, loc="outside lower center", ncols=min(len(inks), across + 1), fontsize="x-small")
     return figure
+
+
+def _sorted_rows(table, by, image, n):
+    """Numbers of a column, and the n rows with an image and the largest of them."""
+    try:
+        numbers = table[by].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"column {by!r} holds no numbers to sort by", code="column_type") from error
+    if np.isnan(numbers).all():
+        raise InputError(f"column {by!r} has no number, so there is nothing to sort", code="column_type")
+    known = ~np.isnan(numbers) & table[image].notna().to_numpy()
+    return numbers, [row for row in np.argsort(-numbers, kind="stable") if known[row]][:n]
 
 
 def _without_side(name):
