@@ -140,6 +140,15 @@ def test_six_points_of_a_wedge_by_hand(degrees):
     assert genant_grade(30, None, 30)[:2] == (0, "normal")
 
 
+def test_a_steep_spine_of_four_corners_a_body():
+    bodies = {
+        level: [(top, 125), (top, 175), (top + 30, 175), (top + 30, 125)] for level, top in (("L1", 95), ("L2", 135))
+    }
+    points = [(level, turned([place], 50)[0]) for level, places in bodies.items() for place in places[::-1]]
+    for body in vertebra_geometry_from_points(points, (0.5, 0.5)).values():
+        assert (body.heights[0], body.heights[2], body.width, body.tilt) == pytest.approx((15, 15, 25, 50))
+
+
 def test_points_that_are_no_body_are_refused():
     square = [(10, 10), (10, 50), (40, 50), (40, 10)]
     for points in (square[:3], [*square, (25, 25)], [square[0]] * 4, [(10, place) for place in range(4)]):

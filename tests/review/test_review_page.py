@@ -205,6 +205,77 @@ def test_boxes_and_points_by_keyboard_alone(opened, page_file, table):
     assert len(page.evaluate("Review.store.outlines(Review.view.number).left[0]")) == len(before) - 1
 
 
+def test_looking_and_measuring_by_keyboard_and_by_mouse(opened, page_file, table):
+    page = opened(page_file)
+    open_row(page, 0)
+    levels = "Object.values(Review.view.levels)"
+    for keys, wanted in ((("w", "ArrowLeft", "ArrowDown"), [0.55, 0.95, False]), (("i",), [0.55, 0.95, True])):
+        for key in keys:
+            page.keyboard.press(key)
+        assert page.evaluate(levels) == pytest.approx(wanted)
+    assert page.inner_text("#status") == "Window 95 %, level 55 % of the gray values"
+    # A value v becomes (v - 0.55) / 0.95 + 0.5, and is turned round.
+    shown = "['slope', 'intercept'].map((name) => Number(document.querySelector('#levels feFuncG').getAttribute(name)))"
+    slope, intercept = page.evaluate(shown)
+    assert [intercept, slope + intercept] == pytest.approx([0.5 + 0.55 / 0.95, 0.5 - 0.45 / 0.95])
+    page.keyboard.press("v")
+    page.mouse.move(500, 300)
+    page.mouse.down(button="right")
+    page.mouse.move(540, 280)
+    page.mouse.up(button="right")
+    assert page.evaluate(levels) == pytest.approx([0.5, 1.05, True])
+    start = page.evaluate("[Review.view.panes[0].x, Review.view.panes[0].y]")
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.evaluate("[Review.view.panes[0].x, Review.view.panes[0].y]") == [start[0] - 60, start[1]]
+    page.keyboard.press("m")
+    for key in ("Shift+ArrowLeft", " ", "Shift+ArrowLeft", "Shift+ArrowLeft", " "):
+        page.keyboard.press(key)
+    length = 20 * table["radiograph"].iloc[0].spacing[1]
+    assert page.inner_text("#status") == f"Distance: {length:.1f} mm"
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    assert [page.locator(".pane").nth(number).is_visible() for number in (0, 1)] == [True, True]
+    # The patient's right femur lies on the left of the picture.
+    middles = page.evaluate("Review.view.panes.map((pane) => pane.toImage({clientX: pane.root.getBoundingClientRect()."
+                            "left + pane.root.clientWidth / 2, clientY: 384})[0])")  # fmt: skip
+    columns = [np.nonzero(table["mask"].iloc[0] == code)[1] for code in (2, 1)]
+    np.testing.assert_allclose(middles, [(own.min() + own.max()) / 2 for own in columns], atol=2)
+    page.click("#close")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.click("#theme")
+    assert page.evaluate(ground) != light
+    page.emulate_media(media="print")
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(26, 26, 26)"
+    assert not page.locator("nav").is_visible()
+
+
+def test_the_brush_by_mouse_and_a_corner_that_shows_when_its_box_is_chosen(opened, page_file, table):
+    page = opened(page_file)
+    open_row(page, 0)
+    areas = "Review.store.outlines(Review.view.number).left.reduce((sum, one) => sum + Review.geometry.area(one), 0)"
+    rows, columns = np.nonzero(table["mask"].iloc[0] == 1)
+    place = (float(columns[rows == 300].max()) if (rows == 300).any() else float(columns.max()), 300.0)
+    found = [page.evaluate(areas)]
+    for key in "bx":
+        page.keyboard.press(key)
+        drag(page, place, (place[0] + 4, place[1] + 10))
+        found.append(page.evaluate(areas))
+    assert found[1] > found[0] + 40
+    assert found[2] < found[1] - 100
+    page.keyboard.press("u")
+    assert page.evaluate(areas) == pytest.approx(found[1])
+    page.keyboard.press("e")
+    corner = """document.querySelector('[data-handle="corner/left_neck//0"]')"""
+    assert page.evaluate(f"getComputedStyle({corner}).opacity") == "0"
+    page.evaluate("""document.querySelector('[data-handle="box/left_neck"]').focus()""")
+    assert page.evaluate(f"getComputedStyle({corner}).opacity") == "1"
+    box = table["boxes"].iloc[0]["left_neck"]
+    first = [page.evaluate(f"{corner}.{axis}.baseVal.value") for axis in ("cx", "cy")]
+    np.testing.assert_allclose(first, box.corners[0][::-1], atol=1e-2)
+
+
 def test_the_brush_adds_and_removes_a_disc(opened, page_file):
     page = opened(page_file)
     square = [[[100, 100], [200, 100], [200, 200], [100, 200]]]
