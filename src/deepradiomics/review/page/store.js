@@ -28,7 +28,7 @@ Review.Store = class {
     return this.entries[number] || {};
   }
 
-  // Outlines and boxes of a case as they are now; a corrected outline comes last, since later ones cover earlier ones.
+  // Outlines and boxes of a case as they are now; the outline corrected last comes last and covers the others.
   outlines(number) {
     const { outlines = {} } = this.entry(number);
     const kept = Object.entries(this.data.cases[number].outlines).filter(([name]) => !(name in outlines));
@@ -50,7 +50,8 @@ Review.Store = class {
   }
 
   setOutline(number, name, polygons) {
-    this.change(number, { outlines: { ...this.entry(number).outlines, [name]: polygons.map((p) => p.map(Review.rounded)) } });
+    const { [name]: before, ...others } = this.entry(number).outlines || {};
+    this.change(number, { outlines: { ...others, [name]: polygons.map((p) => p.map(Review.rounded)) } });
   }
 
   setBox(number, name, box) {
