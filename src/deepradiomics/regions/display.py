@@ -82,7 +82,7 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, labels=(
     codes = [] if mask is None else np.setdiff1d(np.unique(mask), [0])
     names = [labels[code - 1] if code <= len(labels) else f"label {code}" for code in codes]
     lines = {name: _outlines(mask == code) for name, code in zip(names, codes, strict=True)}
-    ax = _draw_regions(Shown.of(radiograph, _MAX_SIDE), lines, boxes, colors, ax=ax)
+    ax = _draw_regions(_Shown.of(radiograph, _MAX_SIDE), lines, boxes, colors, ax=ax)
     for geometry in geometries or []:
         for line in _geometry_lines(geometry):
             ax.plot(line[:, 1], line[:, 0], color=_AXES, linewidth=1.0)
@@ -90,7 +90,7 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, labels=(
     return ax
 
 
-class Shown(NamedTuple):
+class _Shown(NamedTuple):
     """What is drawn of a radiograph: its 8-bit picture, each pixel of which stands for ``step`` of its own a side."""
 
     picture: object

@@ -3,7 +3,7 @@
 import numpy as np
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.regions.vertebrae import ASPECT, VertebraGeometry, _area, _rotated, square_mm
+from deepradiomics.regions.vertebrae import ASPECT, VertebraGeometry, _area, _rotated, _square_mm
 
 
 def vertebra_geometry_from_points(points, spacing=None):
@@ -44,7 +44,7 @@ def vertebra_geometry_from_points(points, spacing=None):
     >>> genant_grade(*body.heights).grade
     1
     """
-    mm, bodies = square_mm(spacing), {}
+    mm, bodies = _square_mm(spacing), {}
     for level, place in points:
         bodies.setdefault(level, []).append(place)
     bodies = {level: np.array(places, dtype=float) for level, places in bodies.items()}

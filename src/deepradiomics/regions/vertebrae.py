@@ -250,7 +250,7 @@ def place_vertebra_boxes(mask, spacing=None, *, levels=LEVELS, margin_mm=2.0, ti
     return boxes
 
 
-def levels_between(level):
+def _levels_between(level):
     """List the vertebrae that a name stands for: of ``"L1-L4"`` four, of ``"L2"`` itself."""
     ends = level.split("-")
     if len(ends) != 2 or not set(ends) <= set(CHAIN):
@@ -258,18 +258,18 @@ def levels_between(level):
     return list(CHAIN[CHAIN.index(ends[0]) : CHAIN.index(ends[1]) + 1])
 
 
-def with_neighbours(levels):
+def _with_neighbours(levels):
     """List, from head to foot, the vertebrae of some names and those above and below, whose discs end their boxes."""
-    wanted = [name for level in levels for name in levels_between(level)]
+    wanted = [name for level in levels for name in _levels_between(level)]
     places = {CHAIN.index(name) + step for name in wanted if name in CHAIN for step in (-1, 0, 1)}
     return [name for place, name in enumerate(CHAIN) if place in places] + [
         name for name in dict.fromkeys(wanted) if name not in CHAIN
     ]
 
 
-def box_round_levels(level, boxes):
+def _box_round_levels(level, boxes):
     """Box of a vertebra, or the smallest upright one round those of ``"L1-L4"``; None where one is missing."""
-    names = levels_between(level)
+    names = _levels_between(level)
     if not names or any(name not in boxes for name in names):
         return None
     if len(names) == 1:
@@ -291,10 +291,10 @@ def _checked(mask, spacing, levels):
             f"labels reach from {mask.min()} to {mask.max()}; there are names for 1 to {len(levels)}, give levels=",
             code="mask_values",
         )
-    return mask, square_mm(spacing)
+    return mask, _square_mm(spacing)
 
 
-def square_mm(spacing):
+def _square_mm(spacing):
     """Side of a pixel in mm, 1 where it is unknown."""
     if spacing is None:
         return 1.0

@@ -5,7 +5,7 @@ import pandas as pd
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph
-from deepradiomics.regions.display import BOX_COLORS, Shown, _draw_regions
+from deepradiomics.regions.display import BOX_COLORS, _draw_regions, _Shown
 from deepradiomics.review._cases import check_table, judge, read_cases
 
 # Pictures in a row and their size; pixels and letters that there is room for.
@@ -79,7 +79,7 @@ def plot_cohort(
     for case, radiograph in read_cases(table, image, masks, regions, labels, rows=rows):
         cases.append(case)
         if few:
-            pictures[case.row] = Shown.of(radiograph, _MAX_SIDE)
+            pictures[case.row] = _Shown.of(radiograph, _MAX_SIDE)
     if computed:
         judge(cases)
         numbers = {case.row: case.doubt for case in cases}
@@ -96,7 +96,7 @@ def plot_cohort(
     for ax, case in zip(grid.ravel(), cases, strict=False):
         lines = {name: [np.array(polygon + polygon[:1]) for polygon in case.outlines[name]] for name in case.outlines}
         inks = {name: colors[_without_side(name)] for name in case.boxes}
-        shown = pictures.get(case.row) or Shown.of(as_radiograph(table[image].iloc[case.row]), _MAX_SIDE)
+        shown = pictures.get(case.row) or _Shown.of(as_radiograph(table[image].iloc[case.row]), _MAX_SIDE)
         _draw_regions(shown, lines, case.boxes, inks, ax=ax)
         name = f"row {case.row}" if names is None else str(table[names].iloc[case.row])
         name = name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "…"
