@@ -247,12 +247,13 @@ def main():
             from playwright.sync_api import sync_playwright
 
             with sync_playwright() as driver:
-                browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-                checks = checks_of(table, place, corrected(browser, pages[0], table, place))
-                if arguments.shots:
-                    pictures_of(browser, pages[0], arguments.shots)
-                rows += opened(browser, pages[1])
-                browser.close()
+                start = {"executable_path": shutil.which("chromium"), "args": ["--no-sandbox"]}
+                with driver.chromium.launch(**start) as browser:  # one of its own, with no memory of other pages
+                    rows += opened(browser, pages[1])
+                with driver.chromium.launch(**start) as browser:
+                    checks = checks_of(table, place, corrected(browser, pages[0], table, place))
+                    if arguments.shots:
+                        pictures_of(browser, pages[0], arguments.shots)
     print(f"\n| {len(table)} radiographs, corrected in Chromium | found | allowed |\n|---|---|---|")
     for what, value, most in checks:
         print(f"| {what} | {value:.3g} | {most:.3g} |")
