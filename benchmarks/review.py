@@ -83,6 +83,7 @@ def opened(browser, page_file):
     page = browser.new_page(viewport={"width": 1366, "height": 768})
     cpu, empty = browser_processes()
     start = time.perf_counter()
+    page.set_default_timeout(300_000)  # the machine may be busy
     page.goto(page_file.as_uri(), wait_until="commit")
     page.wait_for_selector("html[data-ready]")
     page.wait_for_function("document.querySelector('.tile img').complete")
@@ -102,6 +103,7 @@ def pictures_of(browser, page_file, shots):
     """Keep pictures of the sheet, a large view, both sides, and a correction, at both sizes."""
     for size in SIZES:
         page = browser.new_page(viewport=dict(zip(("width", "height"), size, strict=True)))
+        page.set_default_timeout(300_000)
         page.goto(page_file.as_uri())
         page.wait_for_selector("html[data-ready]")
         page.wait_for_timeout(1000)
@@ -131,6 +133,7 @@ def pointed(page, *points):
 def corrected(browser, page_file, table, folder):
     """Reject, drag a box, move a point, draw an outline, undo, and export: what the page says before and after."""
     page = browser.new_context(viewport={"width": 1366, "height": 768}, accept_downloads=True).new_page()
+    page.set_default_timeout(300_000)
     page.goto(page_file.as_uri())
     page.wait_for_selector("html[data-ready]")
     rows = page.evaluate("Review.store.data.cases.map((one) => one.row)")
