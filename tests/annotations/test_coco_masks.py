@@ -153,6 +153,17 @@ def test_boxes_with_their_tilt_are_read_back(tmp_path, angle):
     assert json.loads(path.read_text())["annotations"][0]["attributes"]["rotation"] == -angle % 360
 
 
+def test_a_box_of_the_name_of_an_outline_is_none(tmp_path):
+    labels = np.zeros((60, 70), dtype=np.uint8)
+    labels[20:30, 30:50] = 1
+    boxes = {"L1": Box(15, 25, 20, 30)}
+    path = write_coco(tmp_path / "a.json", ["a"], [(60, 70)], label_maps=[labels], classes=["L1"], boxes=[boxes])
+    assert np.array_equal(read_coco_masks(path, image_name="a", classes=["L1"]), labels)
+    # Where nobody drew an outline, the box is what there is.
+    path = write_coco(tmp_path / "b.json", ["a"], [(60, 70)], boxes=[boxes])
+    assert read_coco_masks(path, image_name="a", classes=["L1"]).sum() == 20 * 30
+
+
 def test_a_tilted_box_must_lie_in_its_image(tmp_path):
     entry = {"image_id": 1, "category_id": 3, "bbox": [0, 4, 9, 2], "attributes": {"rotation": 45}}
     assert read_coco(written(tmp_path, [entry | {"attributes": {}}], height=40, width=40), image_name="a.png")

@@ -86,6 +86,11 @@ def test_scale_bar_is_as_long_as_it_says_and_pixels_keep_their_shape():
     # 80 mm high and 160 mm wide.
     assert frame.width / frame.height == pytest.approx(2, rel=0.01)
     matplotlib.pyplot.close(ax.figure)
+    # A microscope's pixel of 2 nm, and one of a kilometer.
+    for mm, label in ((2e-6, "2e-05 mm"), (1e6, "1e+07 mm")):
+        ax = plot_regions(Radiograph(np.eye(50), spacing=(mm, mm)))
+        assert next(artist for artist in ax.artists if hasattr(artist, "size_bar")).txt_label.get_text() == label
+        matplotlib.pyplot.close(ax.figure)
     ax = plot_regions(np.eye(50))
     assert not [artist for artist in ax.artists if hasattr(artist, "size_bar")]
     matplotlib.pyplot.close(ax.figure)

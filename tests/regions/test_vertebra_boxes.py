@@ -13,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from deepradiomics import VertebraRegions, place_vertebra_boxes
 from deepradiomics.box import fraction_inside, mirror_box
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
-from deepradiomics.regions import genant_grade, unsure_levels, vertebra_geometry
+from deepradiomics.regions import genant_grade, unsure_levels, vertebra_geometry, vertebra_geometry_from_points
 from deepradiomics.simulation import make_spines
 from deepradiomics.simulation.spines import LEVELS
 
@@ -99,6 +99,63 @@ def test_heights_and_corners_are_the_simulations():
     assert np.median(np.abs(errors)) < 0.3
     assert np.percentile(np.abs(errors), 95) < 0.8
     assert np.percentile(corners, 95) < 0.8
+
+
+CORNERS = ("upper_posterior", "upper_anterior", "lower_anterior", "lower_posterior")
+
+
+def test_points_in_any_order_give_the_heights_of_the_simulation():
+    rng = np.random.default_rng(0)
+    for own, radiograph in zip(SPINES.corners.groupby("patient", sort=False), SPINES.data["lateral"], strict=True):
+        truth = own[1].query("view == 'LAT' and level != 'S1'").set_index("level")
+        points = [
+            (level, (truth.loc[level, f"{corner}_row"], truth.loc[level, f"{corner}_column"]))
+            for level in truth.index
+            for corner in rng.permutation(CORNERS)
+        ]
+        found = vertebra_geometry_from_points(points, radiograph.spacing)
+        assert list(found) == ["T12", "L1", "L2", "L3", "L4", "L5"]
+        for level, body in found.items():
+            posterior, middle, anterior = body.heights
+            assert middle is None
+            wanted = truth.loc[level, ["posterior_mm", "anterior_mm"]].to_numpy(dtype=float)
+            np.testing.assert_allclose([posterior, anterior], wanted, atol=0.35)
+            np.testing.assert_allclose(
+                body.corners[0],
+                truth.loc[level, ["upper_posterior_row", "upper_posterior_column"]].to_numpy(dtype=float),
+            )
+
+
+@pytest.mark.parametrize("degrees", [0, 30, -40])
+def test_six_points_of_a_wedge_by_hand(degrees):
+    # 40 wide, 30 high on the left and 20 on the right, both endplates sunk by 2 in the middle.
+    points = np.array([(100, 100), (104.5, 120), (105, 140), (125, 140), (125.5, 120), (130, 100)], dtype=float)
+    points = turned(points, degrees)
+    body = vertebra_geometry_from_points([("L3", point) for point in points[[4, 0, 3, 5, 1, 2]]])["L3"]
+    assert body.heights == pytest.approx((30, 21, 20))
+    assert (body.width, body.tilt) == pytest.approx((40, degrees))
+    assert body.wedge == pytest.approx(-2 * np.degrees(np.arctan(5 / 40)))
+    np.testing.assert_allclose(body.corners, points[[0, 2, 3, 5]])
+    assert genant_grade(20, 21, 30)[:2] == genant_grade(20, None, 30)[:2] == (2, "wedge")
+    assert genant_grade(30, None, 30)[:2] == (0, "normal")
+
+
+def test_a_steep_spine_of_four_corners_a_body():
+    bodies = {
+        level: [(top, 125), (top, 175), (top + 30, 175), (top + 30, 125)] for level, top in (("L1", 95), ("L2", 135))
+    }
+    points = [(level, turned([place], 50)[0]) for level, places in bodies.items() for place in places[::-1]]
+    for body in vertebra_geometry_from_points(points, (0.5, 0.5)).values():
+        assert (body.heights[0], body.heights[2], body.width, body.tilt) == pytest.approx((15, 15, 25, 50))
+
+
+def test_points_that_are_no_body_are_refused():
+    square = [(10, 10), (10, 50), (40, 50), (40, 10)]
+    for points in (square[:3], [*square, (25, 25)], [square[0]] * 4, [(10, place) for place in range(4)]):
+        with pytest.raises(InputError, match="L2"):
+            vertebra_geometry_from_points([("L2", point) for point in points])
+    with pytest.raises(InputError, match="not square"):
+        vertebra_geometry_from_points([("L2", point) for point in square], (0.5, 0.8))
 
 
 def test_grades_are_the_simulations():

@@ -55,6 +55,23 @@ def test_sorted_by_a_column_and_called_by_another(table):
     assert titles(figure) == ["film 1 with a nam…: 80", "film 4 with a nam…: 75", "film 3 with a nam…: 70"]
 
 
+def test_what_is_shown_is_read_once_and_other_rows_not_at_all(table, tmp_path):
+    class Film:
+        """An array that counts how often it is asked for."""
+
+        def __init__(self, pixels):
+            self.pixels, self.asked = pixels, 0
+
+        def __array__(self, dtype=None, copy=None):
+            self.asked += 1
+            return self.pixels
+
+    for by, asked in (("age", [0, 1, 0, 0, 1]), ("doubt", [1, 1, 1, 1, 1])):
+        films = [Film(radiograph.pixels) for radiograph in table["radiograph"]]
+        titles(dr.plot_cohort(table.assign(radiograph=films), n=5 if by == "doubt" else 2, by=by, masks="mask"))
+        assert [film.asked for film in films] == asked
+
+
 def test_what_cannot_be_sorted_is_refused(table):
     with pytest.raises(InputError, match=r"lacks the columns \['weight2'\]"):
         dr.plot_cohort(table, by="weight2")

@@ -1,5 +1,6 @@
 """The page in a real browser: decisions, corrections, and their way back into the table, to the pixel."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -129,15 +130,22 @@ def test_what_is_corrected_comes_back_to_the_pixel(opened, page_file, table, tmp
     assert cut["left_neck"].iloc[1].mask.any()
     # COCO holds the same box and the same outline; the rejected radiograph has none.
     coco = tmp_path / "coco.json"
-    content = export(page, "#export-coco", coco)
+    export(page, "#export-coco", coco)
     box = dict(pair for pair in read_coco(coco, image_name="row 1") if pair[0] == "left_neck")["left_neck"]
     kept = done["boxes"].iloc[1]["left_neck"]
-    assert (box.top, box.left, box.height, box.width) == pytest.approx((kept.top, kept.left, kept.height, kept.width))
-    angles = [entry["attributes"]["angle"] for entry in content["annotations"] if "attributes" in entry]
-    assert min(abs(np.array(angles) - kept.angle)) < 1e-6
+    assert dataclasses.astuple(box) == pytest.approx(dataclasses.astuple(kept))
+    assert abs(box.angle) > 1
     codes = read_coco_masks(coco, image_name="row 1", classes=["left", "right"])
     assert (codes == done["mask"].iloc[1]).all()
     assert read_coco(coco, image_name="row 2") == []
+    # What is drawn last covers what lies there, in both files.
+    height, width = codes.shape
+    all_of_it = [[0, 0], [width, 0], [width, height], [0, height]]
+    page.evaluate(f"Review.store.setOutline(1, 'left', [{all_of_it}])")
+    export(page, "#export-json", tmp_path / "review.json")
+    export(page, "#export-coco", coco)
+    assert (read_coco_masks(coco, image_name="row 1", classes=["left", "right"]) == 1).all()
+    assert (dr.review.apply(table, tmp_path / "review.json")["mask"].iloc[1] == 1).all()
 
 
 def test_real_pelves(opened, tmp_path):
@@ -195,6 +203,77 @@ def test_boxes_and_points_by_keyboard_alone(opened, page_file, table):
     assert after[3][0] == pytest.approx(before[3][0] - 1, abs=2e-3)
     page.keyboard.press("Delete")
     assert len(page.evaluate("Review.store.outlines(Review.view.number).left[0]")) == len(before) - 1
+
+
+def test_looking_and_measuring_by_keyboard_and_by_mouse(opened, page_file, table):
+    page = opened(page_file)
+    open_row(page, 0)
+    levels = "Object.values(Review.view.levels)"
+    for keys, wanted in ((("w", "ArrowLeft", "ArrowDown"), [0.55, 0.95, False]), (("i",), [0.55, 0.95, True])):
+        for key in keys:
+            page.keyboard.press(key)
+        assert page.evaluate(levels) == pytest.approx(wanted)
+    assert page.inner_text("#status") == "Window 95 %, level 55 % of the gray values"
+    # A value v becomes (v - 0.55) / 0.95 + 0.5, and is turned round.
+    shown = "['slope', 'intercept'].map((name) => Number(document.querySelector('#levels feFuncG').getAttribute(name)))"
+    slope, intercept = page.evaluate(shown)
+    assert [intercept, slope + intercept] == pytest.approx([0.5 + 0.55 / 0.95, 0.5 - 0.45 / 0.95])
+    page.keyboard.press("v")
+    page.mouse.move(500, 300)
+    page.mouse.down(button="right")
+    page.mouse.move(540, 280)
+    page.mouse.up(button="right")
+    assert page.evaluate(levels) == pytest.approx([0.5, 1.05, True])
+    start = page.evaluate("[Review.view.panes[0].x, Review.view.panes[0].y]")
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.evaluate("[Review.view.panes[0].x, Review.view.panes[0].y]") == [start[0] - 60, start[1]]
+    page.keyboard.press("m")
+    for key in ("Shift+ArrowLeft", " ", "Shift+ArrowLeft", "Shift+ArrowLeft", " "):
+        page.keyboard.press(key)
+    length = 20 * table["radiograph"].iloc[0].spacing[1]
+    assert page.inner_text("#status") == f"Distance: {length:.1f} mm"
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    assert [page.locator(".pane").nth(number).is_visible() for number in (0, 1)] == [True, True]
+    # The patient's right femur lies on the left of the picture.
+    middles = page.evaluate("Review.view.panes.map((pane) => pane.toImage({clientX: pane.root.getBoundingClientRect()."
+                            "left + pane.root.clientWidth / 2, clientY: 384})[0])")  # fmt: skip
+    columns = [np.nonzero(table["mask"].iloc[0] == code)[1] for code in (2, 1)]
+    np.testing.assert_allclose(middles, [(own.min() + own.max()) / 2 for own in columns], atol=2)
+    page.click("#close")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.click("#theme")
+    assert page.evaluate(ground) != light
+    page.emulate_media(media="print")
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(26, 26, 26)"
+    assert not page.locator("nav").is_visible()
+
+
+def test_the_brush_by_mouse_and_a_corner_that_shows_when_its_box_is_chosen(opened, page_file, table):
+    page = opened(page_file)
+    open_row(page, 0)
+    areas = "Review.store.outlines(Review.view.number).left.reduce((sum, one) => sum + Review.geometry.area(one), 0)"
+    rows, columns = np.nonzero(table["mask"].iloc[0] == 1)
+    place = (float(columns[rows == 300].max()) if (rows == 300).any() else float(columns.max()), 300.0)
+    found = [page.evaluate(areas)]
+    for key in "bx":
+        page.keyboard.press(key)
+        drag(page, place, (place[0] + 4, place[1] + 10))
+        found.append(page.evaluate(areas))
+    assert found[1] > found[0] + 40
+    assert found[2] < found[1] - 100
+    page.keyboard.press("u")
+    assert page.evaluate(areas) == pytest.approx(found[1])
+    page.keyboard.press("e")
+    corner = """document.querySelector('[data-handle="corner/left_neck//0"]')"""
+    assert page.evaluate(f"getComputedStyle({corner}).opacity") == "0"
+    page.evaluate("""document.querySelector('[data-handle="box/left_neck"]').focus()""")
+    assert page.evaluate(f"getComputedStyle({corner}).opacity") == "1"
+    box = table["boxes"].iloc[0]["left_neck"]
+    first = [page.evaluate(f"{corner}.{axis}.baseVal.value") for axis in ("cx", "cy")]
+    np.testing.assert_allclose(first, box.corners[0][::-1], atol=1e-2)
 
 
 def test_the_brush_adds_and_removes_a_disc(opened, page_file):

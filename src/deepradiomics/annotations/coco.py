@@ -94,6 +94,7 @@ def read_coco_masks(path, *, image_name, classes, image_shape=None):
     -------
     uint8 array of shape (H, W)
         0 is background. A pixel belongs to a polygon if its centre lies inside; a later outline covers an earlier one.
+        Where a category has outlines, its boxes (annotations with a ``rotation``) are left out.
 
     Raises
     ------
@@ -128,8 +129,10 @@ def read_coco_masks(path, *, image_name, classes, image_shape=None):
     if shape is None:
         raise InputError(f"{path.name} does not say the size of the image; give image_shape", code="image_size")
     labels = np.zeros(tuple(int(size) for size in shape), dtype=np.uint8)
-    for place, name, entry in entries:
-        if name not in classes:
+    is_box = ["rotation" in (entry.get("attributes") or {}) for _, _, entry in entries]
+    outlined = {name for (_, name, _), box in zip(entries, is_box, strict=True) if not box}
+    for (place, name, entry), box in zip(entries, is_box, strict=True):
+        if name not in classes or (box and name in outlined):
             continue
         outline, label = entry["segmentation"], classes.index(name) + 1
         if isinstance(outline, dict):

@@ -3,6 +3,7 @@
 import gzip
 import re
 import struct
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -86,10 +87,11 @@ def _read_png(path, content, labels, turned, color):
                 f"{path.name} has {n_channels} channels of 16 bits with alpha or significant bits; save it as gray",
                 code="colour",
             )
-        with TemporaryDirectory() as folder:  # also of bytes
-            copy = Path(folder, "picture.png")
-            copy.write_bytes(content)
-            return _read_itk(copy, "PNGImageIO", path.name, color=color)._replace(spacing=None, geometry=None)
+        with nullcontext() if isinstance(path, Path) else TemporaryDirectory() as folder:
+            if folder is not None:  # ITK reads no bytes
+                Path(folder, "picture.png").write_bytes(content)
+            source = path if folder is None else Path(folder, "picture.png")
+            return _read_itk(source, "PNGImageIO", path.name, color=color)._replace(spacing=None, geometry=None)
     values = np.asarray(image)
     if bits in (2, 4):
         values = values // np.uint8(255 // (2**bits - 1))  # Pillow spreads them over 0 to 255
@@ -266,7 +268,7 @@ def found_in_memory(source, name, labels=False, turned=False, color="raise"):
         return found._replace(spacing=None if found.spacing == (1, 1) else found.spacing, spacing_source="SimpleITK")
     if library == "PIL":
         with STREAMS, reading(name):  # it may not have been read from its file yet
-            return Found(_pillow_values(source, name, labels, turned, color))
+            return Found(_pillow_values(source, name, labels, turned, color), lossy=source.format in ("JPEG", "MPO"))
     return Found(array_of(source))
 
 

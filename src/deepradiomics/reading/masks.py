@@ -51,14 +51,14 @@ def _found_labels(source, label_channel=None):
             found = Found(_segments_of(content, path.name)[0], place=path.name)
         else:
             found = read_picture(path, content, labels=True)
-        if found.lossy and len(np.unique(found.pixels)) > 2:
-            raise InputError(
-                f"{path.name} is a JPEG, which blurs the labels; choose a threshold, mask=read_radiograph(path).pixels "
-                "> 127, or save the mask as PNG",
-                code="mask_values",
-            )
     else:
         found = found_in_memory(source, "the mask", labels=True)
+    if found.lossy and len(np.unique(found.pixels)) > 2:
+        raise InputError(
+            f"{'the mask' if file is None else path.name} is a JPEG, which blurs the labels; choose a threshold, "
+            "mask=read_radiograph(source).pixels > 127, or save the mask as PNG",
+            code="mask_values",
+        )
     values = found.pixels
     if found.place != "the image" and values.ndim == 3:
         values = _layer(values, label_channel, found.place)

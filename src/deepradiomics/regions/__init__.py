@@ -6,6 +6,7 @@ from deepradiomics.regions.femur import FemurGeometry, femur_geometry
 from deepradiomics.regions.femur_boxes import FemurBoxes, place_femur_boxes
 from deepradiomics.regions.femur_transformer import FemurRegions
 from deepradiomics.regions.genant import Genant, genant_grade
+from deepradiomics.regions.vertebra_points import vertebra_geometry_from_points
 from deepradiomics.regions.vertebra_transformer import VertebraRegions
 from deepradiomics.regions.vertebrae import VertebraGeometry, place_vertebra_boxes, unsure_levels, vertebra_geometry
 
@@ -24,4 +25,5 @@ __all__ = [
     "plot_regions",
     "unsure_levels",
     "vertebra_geometry",
+    "vertebra_geometry_from_points",
 ]

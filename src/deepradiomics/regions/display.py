@@ -1,5 +1,7 @@
 """Draw outlines and boxes over a radiograph."""
 
+from typing import NamedTuple
+
 import contourpy
 import numpy as np
 
@@ -80,7 +82,7 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, labels=(
     codes = [] if mask is None else np.setdiff1d(np.unique(mask), [0])
     names = [labels[code - 1] if code <= len(labels) else f"label {code}" for code in codes]
     lines = {name: _outlines(mask == code) for name, code in zip(names, codes, strict=True)}
-    ax = _draw_regions(radiograph, lines, boxes, colors, ax=ax)
+    ax = _draw_regions(_Shown.of(radiograph, _MAX_SIDE), lines, boxes, colors, ax=ax)
     for geometry in geometries or []:
         for line in _geometry_lines(geometry):
             ax.plot(line[:, 1], line[:, 0], color=_AXES, linewidth=1.0)
@@ -88,22 +90,36 @@ def plot_regions(radiograph, mask=None, *, boxes=None, geometries=None, labels=(
     return ax
 
 
-def _draw_regions(radiograph, lines, boxes, colors, *, ax=None, max_side=_MAX_SIDE):
+class _Shown(NamedTuple):
+    """What is drawn of a radiograph: its 8-bit picture, each pixel of which stands for ``step`` of its own a side."""
+
+    picture: object
+    step: int
+    shape: tuple
+    spacing: tuple | None
+    laterality: str | None
+
+    @classmethod
+    def of(cls, radiograph, max_side):
+        """Take what a picture of at most so many pixels a side needs."""
+        step = -(-max(radiograph.pixels.shape) // max_side)
+        picture = _gray_picture(radiograph.pixels, 0.5).reduce(step)
+        return cls(picture, step, radiograph.pixels.shape, radiograph.spacing, radiograph.laterality)
+
+
+def _draw_regions(shown, lines, boxes, colors, *, ax=None):
     """Draw picture, outlines, boxes without their names, scale bar, L and R; the axes."""
     import matplotlib.pyplot as plt
     from matplotlib.collections import LineCollection
     from matplotlib.patches import Polygon
 
-    height, width = radiograph.pixels.shape
-    rows_mm, columns_mm = radiograph.spacing or (1.0, 1.0)
+    height, width = shown.shape
+    rows_mm, columns_mm = shown.spacing or (1.0, 1.0)
     if ax is None:
         size = np.array([width * columns_mm, height * rows_mm])
         _, ax = plt.subplots(figsize=np.maximum(5 * size / size.max(), 2), layout="constrained")
-    picture = _gray_picture(radiograph.pixels, 0.5)
-    step = -(-max(height, width) // max_side)
-    picture = picture.reduce(step)
-    extent = (0, picture.width * step, picture.height * step, 0)
-    ax.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255, extent=extent, aspect=rows_mm / columns_mm)
+    extent = (0, shown.picture.width * shown.step, shown.picture.height * shown.step, 0)
+    ax.imshow(np.asarray(shown.picture), cmap="gray", vmin=0, vmax=255, extent=extent, aspect=rows_mm / columns_mm)
     for line in lines.values():
         ax.add_collection(LineCollection(line, colors=_OUTLINE, linewidths=0.8))
     for name, box in boxes.items():
@@ -111,8 +127,8 @@ def _draw_regions(radiograph, lines, boxes, colors, *, ax=None, max_side=_MAX_SI
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     middles = {name.partition("_")[0]: box.centre[1] for name, box in boxes.items()}
     middles |= {name: np.concatenate(line)[:, 0].mean() for name, line in lines.items() if line}
-    _draw_sides(ax, {_SIDES[name]: middle for name, middle in middles.items() if name in _SIDES}, radiograph)
-    if radiograph.spacing is not None:
+    _draw_sides(ax, {_SIDES[name]: middle for name, middle in middles.items() if name in _SIDES}, shown)
+    if shown.spacing is not None:
         _draw_scale(ax, width, columns_mm)
     return ax
 
@@ -134,12 +150,12 @@ def _outlines(mask):
     return [line - 0.5 for line in lines]
 
 
-def _draw_sides(ax, middles, radiograph):
+def _draw_sides(ax, middles, shown):
     """Put L and R into the upper corner on their side; a side that only the radiograph knows, into the left one."""
-    if not middles and radiograph.laterality is not None:
-        middles = {radiograph.laterality: 0}
+    if not middles and shown.laterality is not None:
+        middles = {shown.laterality: 0}
     for letter, middle in middles.items():
-        first = middle < (np.mean(list(middles.values())) if len(middles) == 2 else radiograph.pixels.shape[1] / 2)
+        first = middle < (np.mean(list(middles.values())) if len(middles) == 2 else shown.shape[1] / 2)
         ax.annotate(
             letter,
             (0 if first else 1, 1),
@@ -159,7 +175,8 @@ def _draw_scale(ax, width, mm):
     from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
     most = width * mm / 4
-    length = max(step * 10.0**power for power in range(-3, 4) for step in (1, 2, 5) if step * 10.0**power <= most)
+    power = 10.0 ** np.floor(np.log10(most))
+    length = power * max(step for step in (1, 2, 5) if step * power <= most * (1 + 1e-9))
     bar = AnchoredSizeBar(
         ax.transData,
         length / mm,

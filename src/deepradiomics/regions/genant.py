@@ -40,7 +40,8 @@ def genant_grade(anterior, middle, posterior, *, reference=None):
     Parameters
     ----------
     anterior, middle, posterior : float
-        Heights of the body, in any unit.
+        Heights of the body, in any unit; None in the middle where it was not measured, and then no biconcave body is
+        seen.
     reference : float, default=None
         Posterior height to be expected, such as the mean of the vertebrae above and below: without it a crush, in
         which all heights are lost, is not seen.
@@ -68,13 +69,13 @@ def genant_grade(anterior, middle, posterior, *, reference=None):
     >>> genant_grade(15.0, 15.0, 15.0, reference=27.0).shape
     'crush'
     """
-    heights = [anterior, middle, posterior] + ([] if reference is None else [reference])
+    heights = [height for height in (anterior, posterior, middle, reference) if height is not None]
     if not np.all(np.isfinite(heights)) or min(heights) <= 0:
         raise InputError(f"heights are positive numbers, not {heights}", code="heights")
     crushed = 0.0 if reference is None else 1 - posterior / reference
     # Against the larger of both, so that a crushed posterior wall does not make the anterior one look whole.
     whole = posterior if reference is None else max(posterior, reference)
-    losses = {"wedge": 1 - anterior / whole, "biconcave": 1 - middle / whole}
+    losses = {"wedge": 1 - anterior / whole} | ({} if middle is None else {"biconcave": 1 - middle / whole})
     shape = "crush" if crushed >= _GRADES[0] else max(losses, key=losses.get)
     loss = max(crushed, *losses.values(), 0.0)
     grade = int(np.searchsorted(_GRADES, loss + 1e-9, side="right"))

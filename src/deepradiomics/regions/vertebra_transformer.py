@@ -14,11 +14,11 @@ from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.regions._columns import LINE, _Regions, table
 from deepradiomics.regions.vertebrae import (
     LEVELS,
-    box_round_levels,
-    levels_between,
+    _box_round_levels,
+    _levels_between,
+    _with_neighbours,
     place_vertebra_boxes,
     unsure_levels,
-    with_neighbours,
 )
 
 
@@ -197,7 +197,7 @@ class VertebraRegions(_Regions):
         if self.segmenter is None and self.mask is None:
             boxes = _named_boxes(X[self.boxes].iloc[position], radiograph)
             mask = np.ones(radiograph.pixels.shape, dtype=bool) if radiograph.mask is None else radiograph.mask
-            joined = {level: box_round_levels(level, boxes) for level in self.levels}
+            joined = {level: _box_round_levels(level, boxes) for level in self.levels}
             return {level: (box, mask) for level, box in joined.items() if box is not None}
         if self.segmenter is not None:
             labels = np.asarray(getattr(self, "segmenter_", self.segmenter).predict([radiograph])[0])
@@ -211,19 +211,19 @@ class VertebraRegions(_Regions):
         names = list(self.label_names)
         unsure = {} if self.segmenter is None else unsure_levels(labels, levels=names)
         # A vertebra that is neither wanted nor beside a wanted one decides nothing, whatever it looks like.
-        needed = [names.index(name) + 1 for name in with_neighbours(self.levels) if name in names]
+        needed = [names.index(name) + 1 for name in _with_neighbours(self.levels) if name in names]
         labels = np.where(np.isin(labels, needed), labels, 0)
         boxes = place_vertebra_boxes(labels, radiograph.spacing, levels=names, tilted=self.tilted)
         found = {}
         for level in self.levels:
-            box = box_round_levels(level, boxes)
+            box = _box_round_levels(level, boxes)
             if box is not None:
-                doubt = next((unsure[name] for name in levels_between(level) if name in unsure), None)
+                doubt = next((unsure[name] for name in _levels_between(level) if name in unsure), None)
                 if doubt is not None:
                     reason = f"its level may be wrong: {doubt}; count from the sacrum or the last rib"
                     region = f"{self.prefix}{level}"
                     failures.append({"row": position, "region": region, "code": "level_unsure", "reason": reason})
-                bodies = np.isin(labels, [names.index(name) + 1 for name in levels_between(level)])
+                bodies = np.isin(labels, [names.index(name) + 1 for name in _levels_between(level)])
                 found[level] = (_clipped(box, labels.shape), bodies)
         return found
 

@@ -18,7 +18,7 @@ BODY_WIDTH_MM = 42.0
 _FEWEST_PIXELS = 40
 # A body fills most of its convex hull, which its four corners span, and is wider than high or nearly so. Severe
 # fractures reach down to 0.75 of the hull; below 0.5 it is no body.
-_SOLID, _NO_BODY, _CORNERED, _ASPECT = 0.8, 0.5, 0.75, (0.75, 6.0)
+_SOLID, _NO_BODY, _CORNERED, ASPECT = 0.8, 0.5, 0.75, (0.75, 6.0)
 # Neighbours turn against each other by less than this, in degrees.
 _TURN = 35.0
 
@@ -36,7 +36,7 @@ class VertebraGeometry:
         Of the body's width against the rows of the picture, in degrees, counter-clockwise as the picture is seen.
     heights : tuple of three floats
         At the left edge, in the middle and at the right edge, along the body's own axis: in mm, or in pixels where the
-        spacing is unknown.
+        spacing is unknown; None in the middle where only the corners are known.
     width : float
         In the unit of the heights: the depth in a lateral picture.
     confidence : float
@@ -62,6 +62,13 @@ class VertebraGeometry:
     width: float
     confidence: float
     flags: tuple
+
+    @property
+    def wedge(self):
+        """Angle between both endplates in degrees, above 0 where the body is higher at its right edge."""
+        rows, columns = (self.corners[[1, 2]] - self.corners[[0, 3]]).T
+        upper, lower = np.degrees(np.arctan2(-rows, columns))
+        return float(upper - lower)
 
 
 def vertebra_geometry(mask, spacing=None, *, levels=LEVELS):
@@ -242,80 +249,26 @@ def place_vertebra_boxes(mask, spacing=None, *, levels=LEVELS, margin_mm=2.0, ti
     return boxes
 
 
-def levels_between(level):
-    """List the vertebrae that a name stands for.
-
-    Parameters
-    ----------
-    level : str
-        Such as ``"L2"``, or ``"L1-L4"``.
-
-    Returns
-    -------
-    list of str
-        The level itself, or all from the first to the last.
-
-    Examples
-    --------
-    >>> from deepradiomics.regions.vertebrae import levels_between
-    >>> levels_between("T12-L2"), levels_between("vertebra")
-    (['T12', 'L1', 'L2'], ['vertebra'])
-    """
+def _levels_between(level):
+    """List the vertebrae that a name stands for: of ``"L1-L4"`` four, of ``"L2"`` itself."""
     ends = level.split("-")
     if len(ends) != 2 or not set(ends) <= set(CHAIN):
         return [level]
     return list(CHAIN[CHAIN.index(ends[0]) : CHAIN.index(ends[1]) + 1])
 
 
-def with_neighbours(levels):
-    """List the vertebrae that some names stand for, and those above and below, whose discs end their boxes.
-
-    Parameters
-    ----------
-    levels : sequence of str
-        Such as ``("L2",)``, or ``("L1-L4",)``.
-
-    Returns
-    -------
-    list of str
-        From head to foot.
-
-    Examples
-    --------
-    >>> from deepradiomics.regions.vertebrae import with_neighbours
-    >>> with_neighbours(["L1-L3"])
-    ['T12', 'L1', 'L2', 'L3', 'L4']
-    """
-    wanted = [name for level in levels for name in levels_between(level)]
+def _with_neighbours(levels):
+    """List, from head to foot, the vertebrae of some names and those above and below, whose discs end their boxes."""
+    wanted = [name for level in levels for name in _levels_between(level)]
     places = {CHAIN.index(name) + step for name in wanted if name in CHAIN for step in (-1, 0, 1)}
     return [name for place, name in enumerate(CHAIN) if place in places] + [
         name for name in dict.fromkeys(wanted) if name not in CHAIN
     ]
 
 
-def box_round_levels(level, boxes):
-    """Find the box of a vertebra, or the smallest upright one round several.
-
-    Parameters
-    ----------
-    level : str
-        Such as ``"L2"``, or ``"L1-L4"``.
-    boxes : dict of str to Box
-        Box of each vertebra.
-
-    Returns
-    -------
-    Box or None
-        None where one of the vertebrae is missing.
-
-    Examples
-    --------
-    >>> from deepradiomics import Box
-    >>> from deepradiomics.regions.vertebrae import box_round_levels
-    >>> box_round_levels("L1-L2", {"L1": Box(10, 20, 30, 40), "L2": Box(40, 25, 30, 40)})
-    Box(top=10.0, left=20.0, height=60.0, width=45.0, angle=0.0)
-    """
-    names = levels_between(level)
+def _box_round_levels(level, boxes):
+    """Box of a vertebra, or the smallest upright one round those of ``"L1-L4"``; None where one is missing."""
+    names = _levels_between(level)
     if not names or any(name not in boxes for name in names):
         return None
     if len(names) == 1:
@@ -337,13 +290,18 @@ def _checked(mask, spacing, levels):
             f"labels reach from {mask.min()} to {mask.max()}; there are names for 1 to {len(levels)}, give levels=",
             code="mask_values",
         )
+    return mask, _square_mm(spacing)
+
+
+def _square_mm(spacing):
+    """Side of a pixel in mm, 1 where it is unknown."""
     if spacing is None:
-        return mask, 1.0
+        return 1.0
     if not 0.99 < spacing[0] / spacing[1] < 1.01:
         raise InputError(
             f"pixels of {spacing[0]} x {spacing[1]} mm are not square; resample the image first", code="spacing"
         )
-    return mask, (spacing[0] + spacing[1]) / 2
+    return (spacing[0] + spacing[1]) / 2
 
 
 def _measure(name, body, mm, near):
@@ -382,7 +340,7 @@ def _measure(name, body, mm, near):
         "not_solid": solid < _SOLID,
         "no_body": solid < _NO_BODY,
         "no_corners": area < _CORNERED * hull,
-        "unusual_aspect": not _ASPECT[0] < aspect < _ASPECT[1],
+        "unusual_aspect": not ASPECT[0] < aspect < ASPECT[1],
     }
     flags = [flag for flag, holds in found.items() if holds]
     confidence = float(np.clip(solid - 0.1 * len(flags), 0, 1))

@@ -58,10 +58,10 @@ def read_case(row, source, mask, boxes, labels):
     return case, radiograph
 
 
-def read_cases(table, image, masks, regions, labels, flags=None, confidence=None):
-    """Yield case and radiograph of each row that has an image."""
+def read_cases(table, image, masks, regions, labels, flags=None, confidence=None, rows=None):
+    """Yield case and radiograph of each row, of those asked for, that has an image."""
     outlines_of_rows, boxes, found = cells_of(table, masks), _boxes(table, regions), False
-    for row in range(len(table)):
+    for row in range(len(table)) if rows is None else rows:
         try:
             pair = read_case(row, table[image].iloc[row], outlines_of_rows[row], boxes[row], labels)
         except DeepRadiomicsError as error:

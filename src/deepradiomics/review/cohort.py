@@ -5,7 +5,7 @@ import pandas as pd
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph
-from deepradiomics.regions.display import BOX_COLORS, _draw_regions
+from deepradiomics.regions.display import BOX_COLORS, _draw_regions, _Shown
 from deepradiomics.review._cases import check_table, judge, read_cases
 
 # Pictures in a row and their size; pixels and letters that there is room for.
@@ -73,38 +73,50 @@ def plot_cohort(
     check_table(table, [image, names, masks, regions, None if computed else by])
     if n < 1:
         raise InputError(f"n is {n}; show at least one radiograph", code="n")
-    cases = [case for case, _ in read_cases(table, image, masks, regions, labels)]
-    judge(cases)
-    numbers = np.array([case.doubt for case in cases])
-    if not computed:
-        try:
-            numbers = table[by].to_numpy(dtype=float, na_value=np.nan)[[case.row for case in cases]]
-        except (TypeError, ValueError) as error:
-            raise InputError(f"column {by!r} holds no numbers to sort by", code="column_type") from error
-    order = [place for place in np.argsort(-numbers, kind="stable") if not np.isnan(numbers[place])][:n]
-    if not order:
-        raise InputError(f"column {by!r} has no number, so there is nothing to sort", code="column_type")
-    kinds = dict.fromkeys(_without_side(name) for place in order for name in cases[place].boxes)
+    numbers, rows = (None, None) if computed else _sorted_rows(table, by, image, n)
+    # What is shown is read once; of a long table, whose doubts are known at its end only, once more.
+    few, pictures, cases = not computed or len(table) <= n, {}, []
+    for case, radiograph in read_cases(table, image, masks, regions, labels, rows=rows):
+        cases.append(case)
+        if few:
+            pictures[case.row] = _Shown.of(radiograph, _MAX_SIDE)
+    if computed:
+        judge(cases)
+        numbers = {case.row: case.doubt for case in cases}
+        cases = sorted(cases, key=lambda case: -case.doubt)[:n]
+    kinds = dict.fromkeys(_without_side(name) for case in cases for name in case.boxes)
     colors = {kind: BOX_COLORS[number % len(BOX_COLORS)] for number, kind in enumerate(kinds)}
-    across = min(_COLUMNS, len(order))
-    down = -(-len(order) // across)
+    across = min(_COLUMNS, len(cases))
+    down = -(-len(cases) // across)
     figure, grid = plt.subplots(
         down, across, figsize=(_INCHES * across, (_INCHES + 0.2) * down + 0.3), layout="constrained", squeeze=False
     )
-    for ax in grid.ravel()[len(order) :]:
+    for ax in grid.ravel()[len(cases) :]:
         ax.remove()
-    for ax, place in zip(grid.ravel(), order, strict=False):
-        case = cases[place]
+    for ax, case in zip(grid.ravel(), cases, strict=False):
         lines = {name: [np.array(polygon + polygon[:1]) for polygon in case.outlines[name]] for name in case.outlines}
         inks = {name: colors[_without_side(name)] for name in case.boxes}
-        _draw_regions(as_radiograph(table[image].iloc[case.row]), lines, case.boxes, inks, ax=ax, max_side=_MAX_SIDE)
+        shown = pictures.get(case.row) or _Shown.of(as_radiograph(table[image].iloc[case.row]), _MAX_SIDE)
+        _draw_regions(shown, lines, case.boxes, inks, ax=ax)
         name = f"row {case.row}" if names is None else str(table[names].iloc[case.row])
         name = name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "…"
-        ax.set_title(f"{name}: {numbers[place]:.3g}", fontsize="x-small")
+        ax.set_title(f"{name}: {numbers[case.row]:.3g}", fontsize="x-small")
     if kinds:
         inks = [Line2D([], [], color=color, label=kind.replace("_", " ")) for kind, color in colors.items()]
         figure.legend(handles=inks, loc="outside lower center", ncols=min(len(inks), across + 1), fontsize="x-small")
     return figure
+
+
+def _sorted_rows(table, by, image, n):
+    """Numbers of a column, and the n rows with an image and the largest of them."""
+    try:
+        numbers = table[by].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"column {by!r} holds no numbers to sort by", code="column_type") from error
+    if np.isnan(numbers).all():
+        raise InputError(f"column {by!r} has no number, so there is nothing to sort", code="column_type")
+    known = ~np.isnan(numbers) & table[image].notna().to_numpy()
+    return numbers, [row for row in np.argsort(-numbers, kind="stable") if known[row]][:n]
 
 
 def _without_side(name):

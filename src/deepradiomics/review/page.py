@@ -154,11 +154,11 @@ def _pictures(radiograph, row, folder, max_side):
     from PIL import Image
 
     gray, links = _gray_picture(radiograph.pixels, 0.1), {}
-    for kind, side, quality in (("thumb", _THUMB_SIDE, 55), ("picture", max_side, 70)):
+    for kind, side, quality in (("thumb", _THUMB_SIDE, 55), ("picture", max_side, 60)):
         picture = gray.copy()
         picture.thumbnail((side, side), Image.Resampling.BOX if max(gray.size) > 2 * side else Image.Resampling.LANCZOS)
         stream = BytesIO()
-        picture.save(stream, format="WEBP", quality=quality, method=2)
+        picture.save(stream, format="WEBP", quality=quality, method=4)
         if folder is None:
             links[kind] = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
         else:

@@ -113,6 +113,7 @@
     event.preventDefault();
   });
 
+  addEventListener("beforeprint", () => sheet.tiles.forEach((tile) => sheet.fill(tile)));
   addEventListener("beforeunload", (event) => !store.kept && store.past.length && event.preventDefault());
   view.setLevels({});
   progress();

@@ -118,11 +118,12 @@ Review.Pane = class {
     Object.entries(this.store.boxes(this.number)).forEach(([name, box]) => {
       const [x, y] = Review.geometry.centreOf(box), up = Review.geometry.axesOf(box.angle)[1];
       const away = box.height / 2 + 22 / this.scale, knob = [x - up[0] * away, y - up[1] * away];
-      this.top.append(
+      const grip = Review.boxElement(box, { class: "grip", tabindex: 0, "data-kind": "box", "data-name": name, "data-handle": `box/${name}`, "aria-label": `box ${name}` });
+      grip.append(Review.svg("title", {}, [name.replaceAll("_", " ")]));
+      this.top.append(Review.svg("g", { class: "of-box" }, [grip,
         Review.svg("line", { x1: x - (up[0] * box.height) / 2, y1: y - (up[1] * box.height) / 2, x2: knob[0], y2: knob[1], class: "stem" }),
-        Review.boxElement(box, { class: "grip", tabindex: 0, "data-kind": "box", "data-name": name, "data-handle": `box/${name}`, "aria-label": `box ${name}` }),
         circle(knob, "turn", name, "", "", `turn box ${name}`),
-        ...Review.geometry.corners(box).map((point, place) => circle(point, "corner", name, "", place, `corner of box ${name}`)));
+        ...Review.geometry.corners(box).map((point, place) => circle(point, "corner", name, "", place, `corner of box ${name}`))]));
     });
     (this.store.outlines(this.number)[this.view.outline] || []).forEach((polygon, part) => {
       this.top.append(Review.svg("polygon", { points: Review.points(polygon), class: "border", "data-kind": "border", "data-part": part }));

@@ -54,7 +54,7 @@ Review.Sheet = class {
     tile.dataset.state = decision || "open";
     tile.querySelector(".words").replaceChildren(
       Review.html("b", {}, one.name), Review.html("i", {}, `${corrected}${state}`),
-      Review.html("small", {}, [`doubt ${one.doubt.toFixed(2)}`, ...one.flags].join(", ")));
+      Review.html("small", {}, [`doubt ${one.doubt.toFixed(2)}`, ...one.flags].join(", ").replaceAll("_", " ")));
     tile.setAttribute("aria-label", `${one.name}, doubt ${one.doubt.toFixed(2)}, ${state || "open"}`);
   }
 

@@ -28,9 +28,11 @@ Review.Store = class {
     return this.entries[number] || {};
   }
 
-  // Outlines and boxes of a case as they are now: the corrected ones over those of the page.
+  // Outlines and boxes of a case as they are now; the outline corrected last comes last and covers the others.
   outlines(number) {
-    return { ...this.data.cases[number].outlines, ...this.entry(number).outlines };
+    const { outlines = {} } = this.entry(number);
+    const kept = Object.entries(this.data.cases[number].outlines).filter(([name]) => !(name in outlines));
+    return { ...Object.fromEntries(kept), ...outlines };
   }
 
   boxes(number) {
@@ -48,7 +50,8 @@ Review.Store = class {
   }
 
   setOutline(number, name, polygons) {
-    this.change(number, { outlines: { ...this.entry(number).outlines, [name]: polygons.map((p) => p.map(Review.rounded)) } });
+    const { [name]: before, ...others } = this.entry(number).outlines || {};
+    this.change(number, { outlines: { ...others, [name]: polygons.map((p) => p.map(Review.rounded)) } });
   }
 
   setBox(number, name, box) {
@@ -160,7 +163,8 @@ Review.Store = class {
           bbox: [box.left, box.top, box.width, box.height],
           area: box.width * box.height,
           segmentation: [Review.geometry.corners(box).flat()],
-          attributes: { angle: box.angle },
+          // Clockwise, as CVAT writes it.
+          attributes: { rotation: (360 - box.angle) % 360 },
         }));
     });
     return {

@@ -16,6 +16,13 @@ Review.tools = (() => {
         },
       };
     },
+    // With Shift, arrow keys move the picture; without, they go to the next one.
+    press(pane, event) {
+      if (!event.shiftKey || !arrows[event.key]) return false;
+      Object.assign(pane, { x: pane.x - 60 * arrows[event.key][0], y: pane.y - 60 * arrows[event.key][1] });
+      pane.place();
+      return true;
+    },
   };
 
   const window_ = {
@@ -23,11 +30,15 @@ Review.tools = (() => {
     down(pane, _, __, event) {
       const { level, width } = pane.view.levels, [x, y] = [event.clientX, event.clientY];
       return {
-        move: (_, next) => pane.view.setLevels({
-          width: Math.min(Math.max(width + (next.clientX - x) / 400, 0.02), 2),
-          level: Math.min(Math.max(level + (next.clientY - y) / 400, 0), 1),
-        }),
+        move: (_, next) => pane.view.window(width + (next.clientX - x) / 400, level + (next.clientY - y) / 400),
       };
+    },
+    double: (pane) => pane.view.window(1, 0.5),
+    press(pane, event) {
+      if (!arrows[event.key]) return false;
+      const { level, width } = pane.view.levels, [dx, dy] = arrows[event.key];
+      pane.view.window(width + dx / 20, level + dy / 20);
+      return true;
     },
   };
 
@@ -87,7 +98,7 @@ Review.tools = (() => {
     },
     press(pane, event) {
       const { kind, name, part, place } = event.target.dataset, step = event.shiftKey ? 10 : 1;
-      if (!kind) return false;
+      if (!kind) return look.press(pane, event);
       if (arrows[event.key]) {
         const [dx, dy] = arrows[event.key].map((value) => value * step);
         const from = kind === "box" ? [0, 0] : [event.target.cx.baseVal.value, event.target.cy.baseVal.value];
@@ -191,17 +202,20 @@ Review.tools = (() => {
     },
   };
 
+  function measured(pane, from, to) {
+    pane.path = [from, to];
+    pane.sketch();
+    pane.view.say(`Distance: ${Review.distance(pane.one, from, to)}`);
+  }
+
   const measure = {
     label: "Measure a distance", key: "m",
-    down(pane, from) {
-      return {
-        move(to) {
-          pane.path = [from, to];
-          pane.sketch();
-          pane.view.say(`Distance: ${Review.distance(pane.one, from, to)}`);
-        },
-      };
-    },
+    down: (pane, from) => ({ move: (to) => measured(pane, from, to) }),
+    press: (pane, event) => cursorKey(pane, event, (point) => {
+      if (pane.path.length === 1) return measured(pane, pane.path[0], point);
+      pane.path = [point];
+      pane.sketch();
+    }),
   };
 
   return { look, window: window_, edit, add: brush(true), remove: brush(false), draw, measure };

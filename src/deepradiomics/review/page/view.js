@@ -32,6 +32,8 @@ Review.View = class {
       html("button", { "data-layer": "beside", "aria-pressed": "false", onclick: () => this.toggle("beside") }, html("kbd", {}, "s"), " side by side"));
     const select = html("select", { "aria-label": "outline", onchange: (event) => this.setOutline(event.target.value) },
       ...this.store.data.labels.map((name) => html("option", { value: name }, name)));
+    this.root.querySelector(".layers").after(html("p", { class: "legend" }, ...this.store.data.labels.map((name) =>
+      html("span", { style: `--ink: ${Review.colourOf(this.store.data.labels, name)}` }, name.replaceAll("_", " ")))));
     const radius = html("input", { type: "range", min: 1, max: 60, value: this.radius, "aria-label": "radius of the brush in pixels",
       oninput: (event) => { this.radius = Number(event.target.value); } });
     fill(".choice", html("label", {}, "Outline ", select), html("label", {}, "Brush ", radius),
@@ -72,7 +74,7 @@ Review.View = class {
 
   describe() {
     const one = this.store.data.cases[this.number], { html } = Review, { decision, reason } = this.store.entry(this.number);
-    const rows = [["Doubt", one.doubt.toFixed(2)], ...Object.entries(one.measures), ["Flags", one.flags.join(", ") || "none"]];
+    const rows = [["Doubt", one.doubt.toFixed(2)], ...Object.entries(one.measures), ["Flags", one.flags.join(", ").replaceAll("_", " ") || "none"]];
     if (one.site) rows.push(["Site", one.site]);
     if (one.class) rows.push(["Class", one.class]);
     Object.entries(this.store.boxes(this.number)).forEach(([name, box]) => {
@@ -112,6 +114,12 @@ Review.View = class {
       element.setAttribute("slope", slope);
       element.setAttribute("intercept", intercept);
     });
+  }
+
+  window(width, level) {
+    const [w, l] = [Math.min(Math.max(width, 0.02), 2), Math.min(Math.max(level, 0), 1)];
+    this.setLevels({ width: w, level: l });
+    this.say(`Window ${Math.round(w * 100)} %, level ${Math.round(l * 100)} % of the gray values`);
   }
 
   toggle(name) {
