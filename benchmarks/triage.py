@@ -43,7 +43,7 @@ def main():
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--figure", help="file of the picture")
     options = parser.parse_args()
-    settings = [(600, 0.4, 0.9), (600, 0.2, 0.9), (1500, 0.4, 0.95)]
+    settings = [(600, 0.4, 0.9), (1500, 0.4, 0.95)]
     n_cohorts, settings = (5, settings[:1]) if options.smoke else (1000, settings)
     figure, axes = subplots(1, len(settings), figsize=(4.2 * len(settings), 4.2), layout="constrained", squeeze=False)
     print("patients | sick | promise | both kept in [95 % interval] | nothing promised in | decided, mean")
@@ -60,7 +60,8 @@ def main():
             found[seed] = future(triage, prevalence)
         broken, none = (found[:, :2] < promise).any(axis=1), np.isnan(found[:, 2])
         kept, share = wilson(n_cohorts - broken.sum(), n_cohorts), f"{100 * prevalence:.0f} %"
-        print(f"{n} | {share} | {promise} | {kept} | {none.mean():.3f} | {np.nan_to_num(found[:, 2]).mean():.2f}")
+        decided = np.nan_to_num(found[:, 2]).mean()
+        print(f"{n} | {share} | {promise} | {kept:.3f} | {none.mean():.3f} | {decided:.2f}", flush=True)
         ax.plot(*found[~broken, :2].T, ".", *found[broken, :2].T, "r.", markersize=4, alpha=0.5)
         ax.axvline(promise, color="0.3", linewidth=0.8)
         ax.axhline(promise, color="0.3", linewidth=0.8)

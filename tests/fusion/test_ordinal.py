@@ -36,7 +36,7 @@ def test_no_neighbor_of_the_found_ridge_is_better():
 
     def loss(values):
         edges = [0.0, *expit(np.array(values[3:]) - (X @ values[:3])[:, None]).T, 1.0]
-        chances = [np.broadcast_to(edges[k + 1] - edges[k], 240)[Y == k] for k in range(4)]
+        chances = [np.broadcast_to(edges[k + 1] - edges[k], 240)[k == Y] for k in range(4)]
         return sum(value**2 for value in values[:3]) / 2 - 0.05 * np.log(np.concatenate(chances)).sum()
 
     best = np.array([*own.coef_, *own.cuts_])
