@@ -23,37 +23,40 @@ AUC = {
 
 
 def cohorts(options):
-    """Table and label of both cohorts."""
+    """(table, label, T-score) of both cohorts; the T-score is None for a user's own data."""
     if options.data:
         parts = read_folder(options.data, ["radiograph", "mask"])
-        return {name: (part, part.pop("label").to_numpy()) for name, part in parts.items()}
-    found, shape = {}, (256, 256) if options.smoke else (384, 384)
+        return {name: (part, part.pop("label").to_numpy(), None) for name, part in parts.items()}
+    found = {}
     for name, site, n in (("internal", "A", options.patients), ("external", "B", max(options.patients // 2, 20))):
-        hips = make_hips(n, site=site, random_state=len(found), image_shape=shape)
-        found[name] = (hips.data.assign(mask=hips.masks), hips.target)
+        hips = make_hips(n, site=site, random_state=len(found), image_shape=(384, 384))
+        found[name] = (hips.data.assign(mask=hips.masks), hips.target, hips.t_score)
     return found
 
 
 def readers_of(y, model_score, seed=0):
-    """Six simulated readers of an area near the paper's 0.77, alone and with the model's score, in 5 grades."""
+    """Six simulated readers of an area near the paper's 0.77, and what they say after they saw the model's score."""
     rng = np.random.default_rng(seed)
     latent = np.sqrt(2) * norm.ppf(0.77) * y + rng.normal(0, 0.6, len(y))
     alone = {f"reader {k + 1}": latent + rng.normal(0, 0.8, len(y)) for k in range(6)}
     ranks = norm.ppf((pd.Series(model_score).rank() - 0.5) / len(y))
     aided = {name: score + 0.8 * ranks for name, score in alone.items()}
-    cuts = [0.2, 0.4, 0.6, 0.8]
-    return [{name: np.digitize(own, np.quantile(own, cuts)) + 1 for name, own in way.items()} for way in (alone, aided)]
+    return [{name: graded(score) for name, score in scores.items()} for scores in (alone, aided)]
+
+
+def graded(score):
+    """Five grades of certainty with equally many cases."""
+    return np.digitize(score, np.quantile(score, [0.2, 0.4, 0.6, 0.8])) + 1
 
 
 def main():
     """Run the protocol and print its tables."""
     options = arguments(argparse.ArgumentParser(description=__doc__), patients=120)
     data = cohorts(options)
-    X, y = data.pop("internal")
+    X, y, _ = data.pop("internal")
     model = dr.recipes.kim2022(mask="mask", epochs=options.epochs, image_size=options.image_size, random_state=0)
-    if options.smoke:
-        model.set_params(blocks__deep__deepextractor__cv=2)
-    found = dr.compare_feature_sets(model, X, y, cv=2 if options.smoke else 3, external=data, random_state=0)
+    external = {name: (table, labels) for name, (table, labels, _) in data.items()}
+    found = dr.compare_feature_sets(model, X, y, cv=3, external=external, random_state=0)
     for cohort, paper in AUC.items():
         if cohort in found.table.index.get_level_values(0):
             own = found.formatted().loc[cohort]

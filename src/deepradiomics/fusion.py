@@ -432,7 +432,8 @@ class OrdinalLogisticRegression(ClassifierMixin, BaseEstimator):
         array of shape (n_samples,)
             Labels.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probability = self.predict_proba(X)
+        return self.classes_[probability.argmax(axis=1)]
 
 
 def _parts(blocks):
