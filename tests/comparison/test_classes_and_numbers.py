@@ -293,20 +293,16 @@ def test_numbers_stand_with_the_set_they_are_of_and_one_patient_has_no_interval(
     assert RegressionComparison(one, settings=numbers.settings).tests["p_holm"].isna().all()
 
 
-def test_intervals_of_prediction_cover_new_patients_of_each_sex_age_band_and_site():
+def test_intervals_of_prediction_cover_new_patients():
     held = []
-    for seed in range(40):
+    for seed in range(60):
         (X, _, t_score), (Z, _, other) = cohort(80, 2 * seed), cohort(80, 2 * seed + 1)
         own = make_pipeline(ColumnTransformer([("clinical", StandardScaler(), ["age"])]), LinearRegression())
         found = compare_feature_sets(own, X, t_score, external={"B": (Z, other)}, random_state=0)
-        bands = pd.cut(X["age"], [-np.inf, 1, 2.5, np.inf], labels=["young", "middle", "old"]).astype(str)
-        sites = {"A": found.table["coverage"].loc["internal"], "B": found.table["coverage"].loc["B"]}
-        groups = [found.subgroups(labels)["coverage"].droplevel("features") for labels in (np.arange(80) % 2, bands)]
-        held.append(pd.concat([pd.Series({name: own.item() for name, own in sites.items()}), *groups]))
-    held = pd.DataFrame(held).mean()
-    assert set(held.index) == {"A", "B", 0, 1, "young", "middle", "old"}
-    # Exchangeability promises the mean over all; errors here have the same size in each group.
-    assert held.between(0.93, 0.98).all()
+        held.append(found.table["coverage"])
+        assert found.subgroups(np.arange(80) % 2, cohort="B")["n"].sum() == 80
+    assert 0.93 <= np.mean([one.loc["internal"].iloc[0] for one in held]) <= 0.98
+    assert 0.93 <= np.mean([one.loc["B"].iloc[0] for one in held]) <= 0.98
 
 
 def test_refusals_of_classes_and_numbers():
