@@ -1,10 +1,12 @@
-"""Late and stacked fusion of blocks of features: one classifier a block, and what joins their probabilities."""
+"""What joins blocks of features into one answer: late and stacked fusion, and a classifier of ordered classes."""
 
 import re
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize
+from scipy.special import expit, log_expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import StackingClassifier, VotingClassifier
@@ -12,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, indexable, validate_data
 
@@ -309,6 +311,131 @@ class StackedFusionClassifier(ClassifierMixin, BaseEstimator):
         return self._stacking(_parts(self.blocks), self.cv)._sk_visual_block_()
 
 
+class OrdinalLogisticRegression(ClassifierMixin, BaseEstimator):
+    """Tell ordered classes, such as normal, osteopenia and osteoporosis, by cuts of one score.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse strength of the ridge, as in scikit-learn's `LogisticRegression`; the columns should be standardized.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        The labels in their order: that of an ordered `pandas.Categorical`, else sorted.
+    coef_ : array of shape (n_features,)
+        Slopes of the score.
+    cuts_ : array of shape (n_classes - 1,)
+        Scores between neighboring classes, rising.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : array of str of shape (`n_features_in_`,)
+        Their names, where X is a data frame with names.
+
+    Notes
+    -----
+    ``P(y <= class k) = 1 / (1 + exp(x coef - cut_k))``: the slopes are the same for each cut (proportional odds). Where
+    this is far from true, the multinomial model is much better; ``docs/comparison.md`` has both measured.
+
+    References
+    ----------
+    McCullagh P. Regression models for ordinal data. Journal of the Royal Statistical Society B 1980;42:109-142.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deepradiomics.fusion import OrdinalLogisticRegression
+    >>> model = OrdinalLogisticRegression().fit(np.arange(9.0)[:, None], np.repeat([0, 1, 2], 3))
+    >>> model.predict([[0.0], [4.0], [8.0]])
+    array([0, 1, 2])
+    """
+
+    _parameter_constraints = {"C": [Interval(Real, 0, None, closed="neither")]}  # noqa: RUF012
+
+    def __init__(self, C=1.0):
+        self.C = C
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # scikit-learn's checks ask for classes that lie in no order to be told apart.
+        tags.classifier_tags.poor_score = True
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Fit slopes and cuts.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_samples, n_features)
+            Numbers.
+        y : array-like of shape (n_samples,)
+            Labels; words need an ordered `pandas.Categorical` unless they are sorted by the alphabet.
+
+        Returns
+        -------
+        OrdinalLogisticRegression
+            The fitted estimator.
+
+        Raises
+        ------
+        InputError
+            If there is one class.
+        """
+        kind = getattr(y, "dtype", None)
+        X, y = validate_data(self, X, y, dtype=float)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if isinstance(kind, pd.CategoricalDtype) and kind.ordered:
+            self.classes_ = np.array([label for label in kind.categories if label in set(self.classes_)])
+            codes = pd.Categorical(y, self.classes_).codes
+        if len(self.classes_) < 2:
+            raise InputError("y has one class; an ordinal model needs two or more", code="one_class")
+        n_columns, shares = X.shape[1], np.cumsum(np.bincount(codes))[:-1] / len(codes)
+        cuts = logit(shares)
+        # Slopes, the first cut, and the logarithms of the steps to the next ones.
+        start = np.concatenate([np.zeros(n_columns), cuts[:1], np.log(np.diff(cuts))])
+        limits = [(None, None)] * (n_columns + 1) + [(-20, 6)] * (len(cuts) - 1)
+        found = minimize(_ordinal_loss, start, (X, codes, self.C), "L-BFGS-B", True, bounds=limits).x
+        self.coef_ = found[:n_columns]
+        self.cuts_ = np.cumsum(np.append(found[n_columns], np.exp(found[n_columns + 1 :])))
+        return self
+
+    def predict_proba(self, X):
+        """Estimate the probability of each class.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_samples, n_features)
+            Numbers.
+
+        Returns
+        -------
+        float array of shape (n_samples, n_classes)
+            Probabilities in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        score = validate_data(self, X, dtype=float, reset=False) @ self.coef_
+        below = expit(self.cuts_ - score[:, None])
+        return np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))))
+
+    def predict(self, X):
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_samples, n_features)
+            Numbers.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Labels.
+        """
+        probability = self.predict_proba(X)
+        return self.classes_[probability.argmax(axis=1)]
+
+
 def _parts(blocks):
     """Return (name, transformer, columns) of each block."""
     if blocks is None:
@@ -336,3 +463,18 @@ def _splits(cv, y, groups, random_state, owner):
     codes = None if groups is None else encode_groups(groups, len(y), sort=True)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     return cross_validation_splits(cv, np.asarray(y), codes, random_state=seed, owner=owner)
+
+
+def _ordinal_loss(values, X, codes, strength):
+    """Half of the squared slopes and the weighted log loss, and the gradient."""
+    n_columns = X.shape[1]
+    slopes, steps = values[:n_columns], np.append(values[n_columns], np.exp(values[n_columns + 1 :]))
+    edges = np.concatenate([[-np.inf], np.cumsum(steps), [np.inf]])
+    low, high = (edges[codes + side] - X @ slopes for side in (0, 1))
+    log_likelihood = log_expit(high) + log_expit(-low) + np.log1p(-np.exp(low - high))
+    shared = 1 / np.expm1(high - low)
+    by_high, by_low = expit(-high) + shared, -expit(low) - shared
+    by_edge = np.bincount(codes + 1, by_high, len(edges)) + np.bincount(codes, by_low, len(edges))
+    by_step = np.cumsum(by_edge[-2:0:-1])[::-1] * np.append(1.0, steps[1:])
+    gradient = np.append(X.T @ (by_high + by_low), -by_step)
+    return slopes @ slopes / 2 - strength * log_likelihood.sum(), np.append(slopes, 0 * steps) + strength * gradient

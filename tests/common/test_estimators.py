@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import deepradiomics as dr
 from deepradiomics.box import Box
 from deepradiomics.clinical import ClinicalReader, clinical_encoder
-from deepradiomics.fusion import StackedFusionClassifier
+from deepradiomics.fusion import OrdinalLogisticRegression, StackedFusionClassifier
 from deepradiomics.harmonization import ComBat
 from deepradiomics.preprocessing import GrayscaleNormalizer
 from deepradiomics.selection import BilateralSelector, CorrelationPruner, MRMRSelector, StabilitySelector
@@ -26,6 +26,7 @@ MATRIX_ESTIMATORS = [
     ComBat(),
     CorrelationPruner(),
     MRMRSelector(),
+    OrdinalLogisticRegression(),
     StabilitySelector(),
     StackedFusionClassifier(cv=2, random_state=0),
 ]

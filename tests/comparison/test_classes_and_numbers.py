@@ -21,7 +21,7 @@ from statsmodels.stats.proportion import proportion_confint
 from deepradiomics import compare_feature_sets
 from deepradiomics.comparison import ClassComparison, RegressionComparison, compare_models
 from deepradiomics.exceptions import InputError, LeakageError
-from deepradiomics.metrics import bootstrap_interval, delong_test, regression_measures, wilsoncc
+from deepradiomics.metrics import bootstrap_interval, delong_test, regression_measures, wilsoncc, youden_threshold
 from deepradiomics.metrics.intervals import join_intervals
 
 matplotlib.use("Agg")
@@ -98,6 +98,31 @@ def test_each_class_has_a_threshold_from_training_and_rates(three):
     assert rates.loc[("internal", "C", "osteoporosis"), "sensitivity"] == pytest.approx(called.mean())
     assert own.groupby("fold")["threshold osteoporosis"].nunique().eq(1).all()
     assert three.subgroups(np.arange(150) // 2 % 2)["n"].sum() == 150 * 3 * 3
+    outside, inside = (three.predictions.query(f"cohort == '{name}' and features == 'T'") for name in ("B", "internal"))
+    for code, name in enumerate(NAMES):
+        cut = youden_threshold(inside["y"] == code, inside[f"score {name}"])
+        assert (outside[f"threshold {name}"] == cut).all()
+
+
+def test_thresholds_of_classes_never_see_the_rows_they_judge():
+    X, words, _ = cohort()
+    splits = [(np.arange(76, 150), np.arange(76)), (np.arange(76), np.arange(76, 150))]
+    turned = np.append(np.roll(words[:76], 20), words[76:])
+    both = [compare_models({"lr": LogisticRegression()}, X, y, cv=splits, random_state=0) for y in (words, turned)]
+    columns = [f"threshold {name}" for name in NAMES]
+    first, second = (found.predictions.set_index("row")[columns] for found in both)
+    pd.testing.assert_frame_equal(first[:76], second[:76])
+    assert (first[76:] != second[76:]).any(axis=None)
+
+
+def test_five_classes_are_as_good_as_three():
+    X, _, t_score = cohort(200)
+    y = pd.qcut(t_score, 5, labels=False)
+    found = compare_models({"lr": LogisticRegression()}, X, y, cv=4, random_state=0)
+    scores = found.predictions[[f"score {code}" for code in range(5)]]
+    assert found.table["auc"].item() == pytest.approx(roc_auc_score(y, scores, multi_class="ovr"))
+    assert found.confusion("lr").shape == (5, 5)
+    assert len(found.by_class) == 5
 
 
 def test_each_class_has_its_roc_panel_and_its_worst_cases(three):
@@ -148,10 +173,32 @@ def test_few_patients_of_a_class_are_said(tmp_path):
     assert '<p class="alert">internal: 4 patient(s) of class rare' in page
 
 
-def test_checkpoints_keep_all_classes(tmp_path):
-    X, words, _ = cohort()
-    runs = [compare_models({"lr": LogisticRegression()}, X, words, checkpoint=tmp_path, random_state=0) for _ in "ab"]
-    pd.testing.assert_frame_equal(runs[0].predictions, runs[1].predictions)
+class Interrupted(LogisticRegression):
+    """Is interrupted, as by Ctrl-C, in the fit with the number ``stop``."""
+
+    stop, fitted = 0, 0
+
+    def fit(self, X, y, sample_weight=None):
+        type(self).fitted += 1
+        if type(self).fitted == self.stop:
+            raise KeyboardInterrupt
+        return super().fit(X, y, sample_weight)
+
+
+# Four fits a fold and set, three of them for thresholds, and one a set for the other cohort.
+@pytest.mark.parametrize(("stop", "n_finished"), [(30, 2), (38, 3)])
+def test_an_interrupted_comparison_of_classes_goes_on_with_its_other_cohort(three, stop, n_finished, tmp_path):
+    (X, words, _), (Z, other, _) = cohort(), cohort(80, 1)
+    y, keywords = pd.Categorical(words, NAMES, ordered=True), {"cv": 3, "external": {"B": (Z, other)}}
+    Interrupted.stop, Interrupted.fitted = stop, 0
+    with pytest.raises(KeyboardInterrupt):
+        compare_feature_sets(model(Interrupted()), X, y, checkpoint=tmp_path, random_state=0, **keywords)
+    assert len(list(tmp_path.iterdir())) == n_finished
+    Interrupted.stop, Interrupted.fitted = 0, 0
+    resumed = compare_feature_sets(model(Interrupted()), X, y, checkpoint=tmp_path, random_state=0, **keywords)
+    assert Interrupted.fitted == 12 * (3 - n_finished) + 3
+    for name in ("predictions", "folds", "table", "tests", "by_class"):
+        pd.testing.assert_frame_equal(getattr(resumed, name), getattr(three, name))
 
 
 @pytest.fixture(scope="module")

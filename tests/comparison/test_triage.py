@@ -90,9 +90,13 @@ def test_what_cannot_be_promised_is_said():
     rng = np.random.default_rng(3)
     with pytest.raises(InputError, match="neither promise can be kept: of 60 patients"):
         Triage(Known(), cv=2).fit(*cohort(60, rng))
-    rare = Triage(Known(), ppv=0.9, npv=0.9, cv=2, random_state=0).fit(*cohort(400, rng, prevalence=0.08))
+    X, y = cohort(400, rng, prevalence=0.08)
+    rare = Triage(Known(), ppv=0.9, npv=0.9, cv=2, random_state=0).fit(X, y)
     assert rare.upper_ == np.inf
-    assert rare.notes_ == ["nobody is ruled in: no group of 42 or more patients is pure enough to promise 0.9"]
+    assert rare.notes_ == [
+        "nobody is ruled in: no group of 42 or more patients is pure enough to promise 0.9",
+        f"promised for a prevalence of {100 * y.mean():.0f} %; at_prevalence tells PPV and NPV for others",
+    ]
     assert rare.table_.loc["rule in", "n"] == 0
     assert np.isnan(rare.at_prevalence([0.08])["ppv"].item())
     assert set(rare.predict([[1.0], [0.0]])) == {"refer", "rule out"}

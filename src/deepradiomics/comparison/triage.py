@@ -54,7 +54,8 @@ class Triage(BaseEstimator):
     decided_ : Interval
         Share of the patients who are not referred.
     notes_ : list of str
-        Promises that the cohort is too small or the classifier too weak for.
+        Promises that the cohort is too small or the classifier too weak for, and the prevalence for which the others
+        hold.
 
     Notes
     -----
@@ -150,6 +151,8 @@ class Triage(BaseEstimator):
             for way, wanted, threshold in (("in", self.ppv, self.upper_), ("out", self.npv, self.lower_))
             if np.isinf(threshold)
         ]
+        prevalence = f"{100 * self._sick.mean():.0f} %"
+        self.notes_.append(f"promised for a prevalence of {prevalence}; at_prevalence tells PPV and NPV for others")
         # A score of which both promises hold is ruled in; those below are a smaller group that passed its test, too.
         if self.lower_ >= self.upper_:
             self.lower_ = np.nextafter(self.upper_, -np.inf)

@@ -22,7 +22,7 @@ _TRUSTED = {
     "deepradiomics.deep.extractor": ("DeepExtractor",),
     "deepradiomics.deep.networks": ("Architecture",),
     "deepradiomics.deep.regressor": ("DeepRegressor",),
-    "deepradiomics.fusion": ("StackedFusionClassifier",),
+    "deepradiomics.fusion": ("OrdinalLogisticRegression", "StackedFusionClassifier"),
     "deepradiomics.harmonization": ("ComBat",),
     "deepradiomics.preprocessing.normalizer": ("GrayscaleNormalizer",),
     "deepradiomics.quality.gate": ("ImageGate",),
