@@ -81,7 +81,7 @@ def simulate(view, seed):
 
 
 def faint(bone, spacing, rng):
-    """Bring bone near to that of films: fine trabeculae fade, what lies before and behind fills the gaps of the discs."""
+    """Bring bone near to that of films: fine trabeculae fade, bone before and behind fills the gaps of the discs."""
     bone = ndimage.gaussian_filter(bone, rng.uniform(0.3, 1.2) / spacing)
     haze = rng.uniform(0, 0.55)
     bone = (1 - haze) * bone + haze * ndimage.gaussian_filter(bone, rng.uniform(5, 16) / spacing)
@@ -104,7 +104,8 @@ def covered(integral, spacing, rng):
         integral = integral + strength * blob
     for _ in range(rng.integers(0, 6)):  # loops of bowel: gas and what is digested
         middle = rng.uniform(0, 1, 2) * (rows[-1, 0], columns[-1, 0])
-        inside = np.clip(3 - 3 * np.hypot((columns.T - middle[1]) / rng.uniform(20, 80), (rows - middle[0]) / rng.uniform(20, 60)), 0, 1)
+        away = np.hypot((columns.T - middle[1]) / rng.uniform(20, 80), (rows - middle[0]) / rng.uniform(20, 60))
+        inside = np.clip(3 - 3 * away, 0, 1)
         grains = np.clip(smooth(integral.shape, int(rng.integers(15, 60)), rng) + rng.uniform(-1, 1), 0, 1.5)
         integral = integral - rng.uniform(0.05, 0.35) * inside * grains
     if rng.random() < 0.4:
@@ -150,6 +151,9 @@ def train(arguments):
         warm_start=True,
         random_state=arguments.seed,
     )
+    if arguments.start:
+        segmenter = UNetSegmenter.from_weights(arguments.start)
+        segmenter.set_params(augmentation=AUGMENTATION, batch_size=8, warm_start=True, random_state=arguments.seed)
     start = time.perf_counter()
     images, masks = many(arguments.view, arguments.images, arguments.seed + 1, arguments.jobs)
     print(f"{len(images)} images in {time.perf_counter() - start:.0f} s", flush=True)
@@ -179,6 +183,7 @@ def main():
     parser.add_argument("--images", type=int, default=1200)
     parser.add_argument("--encoder", default="tu-tf_efficientnet_lite0")
     parser.add_argument("--imagenet", default="imagenet", help="weights of the encoder: a name, or a safetensors file")
+    parser.add_argument("--start", type=Path, help="go on from this file of weights; give another seed for new images")
     parser.add_argument("--stages", type=float, nargs="+", help="side, epochs and rate of each stage")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)

@@ -39,20 +39,24 @@ def add_triangles(flat, faces, distance, length):
 
 
 @njit(cache=True, nogil=True)
-def woven(x, y, angle, tile, step, shifts, out):
-    """Read lines off a repeating tile that run along an angle at each pixel, blended between fixed directions."""
+def woven(x, y, angle, place, tile, step, shifts, out):
+    """Read lines off a repeating tile along an angle, blended between fixed directions, where place is not 0."""
     n, n_angles = len(tile), len(shifts)
+    turns = np.arange(n_angles) * np.pi / n_angles
+    cosines, sines = np.cos(turns), np.sin(turns)
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
+            if place[i, j] == 0:
+                out[i, j] = 0
+                continue
             position = angle[i, j] / np.pi * n_angles
             first = int(np.floor(position))
             share = position - first
             total = 0.0
             for k in range(2):
                 which = (first + k) % n_angles
-                turn = which * np.pi / n_angles
-                u = (np.cos(turn) * x[i, j] - np.sin(turn) * y[i, j]) / step + shifts[which, 0]
-                v = (np.sin(turn) * x[i, j] + np.cos(turn) * y[i, j]) / step + shifts[which, 1]
+                u = (cosines[which] * x[i, j] - sines[which] * y[i, j]) / step + shifts[which, 0]
+                v = (sines[which] * x[i, j] + cosines[which] * y[i, j]) / step + shifts[which, 1]
                 c, r = int(np.floor(u)), int(np.floor(v))
                 s, t = u - c, v - r
                 c0, r0, c1, r1 = c % n, r % n, (c + 1) % n, (r + 1) % n

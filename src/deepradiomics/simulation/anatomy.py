@@ -64,3 +64,15 @@ def _bell(values, centre, width):
 
 def _sigmoid(values):
     return 1 / (1 + np.exp(-np.clip(values, -50, 50)))
+
+
+def _enlarged(picture, shape):
+    """Bring a picture to a larger shape, linearly between the centers of its pixels."""
+    for axis, length in enumerate(shape):
+        held = picture.shape[axis]
+        places = np.clip((np.arange(length) + 0.5) * held / length - 0.5, 0, held - 1)
+        low = places.astype(int)
+        share = np.expand_dims((places - low).astype(picture.dtype), 1 - axis)
+        first = picture.take(low, axis)
+        picture = first + share * (picture.take(np.minimum(low + 1, held - 1), axis) - first)
+    return picture

@@ -190,7 +190,7 @@ def _fraction(x, y, strength, weave, rng):
     fraction = np.full(x.shape, 0.015, dtype=np.float32)
     for place, angle, amount, contrast, power in groups:
         lines = np.empty(x.shape, dtype=np.float32)
-        woven(x, y, angle.astype(np.float32), tile, step, rng.uniform(0, 256, (_ANGLES, 2)), lines)
+        woven(x, y, angle.astype(np.float32), place, tile, step, rng.uniform(0, 256, (_ANGLES, 2)), lines)
         fraction += power * amount * place * (1 + contrast * (1 + 0.4 * power) * lines)
     return np.maximum(fraction, 0.004) * (1 - 0.93 * _smooth((y - 40) / 75))
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from deepradiomics.simulation.anatomy import _bell, _capsule, _flat_bone, _sigmoid
+from deepradiomics.simulation.anatomy import _bell, _capsule, _enlarged, _flat_bone, _sigmoid
 from deepradiomics.simulation.bone import _cloud
 from deepradiomics.simulation.skeleton import model
 from deepradiomics.simulation.vertebra import Body, Outline, arch_front, body_bone
@@ -145,8 +145,7 @@ def soft_tissue(beam, skeleton, weight, sex, rng):
     soft = soft + 3.0 * _cloud(soft.shape, beam.spacing * step, rng, slope=2.2, longest=80.0)
     soft = np.maximum(soft - _gas(x, y, rng), 2.0)
     if step > 1:
-        zoom = np.array(beam.shape) / soft.shape
-        soft = ndimage.zoom(soft, zoom, order=1, grid_mode=True, mode="nearest")
+        soft = _enlarged(soft, beam.shape)
     # Fibres, lobules of fat and folds: finer than all of this, on a tile that repeats.
     side = min(256, max(beam.shape))
     tile = _cloud((side, side), beam.spacing, rng, slope=1.5, longest=14.0)

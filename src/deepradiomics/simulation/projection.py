@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from deepradiomics.exceptions import InputError
+from deepradiomics.simulation.anatomy import _enlarged
 
 # Linear attenuation in 1/mm at these energies in keV: mass attenuation (NIST, Hubbell and Seltzer 2004, ICRU-44
 # cortical bone and soft tissue) times density (1.92 and 1.06 g/cm3).
@@ -270,5 +271,4 @@ def _blurred(picture, sigma):
     rows, columns = (length // step for length in picture.shape)
     means = picture[: rows * step, : columns * step].reshape(rows, step, columns, step).mean(axis=(1, 3))
     blurred = ndimage.gaussian_filter(means, sigma / step, truncate=3)
-    zoom = np.array(picture.shape) / means.shape
-    return ndimage.zoom(blurred, zoom, order=1, grid_mode=True, mode="nearest").astype(np.float32)
+    return _enlarged(blurred, picture.shape)

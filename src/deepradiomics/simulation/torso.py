@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from deepradiomics.simulation.anatomy import _bell, _capsule, _flat_bone, _joined, _sigmoid
+from deepradiomics.simulation.anatomy import _bell, _capsule, _enlarged, _flat_bone, _joined, _sigmoid
 
 
 def bones_front(pose, sacrum, thorax, rng, n_ribs=2):
@@ -201,10 +201,7 @@ def _uneven(shape, rng):
     """Slow and not so slow changes of soft tissue, of mean 0, in mm."""
     tissue = 0.0
     for knots, size in ((7, 4.0), (22, 2.5), (48, 2.2), (110, 2.0)):
-        factors = np.array(shape) / knots
-        tissue = tissue + ndimage.zoom(
-            rng.normal(0, size, (knots, knots)), factors, order=1, grid_mode=True, mode="nearest"
-        )
+        tissue = tissue + _enlarged(rng.normal(0, size, (knots, knots)), shape)
     return ndimage.gaussian_filter(tissue, max(shape) / 320)
 
 
@@ -221,6 +218,4 @@ def _gas(x, y, rng, columns):
 
 def _whole(coarse, shape):
     """Bring a picture drawn at half resolution to the full one."""
-    return np.ascontiguousarray(
-        ndimage.zoom(coarse, 2, order=1, grid_mode=True, mode="nearest")[: shape[0], : shape[1]]
-    )
+    return np.ascontiguousarray(_enlarged(coarse, [2 * n for n in coarse.shape])[: shape[0], : shape[1]])
