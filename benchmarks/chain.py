@@ -32,7 +32,7 @@ def main():
     smoke = parser.parse_args().smoke
     torch.set_num_threads(1)
     print_setting("numpy", "pydicom", "torch", "segmentation-models-pytorch", "pyradiomics")
-    for side in (512,) if smoke else (1024, 2048, 3000):
+    for side in (256,) if smoke else (1024, 2048, 3000):
         stages = measured(side, 1 if smoke else 5)
         whole = stages.loc[["reading", "boxes and regions", "465 features"]].sum()
         for name, total in (("without network", whole), ("with network", whole + stages.loc["outlines"])):

@@ -60,7 +60,7 @@ def main():
     arguments = parser.parse_args()
     gate = ImageGate(UNetSegmenter.pretrained("femur"))
     if arguments.smoke:
-        gate.fit(make_hips(20, random_state=0).data["radiograph"])
+        gate.fit(make_hips(20, random_state=0, image_shape=(256, 256)).data["radiograph"])
     else:
         pictures, groups = zip(*accepted(arguments.folder), strict=True)
         gate.fit(list(pictures), groups=groups)

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 
 # Before any library starts its own threads.
-os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 

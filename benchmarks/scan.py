@@ -71,6 +71,14 @@ def child(*arguments):
     return subprocess.Popen(command, start_new_session=True, env=environment, **pipes)
 
 
+def apart(smoke, part, *arguments):
+    """Run a part of this script in a process of its own, whose memory it measures; of a smoke run in this one."""
+    if smoke:
+        part(*arguments)
+    else:
+        print(child(f"--{part.__name__}", *arguments).communicate()[0], end="", flush=True)
+
+
 def n_done(progress):
     """Files that are kept."""
     try:
@@ -82,11 +90,11 @@ def n_done(progress):
     return count
 
 
-def crash(folder, place, n_files, shares):
+def crash(folder, place, n_files, shares, n_jobs):
     """Kill the scan and its workers after shares of the files, go on, and compare with a clean run."""
     progress, done = place / "killed", 0
     for share in shares:
-        process = child("--drive", folder, progress, 2)
+        process = child("--drive", folder, progress, n_jobs)
         while done < share * n_files and process.poll() is None:
             time.sleep(0.05)
             done = n_done(progress)
@@ -95,7 +103,7 @@ def crash(folder, place, n_files, shares):
         process.communicate()
         print(f"killed after {n_done(progress)} files")
     start = time.perf_counter()
-    child("--drive", folder, progress, 2, place / "killed.parquet").communicate()
+    apart(n_jobs == 1, drive, folder, progress, n_jobs, place / "killed.parquet")
     print(f"resumed and finished in {time.perf_counter() - start:.0f} s")
     same = pd.read_parquet(place / "killed.parquet").equals(pd.read_parquet(place / "clean.parquet"))
     print(f"killed and resumed equals clean: {same}")
@@ -103,20 +111,20 @@ def crash(folder, place, n_files, shares):
         sys.exit(1)
 
 
-def measure(n_files, shares):
+def measure(n_files, shares, workers):
     """All figures."""
     print_setting("numpy", "pandas", "pydicom", "joblib")
     with TemporaryDirectory() as name:
         place = Path(name)
         write_files(place / "files", n_files)
         print(f"\n{n_files} DICOM files of 128 x 128\n  workers   files/s  MiB at start  MiB more (driver)", flush=True)
-        print(child("--peer", place / "files").communicate()[0], end="", flush=True)
-        for n_jobs in (1, 2):
-            process = child("--drive", place / "files", place / f"jobs{n_jobs}", n_jobs, place / "clean.parquet")
-            print(process.communicate()[0], end="", flush=True)
+        smoke = workers == (1,)  # one worker, and it is this process
+        apart(smoke, peer, place / "files")
+        for n_jobs in workers:
+            apart(smoke, drive, place / "files", place / f"jobs{n_jobs}", n_jobs, place / "clean.parquet")
         table = pd.read_parquet(place / "clean.parquet")
         print(f"{table['left_out'].isna().sum()} images of {table['patient'].nunique()} patients\n", flush=True)
-        crash(place / "files", place, n_files, shares)
+        crash(place / "files", place, n_files, shares, workers[-1])
 
 
 def main():
@@ -130,7 +138,7 @@ def main():
     elif arguments.peer:
         peer(arguments.peer)
     else:
-        measure(*((130, (0.1,)) if arguments.smoke else (10_000, (1 / 3, 2 / 3))))
+        measure(*((130, (0.1,), (1,)) if arguments.smoke else (10_000, (1 / 3, 2 / 3), (1, 2))))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """The native texture engine against pyradiomics, in one run: ms a region by size, bins, filters, threads and device.
 
-Run ``python benchmarks/texture.py``, or with ``--smoke`` for a check that it works. Regions are smoothed noise, each
-as large as its image; all 93 features of six classes are measured from each image, and with wavelets from five images
-(465 features). A ratio above 1 is how much faster the native engine is; where it is below 1, it is slower. Nyxus is
-measured where it is installed, a GPU where there is one.
+Run ``python benchmarks/texture.py``, with ``--sizes 128`` for the first table at these sizes alone, or with ``--smoke``
+for a check that it works. One thread is measured by processor time, several by the clock on the wall. Regions are
+smoothed noise, each as large as its image; all 93 features of six classes are measured from each image, and with
+wavelets from five images (465 features). A ratio above 1 is how much faster the native engine is; where it is below 1,
+it is slower. Nyxus is measured where it is installed, a GPU where there is one.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 from joblib import cpu_count
@@ -34,11 +35,33 @@ def compare(size, n_native, n_reference, *, bin_count, wavelets, n_jobs=1):
     """Ms a region of both engines."""
     image_types = {"Original": {}, "Wavelet": {}} if wavelets else {"Original": {}}
     images = regions(size, max(n_native, n_reference))
-    found = {}
+    found, clock = {}, process_time if n_jobs == 1 else perf_counter
     for engine, n in (("native", n_native), ("pyradiomics", n_reference)):
         extractor = TextureExtractor(image_types, bin_count=bin_count, engine=engine, n_jobs=n_jobs)
-        found[engine] = milliseconds(lambda e=extractor, k=n: e.transform(images[:k]), repeats=3) / n
+        found[engine] = milliseconds(lambda e=extractor, k=n: e.transform(images[:k]), repeats=3, clock=clock) / n
     return found["native"], found["pyradiomics"]
+
+
+# Pixels, and how many regions each engine measures.
+_SIZES = [(64, 64, 8), (128, 40, 6), (256, 16, 3), (1024, 2, 1)]
+
+
+def by_size(sizes):
+    """Print a table of both engines."""
+    print(f"\n{'pixels':>7} {'bins':>5} {'features':>9} {'native ms':>10} {'pyradiomics ms':>15} {'ratio':>6}")
+    for size, n_native, n_reference in sizes:
+        for bin_count in (32, 64):
+            for wavelets in (False, True):
+                ours, theirs = compare(size, n_native, n_reference, bin_count=bin_count, wavelets=wavelets)
+                features = 465 if wavelets else 93
+                print(f"{size:>7} {bin_count:>5} {features:>9} {ours:>10.2f} {theirs:>15.2f} {theirs / ours:>6.1f}")
+
+
+def one_by_one(size, wavelets):
+    """Ms of processor time of a call with a single region."""
+    image, image_types = regions(size, 1), {"Original": {}, "Wavelet": {}} if wavelets else None
+    extractor = TextureExtractor(image_types, min_levels=None)
+    return milliseconds(lambda: [extractor.transform(image) for _ in range(10)], clock=process_time) / 10
 
 
 def nyxus_time(size, n, bin_count):
@@ -52,13 +75,14 @@ def nyxus_time(size, n, bin_count):
     return milliseconds(lambda: engine.featurize(whole, np.ones_like(whole)), repeats=3) / n
 
 
-def import_and_compile():
-    """Seconds to the first result in a new process: with the loops compiled already, or with an empty cache."""
+def first_results(smoke):
+    """Seconds to the first result in a new process: with an empty cache (minutes, so in no smoke run) and with it."""
     code = "from deepradiomics.texture import extract; import numpy as np; extract([np.arange(900.0).reshape(30, 30)])"
     with TemporaryDirectory() as folder:
-        for name in ("compiled anew", "from the cache"):
+        cache = {} if smoke else {"NUMBA_CACHE_DIR": folder}
+        for name in ("compiled anew", "from the cache")[smoke:]:
             start = perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"NUMBA_CACHE_DIR": folder})
+            subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | cache)
             print(f"{name:>14} {perf_counter() - start:.1f} s")
 
 
@@ -95,6 +119,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="the smallest run, to see that it works")
     parser.add_argument("--many", type=int, help="measure so many regions in this process, and nothing else")
+    parser.add_argument("--sizes", type=int, nargs="+", help="only the first table, at these sizes of it")
     options = parser.parse_args()
     if options.many:
         many_regions(options.many)
@@ -102,15 +127,9 @@ def main():
     smoke = options.smoke
     print_setting("deepradiomics", "pyradiomics", "numpy", "numba")
 
-    sizes = [(32, 4, 2)] if smoke else [(64, 64, 8), (128, 40, 6), (256, 16, 3), (1024, 2, 1)]
-    print(f"\n{'pixels':>7} {'bins':>5} {'features':>9} {'native ms':>10} {'pyradiomics ms':>15} {'ratio':>6}")
-    for size, n_native, n_reference in sizes:
-        for bin_count in (32, 64):
-            for wavelets in (False, True):
-                ours, theirs = compare(size, n_native, n_reference, bin_count=bin_count, wavelets=wavelets)
-                features = 465 if wavelets else 93
-                print(f"{size:>7} {bin_count:>5} {features:>9} {ours:>10.2f} {theirs:>15.2f} {theirs / ours:>6.1f}")
-
+    by_size([(32, 4, 2)] if smoke else [own for own in _SIZES if own[0] in (options.sizes or own)])
+    if options.sizes:
+        return
     size, n = (32, 4) if smoke else (128, 40)
     print(f"\nthreads: {size} x {size}, 32 bins, 465 features")
     for n_jobs in sorted({1, cpu_count()}):
@@ -130,14 +149,18 @@ def main():
         extractor = TextureExtractor(bin_count=32)
         print(f"{batch:>12} {milliseconds(lambda e=extractor, k=batch: e.transform(images[:k])) / batch:.3f}")
 
+    print("\na single region in a call, native, 32 bins, one thread, ms")
+    for own in (16, size):
+        print(f"{own:>12} {one_by_one(own, False):.3f} with 93 features, {one_by_one(own, True):.3f} with 465")
+
     print("\nmany regions of 96 to 160 pixels, 32 bins, 465 features, all cores, a process each", flush=True)
-    for count in (4, 8) if smoke else (500, 5000):
+    for count in (4,) if smoke else (500, 5000):
         subprocess.run([sys.executable, __file__, "--many", str(count)], check=True)
 
     print(f"\non a GPU, {size} x {size}, 32 bins, 465 features")
     on_gpu(size, 8 if smoke else 1000)
     print("\nfirst result in a new process, import included")
-    import_and_compile()
+    first_results(smoke)
     if find_spec("nyxus"):
         spent = nyxus_time(size, n, 32)
         ours = compare(size, n, 2, bin_count=32, wavelets=False)[0]

@@ -81,7 +81,7 @@ def main():
     parser.add_argument("--smoke", action="store_true")
     smoke = parser.parse_args().smoke
     print_setting("torch", "numpy")
-    n_hips, n_spines, few = (30, 12, {"epochs": 1}) if smoke else (900, 400, {})
+    n_hips, n_spines, few = (20, 12, {"epochs": 1, "image_size": 64}) if smoke else (900, 400, {})
     hips = [one_sided_hips(n_hips, seed) for seed in (0, 1)]
     compare("one-sided hips", *hips, HIPS | few, shared=True)
     compare("spines", *(spines(n_spines, seed) for seed in (0, 1)), SPINES | few, shared=False)

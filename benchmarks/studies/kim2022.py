@@ -28,7 +28,7 @@ def cohorts(options):
         parts = read_folder(options.data, ["radiograph", "mask"])
         return {name: (part, part.pop("label").to_numpy(), None) for name, part in parts.items()}
     found = {}
-    for name, site, n in (("internal", "A", options.patients), ("external", "B", max(options.patients // 2, 20))):
+    for name, site, n in (("internal", "A", options.patients), ("external", "B", options.patients // 2)):
         hips = make_hips(n, site=site, random_state=len(found), image_shape=(384, 384))
         found[name] = (hips.data.assign(mask=hips.masks), hips.target, hips.t_score)
     return found
@@ -52,11 +52,14 @@ def graded(score):
 def main():
     """Run the protocol and print its tables."""
     options = arguments(argparse.ArgumentParser(description=__doc__), patients=120)
+    folds = 2 if options.smoke else 3
     data = cohorts(options)
     X, y, _ = data.pop("internal")
     model = dr.recipes.kim2022(mask="mask", epochs=options.epochs, image_size=options.image_size, random_state=0)
+    if options.smoke:
+        model.set_params(blocks__deep__deepextractor__cv=2)
     external = {name: (table, labels) for name, (table, labels, _) in data.items()}
-    found = dr.compare_feature_sets(model, X, y, cv=3, external=external, random_state=0)
+    found = dr.compare_feature_sets(model, X, y, cv=folds, external=external, random_state=0)
     for cohort, paper in AUC.items():
         if cohort in found.table.index.get_level_values(0):
             own = found.formatted().loc[cohort]

@@ -24,8 +24,8 @@ def cohorts(options):
         parts = read_folder(options.data, ["lateral", "lateral_mask"])
         return {name: (part, part.pop("label").to_numpy()) for name, part in parts.items()}
     found = {}
-    for name, n in (("internal", options.patients), ("test", max(options.patients // 3, 20))):
-        spines = make_spines(n, random_state=20 + len(found), image_shape=(256, 192))
+    for name, n in (("internal", options.patients), ("test", options.patients // 3)):
+        spines = make_spines(n, random_state=20 + len(found), image_shape=(128, 96) if options.smoke else (256, 192))
         found[name] = (spines.data.assign(lateral_mask=spines.masks_lateral), spines.target)
     return found
 

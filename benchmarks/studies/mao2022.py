@@ -28,9 +28,10 @@ def cohorts(options):
         parts = read_folder(options.data, ["ap", "ap_mask", "lateral", "lateral_mask"])
         return {name: (part, part.pop("label").to_numpy()) for name, part in parts.items()}
     found = {}
-    n_test = max(options.patients // 8, 12)
+    n_test = 12 if options.smoke else options.patients // 8
+    shape = (128, 96) if options.smoke else (256, 192)
     for name, site, n in (("internal", "A", options.patients), ("test 1", "A", n_test), ("test 2", "B", n_test)):
-        spines = make_spines(n, site=site, random_state=10 + len(found), image_shape=(256, 192))
+        spines = make_spines(n, site=site, random_state=10 + len(found), image_shape=shape)
         # Patients are numbered anew in each cohort.
         patient = [f"{name}, {own}" for own in spines.data["patient"]]
         table = spines.data.assign(ap_mask=spines.masks_ap, lateral_mask=spines.masks_lateral, patient=patient)

@@ -30,15 +30,15 @@ PAPER_AUC = {
 }
 
 
-def fractured(n, site, seed):
-    """One broken vertebra a patient, cut out with some context."""
+def fractured(n, site, seed, shape):
+    """One broken vertebra a patient, cut out of a radiograph of a shape with some context."""
     rng = np.random.default_rng(seed)
     rows = []
     for patient in range(n):
         cause, level = str(rng.choice(CAUSES, p=(0.4, 0.4, 0.2))), str(rng.choice(["L1", "L2", "L3"]))
         fracture = (cause, str(rng.choice(["wedge", "biconcave", "crush"])), float(rng.uniform(0.2, 0.45)))
         spine = make_spines(
-            1, site=site, random_state=int(rng.integers(2**31)), image_shape=(384, 288), fractures={level: fracture}
+            1, site=site, random_state=int(rng.integers(2**31)), image_shape=shape, fractures={level: fracture}
         )
         table = spine.data.assign(mask=spine.masks_lateral)
         cut = dr.VertebraRegions(image="lateral", mask="mask", levels=(level,), context=0.15).transform(table)
@@ -50,11 +50,11 @@ def cohorts(options):
     """Development part and five tests."""
     if options.data:
         return read_folder(options.data, ["vertebra"])
-    n_test = max(options.patients // 5, 12)
+    n_test, shape = (8, (192, 144)) if options.smoke else (options.patients // 5, (384, 288))
     plan = [("internal", "A", options.patients), ("test", "A", n_test), ("prospective", "A", n_test)]
     if not options.smoke:
         plan += [("external 1", "B", n_test), ("external 2", "C", n_test), ("external 3", "B", n_test)]
-    return {name: fractured(n, site, seed) for seed, (name, site, n) in enumerate(plan)}
+    return {name: fractured(n, site, seed, shape) for seed, (name, site, n) in enumerate(plan)}
 
 
 def reader(labels, skill, rng):

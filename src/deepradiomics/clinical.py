@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from deepradiomics.estimators import check_names_differ
+from deepradiomics.estimators import _as_pandas, check_names_differ
 from deepradiomics.exceptions import InputError, InputWarning
 
 _DATE = r"\s*(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4})([ T][\d:.]+)?\s*"
@@ -241,7 +241,7 @@ class ClinicalReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 def _as_table(X):
     """A DataFrame of pandas, also of a polars one, whose columns have words for names."""
-    X = X.to_pandas() if hasattr(X, "to_pandas") else X
+    X = _as_pandas(X)
     if not isinstance(X, pd.DataFrame):
         raise InputError(
             f"clinical columns are a DataFrame, whose columns have names, not {type(X).__name__}", code="table"

@@ -77,6 +77,11 @@ def check_same_rows(what, first, **others):
             raise other_rows(name, leading)
 
 
+def _as_pandas(X):
+    """A frame of polars as one of pandas, and all else as it is."""
+    return X.to_pandas() if hasattr(X, "to_pandas") else X
+
+
 def other_rows(name, what):
     """Return the error of values whose index is not that of what they belong to.
 

@@ -94,6 +94,13 @@ def test_every_public_name_is_in_the_reference():
             assert set(names) == listed[module]
 
 
+def test_the_codes_that_programs_are_told_of_exist():
+    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "AGENTS.md").read_text(), re.MULTILINE)
+    source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    assert len(told) == 10
+    assert set(told) <= set(re.findall(r'\bcode ?= ?"(\w+)"', source))
+
+
 def test_every_page_is_reached_from_the_first():
     pages = {path.stem for path in (ROOT / "docs").glob("*.md")} | {"api"}
     index = (ROOT / "docs/index.md").read_text()

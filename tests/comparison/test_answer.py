@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from deepradiomics import compare_feature_sets
 from deepradiomics.comparison import compare_models
-from deepradiomics.comparison.answer import planned_pairs
+from deepradiomics.comparison._answer import planned_pairs
 
 BLOCKS = ["clinical", "texture", "deep"]
 
@@ -80,7 +80,7 @@ def test_the_table_is_whole_at_80_columns(compared, kind):
     shown = repr(comparison)
     lines = shown.splitlines()
     assert max(map(len, lines)) <= 80
-    for name, column in comparison._printed().items():
+    for name, column in comparison.formatted().drop(columns=list(comparison._not_printed)).items():
         if name not in ("n", "events"):
             assert all(str(cell) in shown for cell in column if not isinstance(cell, float))
             assert name in shown

@@ -130,8 +130,8 @@ def test_the_page_of_classes_has_each_class(three, tmp_path):
         rates = three.views[name].formatted().loc[("B", "TC")]
         assert all(f">{rates[column]}<" in page for column in ("auc", "sensitivity", "npv"))
         assert f">{brier_score(three, name):.3f}".rstrip("0") in page
-    # Two confusion matrices, differences, ROC curves, two times calibration, worst cases.
-    assert page.count("<img") == 7
+    # By cohort: three ROC curves, three of calibration and of net benefit, calls, differences; overview, worst cases.
+    assert page.count("<figure") == 2 * 11 + 2
 
 
 def brier_score(three, name):
@@ -203,8 +203,8 @@ def test_the_page_of_numbers_has_errors_agreement_and_diagnoses(numbers, tmp_pat
         assert f">{cell}<" in page
     assert f">{numbers.diagnosis(-2.5).formatted().loc[('B', 'C'), 'sensitivity']}<" in page
     assert "All measured values lie on one side of 9" in page
-    # Two cohorts with scatter and Bland-Altman plots, ROC curves at -2.5, worst cases.
-    assert page.count("<img") == 4
+    # By cohort: predictions and agreement of three sets, differences, ROC curves at -2.5; overview, worst cases.
+    assert page.count("<figure") == 2 * 8 + 2
 
 
 def test_plots_of_numbers_show_what_was_measured(numbers):
@@ -252,10 +252,13 @@ def test_intervals_of_prediction_cover_new_patients():
         (X, _, t_score), (Z, _, other) = cohort(80, 2 * seed), cohort(80, 2 * seed + 1)
         own = make_pipeline(ColumnTransformer([("clinical", StandardScaler(), ["age"])]), LinearRegression())
         found = compare_feature_sets(own, X, t_score, external={"B": (Z, other)}, random_state=0)
-        held.append(found.table["coverage"])
-        assert found.subgroups(np.arange(80) % 2, cohort="B")["n"].sum() == 80
-    assert 0.93 <= np.mean([one.loc["internal"].iloc[0] for one in held]) <= 0.98
-    assert 0.93 <= np.mean([one.loc["B"].iloc[0] for one in held]) <= 0.98
+        rows = found.predictions
+        held.append(rows["y"].between(rows["low"], rows["high"]).groupby(rows["cohort"]).mean())
+    assert 0.93 <= np.mean([one["internal"] for one in held]) <= 0.98
+    assert 0.93 <= np.mean([one["B"] for one in held]) <= 0.98
+    # The tables say what was counted.
+    assert found.table.loc["B", "coverage"].iloc[0] == pytest.approx(held[-1]["B"])
+    assert found.subgroups(np.arange(80) % 2, cohort="B")["n"].sum() == 80
 
 
 def test_refusals_of_classes_and_numbers():

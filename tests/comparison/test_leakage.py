@@ -27,9 +27,9 @@ from deepradiomics.comparison import (
     perceptual_hash,
     pixel_hash,
 )
+from deepradiomics.comparison._steps import suspicious_steps
 from deepradiomics.comparison.copies import check_copies
 from deepradiomics.comparison.leakage import check_hidden_patients
-from deepradiomics.comparison.steps import suspicious_steps
 from deepradiomics.exceptions import InputError, LeakageError
 from deepradiomics.simulation import make_hips
 

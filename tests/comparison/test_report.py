@@ -1,18 +1,24 @@
-"""The report is one page without network, escapes what it is given, and shows the numbers of the comparison."""
+"""The report is one page without network, answers first, escapes what it is given, and has the comparison's numbers."""
 
 import json
 import re
 import subprocess
+from collections import Counter
+from html import unescape
 from html.parser import HTMLParser
+from io import StringIO
 from shutil import which
+from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import kruskal
+from scipy.stats import f_oneway, kruskal
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -38,6 +44,13 @@ def table(seed):
     )
 
 
+def hostile():
+    """Covariates with names that a page or a spreadsheet would run, and with the names of patients."""
+    return pd.DataFrame(
+        {"<script>alert(1)</script>": table(0)["age"], "=HYPERLINK(1)": Y, "who": [f"Zeppelin {n}" for n in range(120)]}
+    )
+
+
 @pytest.fixture(scope="module")
 def comparison():
     blocks = ColumnTransformer([("clinical", StandardScaler(), ["age"]), ("texture", StandardScaler(), ["entropy"])])
@@ -48,25 +61,32 @@ def comparison():
 class Page(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.open, self.attributes, self.text = [], [], []
+        self.open, self.attributes, self.text, self.headings = [], [], [], []
 
     def handle_starttag(self, tag, attrs):
         self.attributes.append((tag, dict(attrs)))
         if tag not in ("meta", "link", "img"):
             self.open.append(tag)
 
+    def handle_startendtag(self, tag, attrs):
+        self.attributes.append((tag, dict(attrs)))
+
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.text.append(data)
+        if "script" not in self.open and "style" not in self.open:
+            self.text.append(data)
+            if self.open[-1:] == ["h2"]:
+                self.headings.append(data)
 
 
 @pytest.fixture(scope="module")
 def page(comparison, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     width = table(0)["width"]
-    out = comparison.to_html(path, title="Hips & <knees>", subgroups={"scanner width": width}, excluded={"no DXA": 7})
+    given = {"subgroups": {"scanner width": width}, "excluded": {"no DXA": 7}, "covariates": hostile()}
+    out = comparison.to_html(path, title="Hips & <knees>", **given)
     assert out == path
     source = path.read_text(encoding="utf-8")
     parser = Page()
@@ -78,9 +98,81 @@ def page(comparison, tmp_path_factory):
 def test_it_is_whole_and_needs_no_network(page):
     source, parser = page
     links = [value for _, attrs in parser.attributes for key, value in attrs.items() if key in ("src", "href")]
-    assert links
-    assert all(link.startswith("data:") for link in links)
-    assert "http" not in re.sub(r"data:image/png;base64,[^\"]*", "", source)
+    ids = [attrs["id"] for _, attrs in parser.attributes if "id" in attrs]
+    assert len(links) > 10
+    assert all(link.startswith("data:") or link[1:] in ids for link in links)
+    assert len(ids) == len(set(ids))
+    assert "http" not in source
+
+
+def test_the_answer_comes_first_and_nothing_is_cut(page, comparison):
+    _, parser = page
+    text = " ".join(parser.text)
+    assert parser.headings == [
+        "The answer",
+        "Who was compared",
+        "Table 1: the patients",
+        "ROC curves and rates",
+        "Planned contrasts",
+        "Calibration",
+        "Decision curve",
+        "Areas of each fold",
+        "Subgroups",
+        "Chosen features",
+        "Failures",
+        "What the run itself answers",
+        "Settings",
+        "Record",
+    ]
+    assert "What does texture add to clinical in telling 1 from 0?" in text
+    said = comparison.summary().rstrip(".").split(". ")
+    assert [item for item in said if item.replace("p < ", "p\u00a0<\u00a0") + "." not in parser.text] == []
+    assert str(comparison.formatted().loc[("internal", "TC"), "auc"]) in parser.text
+    assert "..." not in text
+    for words in ("sensitivity", "positive predictive value", "Holm-corrected p", "area under the ROC curve"):
+        assert words in text
+    assert not {"auc", "ppv", "npv", "p_holm", "n_features"} & set(parser.text)
+    assert json.loads(next(part for part in parser.text if '"schema"' in part)) == comparison.record()
+
+
+def test_each_table_and_figure_can_be_saved_and_nobody_is_named(page):
+    source, parser = page
+    kinds = Counter(tag for tag, _ in parser.attributes)
+    saved = Counter(kind for _, attrs in parser.attributes for kind in attrs.get("class", "").split()[1:])
+    assert saved["csv"] == kinds["table"] > 8
+    assert saved["svg"] == kinds["figure"] == kinds["svg"] > 8
+    assert "<script>alert" not in source
+    assert "<script>alert(1)</script>" in parser.text
+    assert "Zeppelin" not in source
+
+
+def test_a_gain_has_one_sign_on_the_whole_page(page, comparison):
+    _, parser = page
+    known = comparison.contrasts.loc[("internal", "C", "TC"), "difference"]
+    place = next(n for n, part in enumerate(parser.text) if part.startswith("texture added to C"))
+    assert f"{-known.estimate:+.2f} [{-known.high:+.2f}, {-known.low:+.2f}]" in parser.text[place]
+    assert f"{-known.estimate:.2f} [{-known.high:.2f}, {-known.low:.2f}]" in parser.text
+
+
+def test_chosen_features_are_those_of_the_folds(tmp_path):
+    rng = np.random.default_rng(3)
+    X = pd.DataFrame(rng.normal(size=(60, 4)), columns=["age", *"xyz"])
+    y, cv = np.arange(60) % 2, KFold(4)
+    texture = make_pipeline(StandardScaler(), SelectKBest(k=1))
+    blocks = ColumnTransformer([("clinical", "passthrough", ["age"]), ("texture", texture, list("xyz"))])
+    chain = make_pipeline(blocks.set_output(transform="pandas"), LogisticRegression())
+    options = {"cv": cv, "checkpoint": tmp_path / "folds", "random_state": 0}
+    found, again = (compare_feature_sets(chain, X, y, **options).settings["chosen"] for _ in "ab")
+    best = Counter()
+    for train, _ in cv.split(X):
+        own, label = X.iloc[train], y[train]
+        best[max("xyz", key=lambda name: f_oneway(own.loc[label == 0, name], own.loc[label == 1, name]).statistic)] += 1
+    fits = found.set_index("feature")["fits"].to_dict()
+    assert fits == {"clinical__age": 4} | {f"texture__{name}": n for name, n in best.items()}
+    pd.testing.assert_frame_equal(found, again)
+    settings = compare_feature_sets(chain, X, y, **options).settings["model"].set_index("step")
+    assert settings.loc["columntransformer__texture", "columns"] == "['x', 'y', 'z']"
+    assert "k=1" in settings.loc["columntransformer__texture__selectkbest", "settings"]
 
 
 def test_it_escapes_and_shows_the_numbers(page, comparison):
@@ -89,7 +181,7 @@ def test_it_escapes_and_shows_the_numbers(page, comparison):
     assert "Hips & <knees>" in text
     assert "<b>B</b>" not in source
     assert str(comparison.formatted().loc[("internal", "TC"), "auc"]) in text
-    assert "7 (no DXA)" in text
+    assert "no DXA" in text
     assert "Possible confounder" in text
     assert "scanner width" in text
 
@@ -132,20 +224,28 @@ def test_scores_that_know_the_scanner_are_named(tmp_path):
     samples = [rows["score"][(scanner[rows["row"]] == k).tolist()] for k in (0, 1)]
     assert table.loc["T", "p_score"] == pytest.approx(kruskal(*samples).pvalue)
     page = found.to_html(tmp_path / "page.html", subgroups={"scanner": scanner}).read_text()
-    assert "scores differ by <b>scanner</b>" in page
+    assert "scores differ by scanner: T" in page
 
 
-# Runs in the page: are the images there, and does a click on a heading sort its table?
+# Runs in the page: does a click on a heading sort its table, and what do the buttons save?
 PROBE = """
 <script>
 addEventListener("load", () => {
-  const images = [...document.images], table = document.querySelector("#results");
+  const table = document.querySelector("#roc-curves-and-rates table");
   const areas = () => [...table.tBodies[0].rows].map((row) => Number(row.cells[2].dataset.key));
   table.tHead.rows[0].cells[2].querySelector("button").click();
-  const rising = areas(), sorted = [...rising].sort((a, b) => a - b);
-  const found = {images: images.length, loaded: images.filter((image) => image.naturalWidth > 0).length,
-                 sorted: JSON.stringify(rising) === JSON.stringify(sorted), rows: rising.length};
-  document.body.insertAdjacentHTML("beforeend", `<p id="probe">${JSON.stringify(found)}</p>`);
+  const rising = areas(), sorted = [...rising].sort((a, b) => a - b), blobs = [], names = [];
+  URL.createObjectURL = (blob) => { blobs.push(blob); return "data:,"; };
+  HTMLAnchorElement.prototype.click = function () { names.push(this.download); };
+  for (const button of document.querySelectorAll(".save")) button.click();
+  Promise.all(blobs.map((blob) => blob.text())).then((texts) => {
+    const probe = document.createElement("p");
+    const saved = Object.fromEntries(names.map((name, place) => [name, texts[place]]));
+    const found = {sorted: JSON.stringify(rising) === JSON.stringify(sorted), rows: rising.length, saved};
+    probe.textContent = JSON.stringify(found);
+    probe.id = "probe";
+    document.body.append(probe);
+  });
 });
 </script>
 """
@@ -154,7 +254,7 @@ BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 def test_it_opens_in_a_browser(comparison, tmp_path):
-    path = comparison.to_html(tmp_path / "report.html", subgroups={"scanner": table(0)["width"]})
+    path = comparison.to_html(tmp_path / "report.html", covariates=hostile())
     path.write_text(path.read_text().replace("</body>", PROBE + "</body>"))
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--enable-logging=stderr"]
     profile = f"--user-data-dir={tmp_path / 'profile'}"
@@ -165,7 +265,19 @@ def test_it_opens_in_a_browser(comparison, tmp_path):
         timeout=60,
         check=True,
     )
-    found = json.loads(re.findall(r'<p id="probe">(.*?)</p>', run.stdout)[-1])
-    assert found == {"images": found["loaded"], "loaded": found["images"], "sorted": True, "rows": 6}
-    assert found["loaded"] >= 4
+    found = json.loads(unescape(re.findall(r'<p id="probe">(.*?)</p>', run.stdout, re.S)[-1]))
+    assert (found["sorted"], found["rows"]) == (True, 6)
+    saved = found["saved"]
+    rates = pd.read_csv(StringIO(saved["roc-curves-and-rates-1.csv"])).set_index(["cohort", "feature set"])
+    known = comparison.formatted()
+    assert rates.loc[("internal", "TC"), "sensitivity"] == str(known.loc[("internal", "TC"), "sensitivity"])
+    one = pd.read_csv(StringIO(saved["table-1-the-patients-1.csv"]))
+    # A spreadsheet takes what starts with an apostrophe for text.
+    assert set(one["covariate"]) == {"<script>alert(1)</script>", "'=HYPERLINK(1)", "who"}
+    contrasts = pd.read_csv(StringIO(saved["planned-contrasts-1.csv"]))
+    assert not contrasts["difference"].str.startswith("'").any()
+    assert json.loads(saved["record.json"]) == comparison.record()
+    drawn = ElementTree.fromstring(saved["overview.svg"])
+    assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "internal" in [part.text for part in drawn.iter() if part.tag.endswith("text")]
     assert "CONSOLE" not in run.stderr

@@ -8,7 +8,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from deepradiomics import DeepExtractor, Triage, UNetSegmenter, compare_models, metrics, recalibrate
-from deepradiomics.comparison.record import hash_index
+from deepradiomics.comparison._record import hash_index
 from deepradiomics.exceptions import InputError
 from deepradiomics.fusion import StackedFusionClassifier, learn_weights
 from deepradiomics.harmonization import ComBat

@@ -11,7 +11,7 @@ from two_roughnesses import SMALL, make_views
 
 from deepradiomics import DeepExtractor, DeepRegressor
 from deepradiomics.deep import Architecture, grad_cam
-from deepradiomics.deep.stages import learning_stages
+from deepradiomics.deep._stages import learning_stages
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import supervised_contrastive, triplet
 

@@ -294,6 +294,17 @@ def test_probabilities_add_up_to_one(fitted):
     np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
 
 
+def test_a_bar_counts_images_where_it_is_asked_for(fitted, capsys):
+    images, _ = bars(3, seed=1)
+    loud = pickle.loads(pickle.dumps(fitted)).set_params(verbose=1)
+    loud.predict(images)
+    shown = capsys.readouterr().err
+    assert "outlines: 100%" in shown
+    assert "3/3" in shown
+    fitted.predict(images)
+    assert capsys.readouterr().err == ""
+
+
 def test_files_of_images_and_masks(fitted, tmp_path):
     images, masks = bars(3, seed=7)
     for number, (image, mask) in enumerate(zip(images, masks, strict=True)):

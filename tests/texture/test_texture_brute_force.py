@@ -8,14 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import _cpu, matrices
-from deepradiomics.texture._discretization import bin_edges, number_bins
-
-
-def gray_statistics(values, levels=None):
-    """What is read off the grey values of one region; without their levels, of a single one."""
-    levels = np.ones(len(values), np.int32) if levels is None else levels
-    return _cpu.statistics(values, levels, np.bincount(levels))
-
+from deepradiomics.texture._discretization import bin_edges, discretize
 
 LEVELS = hnp.arrays(
     np.int64, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=8), elements=st.integers(0, 4)
@@ -142,31 +135,39 @@ def test_what_are_no_levels_is_said(levels, count):
         st.integers(1, 300),
         elements=st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6, allow_subnormal=False)),
     ),
-    st.integers(1, 12),
 )
-def test_statistics_of_values_in_any_order(values, bin_count):
-    edges = bin_edges(values.min(), values.max(), bin_count=bin_count)
-    levels, _ = number_bins(values[None], np.ones((1, values.size), dtype=bool), edges)
-    percentiles = np.percentile(values, [10, 25, 50, 75, 90])
-    for found in (gray_statistics(values, levels[0]), gray_statistics(values)):
-        assert found[:3].tolist() == [values.size, values.min(), values.max()]
-        assert np.array_equal(found[9:14], percentiles)
-        inner = values[(values >= percentiles[0]) & (values <= percentiles[4])]
-        robust = np.abs(inner - inner.mean()).mean() if inner.size else np.nan
-        np.testing.assert_allclose(found[14], robust, rtol=1e-9, atol=1e-9 * np.abs(values).max())
+def test_statistics_of_values_in_any_order(values):
+    percentiles, found = np.percentile(values, [10, 25, 50, 75, 90]), _cpu.statistics(values)
+    assert found[:3].tolist() == [values.size, values.min(), values.max()]
+    assert np.array_equal(found[9:14], percentiles)
+    inner = values[(values >= percentiles[0]) & (values <= percentiles[4])]
+    robust = np.abs(inner - inner.mean()).mean() if inner.size else np.nan
+    np.testing.assert_allclose(found[14], robust, rtol=1e-9, atol=1e-9 * np.abs(values).max())
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(-99, 99)), st.integers(1, 12))
+def test_levels_are_those_of_numpy(values, bin_count):
+    try:
+        edges = bin_edges(values.min(), values.max(), bin_count=bin_count)
+    except RegionError:
+        return
+    levels, largest = discretize(values[None], np.ones((1, values.size), dtype=bool), bin_count=bin_count)
+    assert np.array_equal(levels[0], np.digitize(values, edges))
+    assert largest == levels.max()
 
 
 @pytest.mark.parametrize("order", [np.sort, lambda values: np.sort(values)[::-1], lambda values: values])
 def test_no_order_of_the_pixels_makes_percentiles_slow(order):
-    """A million pixels of one level: were the time to grow with the square, this would not end."""
+    """A million pixels: were the time to grow with the square, this would not end."""
     values = order(np.random.default_rng(0).normal(size=1_000_000))
-    assert np.array_equal(gray_statistics(values)[9:14], np.percentile(values, [10, 25, 50, 75, 90]))
+    assert np.array_equal(_cpu.statistics(values)[9:14], np.percentile(values, [10, 25, 50, 75, 90]))
 
 
 def test_percentiles_of_the_widest_range():
     values = np.random.default_rng(0).choice([-1.7e308, -1.0, 0.0, 1.0, 1.7e308], 1000)
     with np.errstate(over="ignore", invalid="ignore"):
-        assert np.array_equal(gray_statistics(values)[9:14], np.percentile(values, [10, 25, 50, 75, 90]))
+        assert np.array_equal(_cpu.statistics(values)[9:14], np.percentile(values, [10, 25, 50, 75, 90]))
 
 
 def test_no_region_gives_no_matrix():

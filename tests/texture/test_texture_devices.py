@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from deepradiomics import TextureExtractor
 from deepradiomics.exceptions import InputError
-from deepradiomics.texture import _engine, extract, matrices
+from deepradiomics.texture import _cpu, _engine, extract, matrices
 
 torch = pytest.importorskip("torch")
 
@@ -80,6 +80,48 @@ def test_features_are_equal_on_every_device(device, standard, keywords):
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=2e-7)
 
 
+PAIRS = ["not symmetric", "one level", "independent", "four levels", "disconnected", "nearly disconnected"]
+PAIRS += ["alternating", "all alike", "smooth"]
+
+
+def pairs(kind, seed, size=16):
+    """Counts of pairs of some kind, (L, L)."""
+    rng = np.random.default_rng(seed)
+    half = rng.integers(1, 60, (size // 2, size // 2)).astype(float)
+    half = half + half.T
+    if kind == "not symmetric":
+        return rng.integers(0, 9, (size, size)) ** 3.0
+    if kind == "one level":
+        return np.diag(np.r_[7.0, np.zeros(size - 1)])
+    if kind == "independent":
+        return np.outer(1.0 + np.arange(size), 1.0 + np.arange(size))
+    if kind == "four levels":
+        return np.pad(half[:4, :4], 6)
+    # Two halves that no pair joins, that few pairs join, or of which one alternates: eigenvalue 1, nearly, or -1.
+    apart = np.kron(np.eye(2), half)
+    return {
+        "disconnected": apart,
+        "nearly disconnected": apart + 10.0 ** -rng.integers(1, 13),
+        "alternating": np.kron([[0, 1], [1, 0]], half),
+        "all alike": np.eye(size) + 10.0 ** -rng.integers(3, 11),
+        "smooth": half.sum() * np.exp(-(np.subtract.outer(np.arange(size), np.arange(size)) ** 2) / 9),
+    }[kind]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", PAIRS)
+def test_mcc_is_the_second_eigenvalue_of_haralicks_q(kind, seed):
+    """By numpy's solver of all eigenvalues of Q, which is not symmetric; neither kernel uses one."""
+    from deepradiomics.texture import _gpu
+
+    p = pairs(kind, seed) / pairs(kind, seed).sum()
+    px, py = (np.where(own > 0, own, 1.0) for own in (p.sum(axis=1), p.sum(axis=0)))
+    wanted = np.sort(np.abs(np.linalg.eigvals((p / px[:, None]) @ (p / py).T)))[-2]
+    counts = pairs(kind, seed)[None, None]
+    for sums in (_cpu.pair_sums(counts), _gpu.pair_sums(torch.as_tensor(counts))):
+        assert sums[4][0, 0, 6] ** 2 == pytest.approx(wanted, rel=1e-9, abs=1e-14)
+
+
 def test_long_zones_are_found():
     """A spiral and a comb: zones whose parts meet late."""
     comb = np.ones((40, 41), np.int64)
@@ -103,10 +145,10 @@ def test_out_of_memory_halves_the_batch(monkeypatch):
     images, masks = regions()
     send = _engine._sent
 
-    def small_device(held, edges, device):
+    def small_device(held, *how):
         if len(held) > 3:
             raise torch.OutOfMemoryError("no room")
-        return send(held, edges, device)
+        return send(held, *how)
 
     wanted = _engine.measure(images, masks, CLASSES, bin_count=16, device="cpu")
     monkeypatch.setattr(_engine, "_sent", small_device)

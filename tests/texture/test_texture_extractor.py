@@ -318,6 +318,19 @@ def test_nothing_to_measure():
     assert extract(iter([None]), feature_classes=SMALL).isna().all(axis=None)
 
 
+def test_settings_are_checked_again_when_they_change():
+    """A plan is kept for settings that come again; a change deep inside them is seen."""
+    extractor = TextureExtractor({"LoG": {"sigma": [1.0]}}, SMALL, min_levels=None)
+    first = extractor.transform([image()])
+    extractor.image_types["LoG"]["sigma"].append(2.0)
+    assert extractor.transform([image()]).shape[1] == 2 * first.shape[1]
+    extractor.image_types["LoG"]["sigma"][1] = -2.0
+    with pytest.raises(InputError, match="above 0"):
+        extractor.transform([image()])
+    with pytest.raises(ValueError, match="bin_count"):
+        extractor.set_params(bin_count=lambda: 32).transform([image()])
+
+
 def test_the_shape_of_a_flat_region_is_its_shape():
     found = extract([flat()], [CENTRE], feature_classes={"shape2D": ["PixelSurface", "MaximumDiameter"]})
     assert found.iloc[0].tolist() == [120.0, 15.0]  # 15 = hypot(9, 12), between the midpoints of sides

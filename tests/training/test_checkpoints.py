@@ -8,7 +8,7 @@ import torch
 from deepradiomics import DeepExtractor
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import Batches, Schedule, fit_network, seeded
-from deepradiomics.training.checkpoints import Checkpoint
+from deepradiomics.training._checkpoints import Checkpoint
 
 
 class PowerCut(Exception):

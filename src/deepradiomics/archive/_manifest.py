@@ -160,7 +160,7 @@ class _Csv:
     def pieces(self):
         start = 0
         with self._read(usecols=[self._id_column, *self.columns], chunksize=_PIECE) as reader:
-            while (piece := self._next(reader)) is not None:
+            while (piece := self._named(next, reader, None)) is not None:
                 self._numbers = {name for name in self._numbers if _all_numbers(piece[name])}
                 values = piece[self.columns].astype(object).where(piece[self.columns].notna(), None).to_numpy()
                 cells = [json.dumps(row) for row in values.tolist()]
@@ -173,9 +173,6 @@ class _Csv:
 
     def _read(self, **settings):
         return self._named(pd.read_csv, self._path, dtype=str, keep_default_na=False, na_values=[""], **settings)
-
-    def _next(self, reader):
-        return self._named(next, reader, None)
 
     def _named(self, function, *values, **settings):
         try:

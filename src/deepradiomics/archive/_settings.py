@@ -164,11 +164,6 @@ def _bytes(value):
         return f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes()
     if isinstance(value, np.ndarray | pd.DataFrame | pd.Series | pd.Index):
         return repr(np.asarray(value, dtype=object).tolist()).encode()
-    return _bytes_of_object(value)
-
-
-def _bytes_of_object(value):
-    """Bytes of a network, trees, or anything else."""
     if hasattr(value, "state_dict"):
         tensors = value.state_dict()
         return b"".join(name.encode() + _bytes(tensors[name].detach().cpu().numpy()) for name in sorted(tensors))

@@ -174,7 +174,12 @@ def _write(path, fill):
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(unfinished, path)
-        _sync(path.parent)
+        if os.name == "posix":  # the entry of its folder, too, where folders can be opened
+            handle = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
         raise InputError(
@@ -182,13 +187,3 @@ def _write(path, fill):
             "so make room and run again",
             code="not_written",
         ) from error
-
-
-def _sync(folder):
-    """Bring the entry of a folder to the disk, where folders can be opened."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

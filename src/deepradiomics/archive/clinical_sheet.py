@@ -134,14 +134,10 @@ def _reason(text, key, known):
     """Why a row of the sheet belongs to no image."""
     if text is None:
         return "no number of a patient"
-    padded = [length for length in range(len(text) + 1, _LONGEST_ID + 1) if _padded(text, length, key) in known]
-    if padded:
-        return f"there is a patient with {padded[0] - len(text)} more zeros in front; was the column read as a number?"
+    for length in range(len(text) + 1, _LONGEST_ID + 1):
+        if keyed(key, "patient", text.zfill(length)) in known:
+            return f"there is a patient with {length - len(text)} more zeros in front; was the column read as a number?"
     return "no image"
-
-
-def _padded(text, length, key):
-    return keyed(key, "patient", text.zfill(length))
 
 
 def _read_sheet(path, encoding, patient):

@@ -116,7 +116,9 @@ def _pairs(table, rows, image, min_likeness):
     found = [(a, b, "identical", 1.0) for a, b in zip(first[copies], ids[copies], strict=True)]
     looks = table.loc[~copies, _NAMES[2:]].to_numpy(dtype=np.uint8)
     pairs = [(ids[~copies][i], ids[~copies][j]) for i, j in _find_similar_images(looks)]
-    found += _confirmed(pairs, rows, image, min_likeness)
+    cells = _cells({key for pair in pairs for key in pair}, rows, image) if pairs else {}
+    measured = [(a, b, "near", likeness(as_radiograph(cells[a]), as_radiograph(cells[b]))) for a, b in pairs]
+    found += [pair for pair in measured if pair[3] >= min_likeness]
     table = pd.DataFrame(found, columns=["id_a", "id_b", "kind", "likeness"])
     return table.sort_values(["id_a", "id_b"], ignore_index=True)
 
@@ -131,15 +133,6 @@ def _find_similar_images(looks):
                 bits = np.bitwise_count(looks[others] ^ looks[i]).sum(axis=1)
                 found.update((int(i), int(j)) for j in others[bits < _N_PARTS])
     return sorted(found)
-
-
-def _confirmed(pairs, rows, image, least):
-    """Measure the likeness of pairs and keep those that are copies."""
-    if not pairs:
-        return []
-    cells = _cells({key for pair in pairs for key in pair}, rows, image)
-    found = [(a, b, "near", likeness(as_radiograph(cells[a]), as_radiograph(cells[b]))) for a, b in pairs]
-    return [pair for pair in found if pair[3] >= least]
 
 
 def _cells(wanted, rows, image):

@@ -146,8 +146,16 @@ def extract(
     1        b                         -0.016
     2        c                            NaN
     """
-    _check_counts(chunk_size=chunk_size, batch_size=batch_size)
-    _check_estimator(estimator)
+    for name, value in (("chunk_size", chunk_size), ("batch_size", batch_size)):
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise InputError(f"{name} is {value!r}; give a whole number from 1 up", code=name)
+    if isinstance(estimator, type) or not all(hasattr(estimator, name) for name in ("get_params", "transform")):
+        name = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
+        raise InputError(
+            f"the estimator is {'the class' if isinstance(estimator, type) else 'a'} {name}; give a transformer of "
+            "scikit-learn's kind, such as TextureExtractor()",
+            code="estimator",
+        )
     if n_jobs == 0:
         raise InputError("n_jobs is 0; give a number of workers, -1 for all cores, or None", code="n_jobs")
     with closing(Rows(manifest, id_column, columns)) as rows:
@@ -165,22 +173,6 @@ def extract(
                 crew.finish(_tasks(rows, chunk_size), chunk_size)
                 writer.close()
     return Extracted(folder, rows.n_rows, n_computed, writer.n_failed)
-
-
-def _check_counts(**counts):
-    for name, value in counts.items():
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise InputError(f"{name} is {value!r}; give a whole number from 1 up", code=name)
-
-
-def _check_estimator(estimator):
-    if isinstance(estimator, type) or not all(hasattr(estimator, name) for name in ("get_params", "transform")):
-        name = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
-        raise InputError(
-            f"the estimator is {'the class' if isinstance(estimator, type) else 'a'} {name}; give a transformer of "
-            "scikit-learn's kind, such as TextureExtractor()",
-            code="estimator",
-        )
 
 
 def _leave_out_finished(rows, folder, n_shards):

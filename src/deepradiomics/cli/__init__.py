@@ -100,7 +100,8 @@ def _parser():
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and stop")
-    commands = parser.add_subparsers(required=True, metavar="command")
+    kind = partial(argparse.ArgumentParser, formatter_class=_Help)
+    commands = parser.add_subparsers(required=True, metavar="command", parser_class=kind)
     adders = (_add_scan, _add_extract, _add_segment, _add_train, _add_predict, _add_compare, _add_review, _add_info)
     for add in adders:
         add(commands)
@@ -115,7 +116,6 @@ def _add_scan(commands):
         "again after a crash, it goes on where it was.",
         epilog="Example: deepradiomics scan EXPORT -o images.csv --key secret.key --clinical clinic.xlsx "
         "--patient Number --columns T-score",
-        formatter_class=_Help,
     )
     scan.add_argument("folder", type=Path, help="folder of DICOM files, pictures and zip files")
     scan.add_argument("--output", "-o", type=Path, required=True, help="table to write, .csv, .parquet or .json")
@@ -140,7 +140,6 @@ def _add_extract(commands):
         "pyradiomics reads it; relative paths start from its folder. Or measure one image and its mask.",
         epilog="Example: deepradiomics extract cases.csv -p Params.yaml -o features.csv; for one case: "
         "deepradiomics extract hip.dcm neck.png",
-        formatter_class=_Help,
     )
     extract.add_argument("table", type=Path, help="CSV or Excel file with the columns Image, Mask, Label, or one image")
     extract.add_argument("mask", type=Path, nargs="?", help="the mask of that image")
@@ -183,7 +182,6 @@ def _add_segment(commands):
         "the network's confidence in each bone, which is no guarantee; confidence.csv has the same. A file that cannot "
         "be read is named and left out.",
         epilog="Example: deepradiomics segment FILMS -o OUTLINES --model femur",
-        formatter_class=_Help,
     )
     segment.add_argument("images", type=Path, nargs="+", help="radiographs, or folders of them")
     segment.add_argument(
@@ -237,7 +235,6 @@ def _add_train(commands):
         help="train a published system on a table",
         description=_COHORT,
         epilog="Example: deepradiomics train cohort.csv --label diagnosis -o model.zip --set epochs=30",
-        formatter_class=_Help,
     )
     _add_recipe(train)
     train.add_argument("--output", "-o", type=Path, required=True, help="model to write, .zip or a folder")
@@ -250,7 +247,6 @@ def _add_predict(commands):
         help="apply a trained model to a table",
         description=f"{_COHORT} Columns that the model does not read, such as numbers of patients, are written first.",
         epilog="Example: deepradiomics predict new.csv -m model.zip -o answers.csv",
-        formatter_class=_Help,
     )
     predict.add_argument("table", type=Path, help="CSV, Excel or parquet file with the columns of training")
     _add_dry_run(predict)
@@ -269,7 +265,6 @@ def _add_review(commands):
         description="Write a page that opens in any browser without a network. Relative paths start from the folder of "
         "the table. What the page exports is put back by deepradiomics.review.apply.",
         epilog="Example: deepradiomics review cohort.csv --masks mask --boxes femur -o review.html",
-        formatter_class=_Help,
     )
     review.add_argument("table", type=Path, help="CSV or parquet, a row a radiograph")
     review.add_argument(
@@ -305,7 +300,6 @@ def _add_compare(commands):
             help=text,
             description=f"{_COHORT} Finished folds are kept in the folder.",
             epilog=f"Example: deepradiomics {name} cohort.csv --label diagnosis --external B=site_b.csv -o RESULTS",
-            formatter_class=_Help,
         )
         _add_recipe(command)
         command.add_argument("--output", "-o", type=Path, required=True, help="folder for the results")

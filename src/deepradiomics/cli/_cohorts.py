@@ -126,7 +126,7 @@ def train(options):
     """Fit a recipe on a table and save it."""
     import numpy as np
 
-    from deepradiomics.comparison.fitting import metadata_routing, with_metadata
+    from deepradiomics.comparison._fitting import metadata_routing, with_metadata
     from deepradiomics.persistence import save
     from deepradiomics.splits import patient_groups
 
@@ -258,7 +258,9 @@ def _compared(options):
         if name in external:
             raise InputError(f"--external names {name!r} twice; give each cohort a name of its own", code="setting")
         external[name] = _classes(Path(table), model, options)
-    _check_subgroups(options, X)
+    missing = [name for name in options.subgroups if name not in X]
+    if missing:
+        raise InputError(f"{options.table.name} has no column {missing[0]!r} to divide patients by", code="columns")
     options.output.mkdir(parents=True, exist_ok=True)
     comparison = compare_feature_sets(
         model,
@@ -309,12 +311,6 @@ def _classes(path, model, options):
     return X, pd.Categorical(words, order, ordered=True)
 
 
-def _check_subgroups(options, table):
-    missing = [name for name in options.subgroups if name not in table]
-    if missing:
-        raise InputError(f"{options.table.name} has no column {missing[0]!r} to divide patients by", code="columns")
-
-
 def report(options):
     """Compare and write the page."""
     require("jinja2", "report")
@@ -349,15 +345,11 @@ def _recipe(options):
         # A missing region is a None among regions and a NaN among numbers.
         words = {name: "skip" if "regions" in type(step).__module__ else "nan" for name, step in _steps(model)}
         model.set_params(**{f"{name}__on_error": word for name, word in words.items()})
-    _check_settings(model)
-    return model
-
-
-def _check_settings(model):
-    """Check the parameters of all steps now: fit checks those of a step when it gets there."""
+    # Check the parameters of all steps now: fit checks those of a step when it gets there.
     for step in (model, *model.get_params().values()):
         if hasattr(step, "_parameter_constraints"):
             step._validate_params()
+    return model
 
 
 def _steps(model):

@@ -77,7 +77,9 @@ def _read(path):
         else:
             content = path.read_bytes()
             encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-            table = pd.read_csv(BytesIO(content), sep=_separator(content, encoding), dtype=str, encoding=encoding)
+            header = content.decode(encoding).lstrip("\r\n").partition("\n")[0]
+            separator = max(",;\t", key=header.count)
+            table = pd.read_csv(BytesIO(content), sep=separator, dtype=str, encoding=encoding)
     except UnicodeError as error:
         raise InputError(f"{path.name} is not UTF-8; save it as 'CSV UTF-8'", code="table") from error
     except (OSError, ValueError) as error:
@@ -105,12 +107,6 @@ def _read_excel(path):
     if len(filled) > 1:
         raise InputError(f"{path.name} has {len(filled)} sheets with rows; keep one of them", code="table")
     return (filled or list(sheets.values()))[0]
-
-
-def _separator(content, encoding):
-    """What stands most often between the names of columns."""
-    header = content.decode(encoding).lstrip("\r\n").partition("\n")[0]
-    return max(",;\t", key=header.count)
 
 
 def reads_of(model):

@@ -9,6 +9,7 @@ from sklearn.metrics import confusion_matrix
 
 from deepradiomics.comparison.result import INTERNAL, _Readable, paired_covariance
 from deepradiomics.exceptions import InputError
+from deepradiomics.metrics._inputs import given_axes
 from deepradiomics.metrics.bootstrap import resampled_sums
 from deepradiomics.metrics.intervals import ONE_PATIENT, Interval
 from deepradiomics.metrics.multiclass import macro_areas
@@ -167,12 +168,7 @@ class ClassComparison(_Readable):
         --------
         See :class:`ClassComparison`.
         """
-        part = self.predictions.query("cohort == @cohort and features == @features")
-        if part.empty:
-            raise InputError(
-                f"no feature set {features!r} in cohort {cohort!r}; there are {', '.join(self._names)}",
-                code="features",
-            )
+        part = self._part(features, cohort)
         counts = confusion_matrix(part["y"], part["call"], labels=range(len(self.classes)))
         named = pd.Index(self.classes, name="is"), pd.Index(self.classes, name="called")
         return pd.DataFrame(counts / part["repeat"].nunique(), *named)
@@ -200,11 +196,7 @@ class ClassComparison(_Readable):
         See ``docs/comparison.md``.
         """
         shape = self.predictions["cohort"].nunique(), len(self.views)
-        if axes is None:
-            from matplotlib.pyplot import subplots
-
-            size = 4.4 * shape[1], 4.6 * shape[0]
-            axes = subplots(*shape, figsize=size, layout="constrained", squeeze=False)[1]
+        axes = given_axes(axes, *shape, figsize=(4.4 * shape[1], 4.6 * shape[0]), squeeze=False)
         if np.shape(axes) != shape:
             raise InputError(f"axes of shape {np.shape(axes)}; give one a cohort and class, {shape}", code="axes")
         for (label, view), column in zip(self.views.items(), np.transpose(axes), strict=True):
@@ -314,21 +306,17 @@ class ClassComparison(_Readable):
         cells = np.zeros((len(part), n * n))
         cells[np.arange(len(part)), part["y"] * n + part["call"]] = 1 / part["repeat"].nunique()
         drawn = resampled_sums(cells, part["patient"].to_numpy(), random_state=0)
-        measures = _measures_of_counts(drawn.reshape(-1, n, n), self.ordered)
+        # Confusion matrices (n_matrices, n_classes, n_classes), the first of all patients.
+        counts = drawn.reshape(-1, n, n)
+        rows, columns, total = counts.sum(axis=2), counts.sum(axis=1), counts.sum(axis=(1, 2))
+        f1 = 2 * np.diagonal(counts, axis1=1, axis2=2) / np.maximum(rows + columns, 1e-12)
+        distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n))).astype(float)
+        weights = distance**2 if self.ordered else (distance > 0).astype(float)
+        expected = np.einsum("mi,ij,mj->m", rows, weights, columns) / total
+        with np.errstate(invalid="ignore", divide="ignore"):
+            kappa = 1 - (counts * weights).sum(axis=(1, 2)) / expected
+        measures = {"f1_macro": f1.mean(axis=1), "f1_weighted": (f1 * rows).sum(axis=1) / total, "kappa": kappa}
         return {
             name: Interval(float(values[0]), *np.nanquantile(values[1:], [0.025, 0.975]).tolist())
             for name, values in measures.items()
         }
-
-
-def _measures_of_counts(counts, ordered):
-    """F1 and kappa of confusion matrices (n_matrices, n_classes, n_classes)."""
-    n = counts.shape[1]
-    rows, columns, total = counts.sum(axis=2), counts.sum(axis=1), counts.sum(axis=(1, 2))
-    f1 = 2 * np.diagonal(counts, axis1=1, axis2=2) / np.maximum(rows + columns, 1e-12)
-    distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n))).astype(float)
-    weights = distance**2 if ordered else (distance > 0).astype(float)
-    expected = np.einsum("mi,ij,mj->m", rows, weights, columns) / total
-    with np.errstate(invalid="ignore", divide="ignore"):
-        kappa = 1 - (counts * weights).sum(axis=(1, 2)) / expected
-    return {"f1_macro": f1.mean(axis=1), "f1_weighted": (f1 * rows).sum(axis=1) / total, "kappa": kappa}

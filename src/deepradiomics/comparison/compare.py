@@ -1,5 +1,6 @@
 """Compare feature sets of one model, or whole models, by cross-validation and on external cohorts."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -12,16 +13,17 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
-from deepradiomics.comparison.checkpoints import fit_or_read
+from deepradiomics.comparison._checkpoints import fit_or_read
+from deepradiomics.comparison._cohorts import check_comparison
+from deepradiomics.comparison._covariates import clinical_columns, describe_covariates
+from deepradiomics.comparison._feature_sets import resolve_feature_sets
+from deepradiomics.comparison._fitting import fit_feature_sets
+from deepradiomics.comparison._record import _all_settings, study_facts
+from deepradiomics.comparison._stateless import ModelParts, compute_once, cut_model
 from deepradiomics.comparison.class_result import ClassComparison
-from deepradiomics.comparison.cohorts import check_comparison
 from deepradiomics.comparison.copies import check_copies
-from deepradiomics.comparison.feature_sets import resolve_feature_sets
-from deepradiomics.comparison.fitting import fit_feature_sets
-from deepradiomics.comparison.record import study_facts
 from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
 from deepradiomics.comparison.result import Comparison
-from deepradiomics.comparison.stateless import ModelParts, compute_once, cut_model
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_number
 from deepradiomics.metrics.rates import youden_threshold
@@ -80,7 +82,7 @@ def compare_feature_sets(  # noqa: PLR0913
         Cohorts by name, from elsewhere or from later years. The model fitted on all of X is applied to each, once.
     checkpoint : str or Path, default=None
         Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
-        what is missing is fitted. It holds scores and no column of X.
+        what is missing is fitted. It holds scores and names of features.
     n_jobs : int, default=None
         Folds that run at a time. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
@@ -163,7 +165,7 @@ def compare_feature_sets(  # noqa: PLR0913
     parts = cut_model(model)
     models = [(parts, resolve_feature_sets(feature_sets, parts.blocks))]
     given = {"groups": groups, "site": site, "event": event, "external": external, "random_state": random_state}
-    return _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, repr(model))
+    return _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, {"": model})
 
 
 # As above, and no shorter for being about models.
@@ -210,7 +212,7 @@ def compare_models(  # noqa: PLR0913
         Cohorts by name, from elsewhere or from later years. Each model fitted on all of X is applied to each, once.
     checkpoint : str or Path, default=None
         Folder in which the scores of each finished fold are kept. Run again with the same data, model and seed, only
-        what is missing is fitted. It holds scores and no column of X.
+        what is missing is fitted. It holds scores and names of features.
     n_jobs : int, default=None
         Folds that run at a time. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
@@ -251,7 +253,7 @@ def compare_models(  # noqa: PLR0913
     parts = {name: _whole(model, site) for name, model in models.items()}
     named = [(part, {name: part.blocks}) for name, part in parts.items()]
     given = {"groups": groups, "site": site, "event": event, "external": external, "random_state": random_state}
-    return _compare(named, X, y, given, cv, n_repeats, checkpoint, n_jobs, repr(models))
+    return _compare(named, X, y, given, cv, n_repeats, checkpoint, n_jobs, models)
 
 
 def _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, described):  # noqa: PLR0913
@@ -261,10 +263,17 @@ def _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, described):
     models, tables, failures = _compute_once(models, cohorts)
     fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
     settings = {
-        "model": described,
+        "model": _all_settings(described),
         "one_model": len(models) == 1,
         "random_state": given["random_state"],
         "near_duplicates": near_duplicates,
+        "covariates": {
+            cohort.name: describe_covariates(
+                clinical_columns(models, cohort.X), cohort.y, cohort.groups, target.classes
+            )
+            for cohort in cohorts
+        },
+        "chosen": _chosen(fits[: len(splits)], len(models) == 1),
     }
     settings |= {"failures": failures, "possible_leaks": leaks, "study": study_facts(models, cohorts, splits, seeds)}
     found = _measure(models, cohorts, target, splits, n_repeats, fits, settings)
@@ -272,6 +281,16 @@ def _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, described):
         first = replace(cohorts[0], X=None)
         found = replace(found, refit=partial(_refit, models, [own[0] for own in tables], first, splits, n_repeats))
     return found
+
+
+def _chosen(fits, is_one_model):
+    """In how many of the fits each feature reached the classifier, by block (and model, where there are several)."""
+    counts = Counter()
+    for fit in fits:
+        own = [(result.name, block, name) for result in fit for block in result.chosen for name in result.chosen[block]]
+        # The sets of one model share the fits of its blocks.
+        counts.update(list(dict.fromkeys(("" if is_one_model else features, *key) for features, *key in own)))
+    return pd.DataFrame([(*key, n) for key, n in counts.items()], columns=["model", "block", "feature", "fits"])
 
 
 def _refit(models, tables, cohort, splits, n_repeats, y):

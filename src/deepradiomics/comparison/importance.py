@@ -42,7 +42,11 @@ def contributions(classifier, X):
     """
     values = pd.DataFrame(X)
     if hasattr(classifier, "get_booster") and len(classifier.classes_) == 2:
-        found = _tree_contributions(classifier, values)
+        from xgboost import DMatrix
+
+        booster = classifier.get_booster()
+        data = DMatrix(values.to_numpy(dtype=float), feature_names=booster.feature_names)
+        found = booster.predict(data, pred_contribs=True)[:, :-1]  # the last column is the constant
     elif np.shape(getattr(classifier, "coef_", None)) == (1, values.shape[1]):
         found = (values.to_numpy(dtype=float) - values.to_numpy(dtype=float).mean(axis=0)) * classifier.coef_[0]
     else:
@@ -100,12 +104,3 @@ def feature_importance(model, X):
     table = pd.DataFrame({"feature": names, "block": blocks.to_numpy(), "importance": found.abs().mean().to_numpy()})
     table["block_importance"] = by_block.loc[table["block"]].to_numpy()
     return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
-
-
-def _tree_contributions(classifier, values):
-    from xgboost import DMatrix
-
-    booster = classifier.get_booster()
-    data = DMatrix(values.to_numpy(dtype=float), feature_names=booster.feature_names)
-    # The last column is the constant.
-    return booster.predict(data, pred_contribs=True)[:, :-1]

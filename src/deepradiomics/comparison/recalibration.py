@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from deepradiomics.comparison.target import read_target
+from deepradiomics.comparison._target import read_target
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.rates import sensitivity_threshold, youden_threshold

@@ -8,6 +8,7 @@ import pandas as pd
 
 from deepradiomics.comparison.result import INTERNAL, Comparison, _Readable
 from deepradiomics.exceptions import InputError
+from deepradiomics.metrics._inputs import given_axes
 from deepradiomics.metrics.bootstrap import resampled_sums
 from deepradiomics.metrics.holm import holm_of_known
 from deepradiomics.metrics.intervals import ALONE, Interval, wilson
@@ -231,7 +232,7 @@ class RegressionComparison(_Readable):
         See ``docs/comparison.md``.
         """
         part = self._part(features, cohort).query("repeat == 0")
-        ax = _axes(ax)
+        ax = given_axes(ax)
         ax.plot(part["y"], part["score"], ".", alpha=0.6)
         ends = [min(part["y"].min(), part["score"].min()), max(part["y"].max(), part["score"].max())]
         ax.plot(ends, ends, color="0.6", linewidth=0.8)
@@ -271,7 +272,7 @@ class RegressionComparison(_Readable):
         """
         part = self._part(features, cohort)
         first, row = part[part["repeat"] == 0], self._row(part)
-        ax = _axes(ax)
+        ax = given_axes(ax)
         ax.plot((first["score"] + first["y"]) / 2, first["score"] - first["y"], ".", alpha=0.6)
         for name, style in (("bias", "-"), ("limit_low", "--"), ("limit_high", "--")):
             ax.axhline(row[name], color="0.3", linestyle=style, linewidth=1, label=f"{name} {row[name]:.2f}")
@@ -279,13 +280,6 @@ class RegressionComparison(_Readable):
         ax.set(xlabel="mean of predicted and measured", ylabel="predicted less measured", title=f"{features}, {cohort}")
         ax.legend(fontsize="small", frameon=False)
         return ax
-
-    def _part(self, features, cohort):
-        part = self.predictions.query("cohort == @cohort and features == @features")
-        if part.empty:
-            known = ", ".join(self.predictions["features"].unique())
-            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
-        return part
 
     def _drawn(self, part):
         values = moments(part["y"].to_numpy(), part["score"].to_numpy()) / part["repeat"].nunique()
@@ -300,14 +294,6 @@ class RegressionComparison(_Readable):
         if is_one or not np.isfinite(values[0]):
             return Interval(float(values[0]), np.nan, np.nan, ALONE if is_one else "")
         return Interval(float(values[0]), *np.nanquantile(self._stretched(values, cohort), [0.025, 0.975]).tolist())
-
-
-def _axes(ax):
-    if ax is not None:
-        return ax
-    from matplotlib.pyplot import subplots
-
-    return subplots(layout="constrained")[1]
 
 
 def add_intervals(predictions):

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from deepradiomics.comparison.answer import in_words, lines_of, planned_tests
-from deepradiomics.comparison.record import hash_index, study_record
+from deepradiomics.comparison._answer import lines_of, planned_tests, sentences
+from deepradiomics.comparison._record import hash_index, study_record
 from deepradiomics.comparison.subgroups import subgroup_table
 from deepradiomics.estimators import other_rows
 from deepradiomics.exceptions import InputError
@@ -123,7 +123,7 @@ class _Readable:
         --------
         See ``docs/comparison.md``.
         """
-        return in_words(self)
+        return ". ".join(sentences(self)) + "."
 
     # What a page can be given besides the comparison.
     def to_html(
@@ -135,9 +135,10 @@ class _Readable:
         excluded=None,
         figures=None,
         images=None,
+        covariates=None,
         cuts=(-1.0, -2.5),
     ):
-        """Write one self-contained page: what was compared, tables, tests, plots, settings.
+        """Write one self-contained page: the answer, the patients, tables, tests, plots, settings, the record.
 
         Parameters
         ----------
@@ -154,6 +155,10 @@ class _Readable:
         images : sequence of Radiographs or arrays of shape (H, W), default=None
             Image of each row of X. With it, the rows on which the largest feature set erred most are shown; without
             it, no image of a patient is on the page.
+        covariates : DataFrame of shape (n_rows, n_covariates), default=None
+            What Table 1 describes of the rows of X, such as ``X[["age", "sex"]]``; None takes what the block
+            ``clinical`` reads. Nothing is shown that fewer than 5 patients share. Numbers have their mean (SD), or
+            their median [quartiles] where the skewness exceeds 1 in a class, words a count (%) a level.
         cuts : sequence of float, default=(-1.0, -2.5)
             Numbers at or below a cut are read as a diagnosis, for T-scores that of osteopenia and of osteoporosis;
             classes need none.
@@ -168,25 +173,31 @@ class _Readable:
         MissingDependencyError
             If Jinja2 is not installed.
         InputError
-            If there is not one image a row.
+            If there is not one image or covariate a row.
 
         Examples
         --------
         See ``docs/comparison.md``.
         """
-        from deepradiomics.comparison.report import write_report
+        from deepradiomics.comparison._report import write_report
 
-        given = {"subgroups": subgroups, "excluded": excluded, "figures": figures, "images": images, "cuts": cuts}
-        return write_report(self, path, title=title, **given)
+        given = {"subgroups": subgroups, "excluded": excluded, "figures": figures, "images": images}
+        return write_report(self, path, title, covariates, cuts, given)
 
     def __repr__(self):
-        return "\n".join([*self._above, *lines_of(self._printed()), *self.notes])
+        printed = self.formatted().drop(columns=list(self._not_printed))
+        return "\n".join([*self._above, *lines_of(printed), *self.notes])
 
     def _repr_html_(self):
         return f"<pre>{escape(repr(self))}</pre>"
 
-    def _printed(self):
-        return self.formatted().drop(columns=list(self._not_printed))
+    def _part(self, features, cohort):
+        """Predictions of one feature set in one cohort."""
+        part = self.predictions.query("cohort == @cohort and features == @features")
+        if part.empty:
+            known = ", ".join(self.predictions["features"].unique())
+            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
+        return part
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -300,11 +311,7 @@ class Comparison(_Readable):
         --------
         See ``examples/compare_feature_sets.py``.
         """
-        part = self.predictions.query("cohort == @cohort and features == @features")
-        if part.empty:
-            known = ", ".join(self.predictions["features"].unique())
-            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
-        rows = part.groupby("row", sort=True)[["y", "score"]].mean().reset_index()
+        rows = self._part(features, cohort).groupby("row", sort=True)[["y", "score"]].mean().reset_index()
         of_event = rows["y"] == 1
         wrong = np.empty(len(rows))
         for side, sign in ((of_event, 1), (~of_event, -1)):

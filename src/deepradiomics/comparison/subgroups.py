@@ -55,7 +55,8 @@ def subgroup_table(predictions, labels, auc):
         )
     predictions = predictions.assign(subgroup=labels[predictions["row"]])
     first = predictions.drop_duplicates("row")
-    p_value = _association(first["subgroup"], first["y"])
+    counts = pd.crosstab(first["subgroup"], first["y"]).to_numpy()
+    p_value = float(chi2_contingency(counts).pvalue) if min(counts.shape) > 1 else np.nan
     p_scores = {name: _score_association(part) for name, part in predictions.groupby("features", sort=False)}
     rows = [
         {"subgroup": label, "features": name}
@@ -78,9 +79,3 @@ def _score_association(part):
     if len(samples) < 2 or len(np.unique(rows)) < 2:
         return np.nan
     return float(kruskal(*samples).pvalue)
-
-
-def _association(subgroup, y):
-    """p-value of the chi-square test of independence; NaN where there is one subgroup or one class."""
-    counts = pd.crosstab(subgroup, y).to_numpy()
-    return float(chi2_contingency(counts).pvalue) if min(counts.shape) > 1 else np.nan

@@ -8,7 +8,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, indexable
 
-from deepradiomics.comparison.target import read_target
+from deepradiomics.comparison._target import read_target
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.intervals import clopper_pearson

@@ -16,12 +16,12 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from torch import nn
 
+from deepradiomics.deep._rows import Patients, augmented_loader
+from deepradiomics.deep._scores import embed
+from deepradiomics.deep._stages import learning_stages
 from deepradiomics.deep.alignment import aligned_views
 from deepradiomics.deep.columns import clinical_columns, image_columns
 from deepradiomics.deep.networks import Architecture
-from deepradiomics.deep.rows import Patients, augmented_loader
-from deepradiomics.deep.scores import embed
-from deepradiomics.deep.stages import learning_stages
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.splits import check_groups_given, cross_validation_splits, encode_groups, validation_split

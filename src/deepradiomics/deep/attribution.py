@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
 from deepradiomics.exceptions import InputError
+from deepradiomics.metrics._inputs import given_axes
 from deepradiomics.training import PreparedImages, resolve_device
 
 
@@ -49,10 +50,7 @@ class AttributionMap:
         matplotlib Axes
             What was drawn on.
         """
-        if ax is None:
-            from matplotlib.pyplot import subplots
-
-            ax = subplots(layout="constrained")[1]
+        ax = given_axes(ax)
         ax.imshow(self.image, cmap="gray")
         ax.imshow(self.map, cmap="inferno", alpha=0.55 * self.map, vmin=0, vmax=1)
         ax.set_axis_off()

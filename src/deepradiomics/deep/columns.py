@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from deepradiomics.estimators import _as_pandas
 from deepradiomics.exceptions import InputError
 
 
@@ -33,6 +34,7 @@ def image_columns(X):
     >>> image_columns(["a.png", None])
     (['image'], [['a.png', None]])
     """
+    X = _as_pandas(X)
     if isinstance(X, pd.DataFrame):
         names, columns = [str(name) for name in X.columns], [X.iloc[:, i].tolist() for i in range(X.shape[1])]
     elif isinstance(X, pd.Series):

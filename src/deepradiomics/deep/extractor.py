@@ -8,8 +8,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from deepradiomics.deep._estimator import _NetworkEstimator
-from deepradiomics.deep.rows import encode_labels
-from deepradiomics.deep.scores import class_shares, head_outputs, loss_weights, mean_auc
+from deepradiomics.deep._rows import encode_labels
+from deepradiomics.deep._scores import class_shares, head_outputs, loss_weights, mean_auc
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import cross_entropy, supervised_contrastive, triplet
 

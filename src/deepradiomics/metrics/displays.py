@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.metrics import roc_curve
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.metrics._inputs import check_row, check_two_classes
+from deepradiomics.metrics._inputs import check_row, check_two_classes, given_axes
 from deepradiomics.metrics.calibration import calibration_curve, smoothed_events
 from deepradiomics.metrics.decision import net_benefit
 from deepradiomics.metrics.intervals import Interval
@@ -49,12 +49,7 @@ def plot_roc_panels(predictions, auc, *, axes=None):
     'internal (2 of 4)'
     """
     cohorts = predictions["cohort"].unique()
-    if axes is None:
-        from matplotlib.pyplot import subplots
-
-        width = 4.6 * len(cohorts)
-        axes = subplots(1, len(cohorts), figsize=(width, 4.8), layout="constrained", squeeze=False)[1][0]
-    axes = np.atleast_1d(axes)
+    axes = np.atleast_1d(given_axes(axes, 1, len(cohorts), figsize=(4.6 * len(cohorts), 4.8)))
     if len(axes) < len(cohorts):
         raise InputError(f"{len(axes)} axes for {len(cohorts)} cohorts; give one a cohort", code="axes")
     for ax, cohort in zip(axes, cohorts, strict=False):
@@ -86,15 +81,6 @@ def _frame_roc(ax, title):
     ax.set(xlabel="1 - specificity", ylabel="sensitivity")
     if ax.get_legend_handles_labels()[0]:
         ax.legend(title="AUC [95 % CI]", loc="lower right", fontsize="small", frameon=False)
-
-
-def _axes(ax, **options):
-    """The axes given, or those of a new figure."""
-    if ax is not None:
-        return ax
-    from matplotlib.pyplot import subplots
-
-    return subplots(layout="constrained", **options)[1]
 
 
 @dataclass(eq=False)
@@ -173,7 +159,7 @@ class RocPlot:
         RocPlot
             Itself, with ``ax_``.
         """
-        self.ax_ = _axes(ax, figsize=(4.6, 4.8))
+        self.ax_ = given_axes(ax, figsize=(4.6, 4.8))
         self.ax_.plot(self.false_positive, self.true_positive, label=f"{self.name or 'model'} {self.auc}")
         for reader, point in (self.readers or {}).items():
             self.ax_.plot(*point, "o", label=reader)
@@ -249,7 +235,7 @@ class CalibrationPlot:
         CalibrationPlot
             Itself, with ``ax_``.
         """
-        self.ax_ = _axes(ax, figsize=(4.6, 4.8))
+        self.ax_ = given_axes(ax, figsize=(4.6, 4.8))
         observed = self.groups["observed"]
         ends = np.array([[o.estimate - o.low for o in observed], [o.high - o.estimate for o in observed]])
         line = self.ax_.plot(self.probability, self.smooth, label=self.name or "model")[0]
@@ -328,7 +314,7 @@ class DecisionCurvePlot:
         DecisionCurvePlot
             Itself, with ``ax_``.
         """
-        self.ax_ = _axes(ax, figsize=(5.2, 4.8))
+        self.ax_ = given_axes(ax, figsize=(5.2, 4.8))
         x, known = self.curve["threshold"], {line.get_label() for line in self.ax_.lines}
         self.ax_.plot(x, self.curve["model"], label=self.name or "model")
         if "treat all" not in known:
@@ -375,7 +361,7 @@ class ForestPlot:
         ForestPlot
             Itself, with ``ax_``.
         """
-        self.ax_ = _axes(ax, figsize=(5.4, 0.9 + 0.26 * len(self.tests)))
+        self.ax_ = given_axes(ax, figsize=(5.4, 0.9 + 0.26 * len(self.tests)))
         rows = np.arange(len(self.tests))[::-1]
         for row, difference in zip(rows, self.tests["difference"], strict=True):
             color = "tab:blue" if 0 in difference else "tab:red"
@@ -433,7 +419,7 @@ class ImportancePlot:
             The display itself.
         """
         rows = self.table.head(n).iloc[::-1]
-        ax = _axes(ax, figsize=(6.4, 1.2 + 0.27 * len(rows)))
+        ax = given_axes(ax, figsize=(6.4, 1.2 + 0.27 * len(rows)))
         by_block = self.table.drop_duplicates("block").sort_values("block_importance", ascending=False)
         for number, (block, total) in enumerate(zip(by_block["block"], by_block["block_importance"], strict=True)):
             own = (rows["block"] == block).to_numpy()

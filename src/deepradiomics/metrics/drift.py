@@ -6,6 +6,7 @@ from scipy.stats import chi2_contingency, ks_2samp
 
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
+from deepradiomics.metrics._inputs import given_axes
 from deepradiomics.metrics.holm import holm_of_known
 
 # A rule of thumb from credit scoring: above these a distribution is said to have moved a little, and much.
@@ -141,10 +142,7 @@ def plot_drift(table, *, ax=None):
     --------
     See ``docs/external_validation.md``.
     """
-    if ax is None:
-        from matplotlib.pyplot import subplots
-
-        ax = subplots(figsize=(7, 4), layout="constrained")[1]
+    ax = given_axes(ax, figsize=(7, 4))
     labels = list(table.index.unique(level="period"))
     for name in table.index.unique(level="column"):
         own = table.xs(name, level="column")

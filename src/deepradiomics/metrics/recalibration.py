@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError
-from deepradiomics.metrics._inputs import check_number, check_probabilities
+from deepradiomics.metrics._inputs import check_number, check_probabilities, given_axes
 from deepradiomics.metrics.calibration import EDGE, calibration_line
 from deepradiomics.metrics.intervals import Interval
 from deepradiomics.metrics.rates import diagnostic_rates, youden_threshold
@@ -241,14 +241,10 @@ def plot_recalibration_curve(curve, *, axes=None):
     --------
     See ``docs/external_validation.md``.
     """
-    if axes is None:
-        from matplotlib.pyplot import subplots
-
-        axes = subplots(1, 4, figsize=(13, 3.4), layout="constrained")[1]
+    axes = given_axes(axes, 1, 4, figsize=(13, 3.4))
     places = np.arange(len(curve))
-    for ax, (name, right) in zip(
-        axes, {"intercept": 0, "slope": 1, "sensitivity": None, "specificity": None}.items(), strict=True
-    ):
+    right_values = {"intercept": 0, "slope": 1, "sensitivity": None, "specificity": None}
+    for ax, (name, right) in zip(axes, right_values.items(), strict=True):
         ends = np.abs(curve[[f"{name}_low", f"{name}_high"]].to_numpy().T - curve[name].to_numpy())
         ax.errorbar(places, curve[name], ends, fmt="o-", markersize=4, capsize=3)
         if right is not None:

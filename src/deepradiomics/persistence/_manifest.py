@@ -160,13 +160,8 @@ def _settings(model):
     return [
         f"- `{name}`: {json.dumps(_plain(value))}"
         for name, value in sorted(model.get_params().items())
-        if not _holds_estimators(value)
+        if not (isinstance(value, BaseEstimator) or (isinstance(value, list) and estimators_in(value)))
     ]
-
-
-def _holds_estimators(value):
-    """Whether a parameter is an estimator, or lists them; their settings have lines of their own."""
-    return isinstance(value, BaseEstimator) or (isinstance(value, list) and bool(estimators_in(value)))
 
 
 def sizes_of(model):

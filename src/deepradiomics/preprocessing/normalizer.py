@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names
 
+from deepradiomics.estimators import _as_pandas
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.preprocessing.intensity import equalise, normalise, smooth
 from deepradiomics.reading import as_radiograph
@@ -144,6 +145,7 @@ class GrayscaleNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
 
 
 def _table(X):
+    X = _as_pandas(X)
     if not isinstance(X, pd.DataFrame):
         raise InputError(f"X is a pandas.DataFrame of images, not {type(X).__name__}", code="table")
     return X

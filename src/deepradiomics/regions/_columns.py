@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
-from deepradiomics.estimators import check_names_differ
+from deepradiomics.estimators import _as_pandas, check_names_differ
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 
@@ -154,6 +154,7 @@ class _Regions(TransformerMixin, BaseEstimator):
 
 def table(X, columns):
     """Refuse what is not a data frame with the columns."""
+    X = _as_pandas(X)
     if not isinstance(X, pd.DataFrame):
         raise InputError(f"X is a pandas.DataFrame with the columns {columns}, not {type(X).__name__}", code="table")
     missing = [column for column in columns if column not in X]

@@ -240,8 +240,7 @@ def place_vertebra_boxes(mask, spacing=None, *, levels=LEVELS, margin_mm=2.0, ti
                 f"the mask of {name} is no vertebral body ({', '.join(body.flags)}); look at it with plot_regions",
                 code="no_body",
             )
-    mask = np.asarray(mask)
-    boxes = {}
+    mask, boxes = np.asarray(mask), {}
     for name, body in bodies.items():
         angle = body.tilt if tilted else 0.0
         outline = _outline(mask == list(levels).index(name) + 1)
@@ -325,8 +324,12 @@ def _measure(name, body, mm, near):
     tilt = round(tilt + _slope(largest, outline, tilt), 6)
     corners = _corners(outline, tilt)
     upper_left, upper_right, lower_right, lower_left = _rotated(corners, tilt)
-    heights = (lower_left[1] - upper_left[1], _middle_height(largest, outline, tilt), lower_right[1] - upper_right[1])
+    # The mean of nine lines down the body, over the middle tenth of its width.
+    middle = 0.1 * _crossed(largest, outline, tilt, np.linspace(0.45, 0.55, 9)).sum() / 9
+    heights = (lower_left[1] - upper_left[1], middle, lower_right[1] - upper_right[1])
     width = (upper_right[0] + lower_right[0] - upper_left[0] - lower_left[0]) / 2
+    rows, columns = corners.T
+    area = abs(rows @ np.roll(columns, 1) - columns @ np.roll(rows, 1)) / 2  # Gauss's formula
     hull = ConvexHull(outline).volume
     solid = sizes.max() / hull
     edges = largest[0].any() or largest[-1].any() or largest[:, 0].any() or largest[:, -1].any()
@@ -336,7 +339,7 @@ def _measure(name, body, mm, near):
         "two_components": count > 1 and np.sort(sizes)[-2] > 0.02 * sizes.max(),
         "not_solid": solid < _SOLID,
         "no_body": solid < _NO_BODY,
-        "no_corners": _area(corners) < _CORNERED * hull,
+        "no_corners": area < _CORNERED * hull,
         "unusual_aspect": not ASPECT[0] < aspect < ASPECT[1],
     }
     flags = [flag for flag, holds in found.items() if holds]
@@ -380,12 +383,6 @@ def _corners(outline, tilt):
     return np.array(found)
 
 
-def _area(corners):
-    """Area of a polygon (Gauss's formula)."""
-    rows, columns = corners.T
-    return abs(rows @ np.roll(columns, 1) - columns @ np.roll(rows, 1)) / 2
-
-
 def _crossed(body, outline, tilt, places):
     """Which points of lines down the body lie in it: bool (n_steps, n_lines), a tenth of a pixel apart.
 
@@ -398,11 +395,6 @@ def _crossed(body, outline, tilt, places):
     rows, columns = np.floor(v * cosine - u * sine).astype(int), np.floor(u * cosine + v * sine).astype(int)
     inside = (rows >= 0) & (columns >= 0) & (rows < body.shape[0]) & (columns < body.shape[1])
     return inside & body[np.where(inside, rows, 0), np.where(inside, columns, 0)]
-
-
-def _middle_height(body, outline, tilt):
-    """Mean length of nine lines down the body, over the middle tenth of its width."""
-    return 0.1 * _crossed(body, outline, tilt, np.linspace(0.45, 0.55, 9)).sum() / 9
 
 
 def _slope(body, outline, tilt):

@@ -12,10 +12,12 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
+from tqdm import tqdm
 
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import InputError, did_you_mean
 from deepradiomics.metrics.overlap import dice
+from deepradiomics.segmentation._confidence import agreement, expected_dice, fit_calibration
 from deepradiomics.segmentation._frames import unframe
 from deepradiomics.segmentation._pairs import (
     UNKNOWN,
@@ -40,7 +42,6 @@ from deepradiomics.segmentation._settings import (
     written_settings,
 )
 from deepradiomics.segmentation.architecture import UNetArchitecture
-from deepradiomics.segmentation.confidence import agreement, expected_dice, fit_calibration
 from deepradiomics.splits import encode_groups, validation_split
 from deepradiomics.training import (
     Batches,
@@ -120,7 +121,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         Fixes initial weights, order, augmentation and the validation part. torch's global random state is neither
         used nor changed.
     verbose : int, default=0
-        1 shows a progress bar with the losses on stderr.
+        1 shows a progress bar on stderr: of fit with the losses, of prediction with the images that are done.
 
     Attributes
     ----------
@@ -558,7 +559,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
             mirrored = None
         self.network_.to(resolve_device(self.device))
         side, step = self.architecture_.image_size, 2 ** len(self.architecture_.decoder_channels)
-        for number, image in enumerate(images):
+        for number, image in enumerate(tqdm(images, desc="outlines", unit="image", disable=not self.verbose)):
             frame = read_frame(image, side, number)
             views = None if frame is None else views_of(self.network_, frame.pixels, mirrored, step, smaller=smaller)
             yield frame, views

@@ -31,13 +31,10 @@ def _noise(rng, coordinate, wavelength):
 def _flat_bone(distance, shell, fraction, half_thickness):
     """Bone mm of a spongy plate: a bright rim where the shell is seen edge on, a grey inside."""
     depth = np.maximum(-distance, 0)
-    return np.where(distance < 0, shell * (0.5 + np.exp(-depth / 1.5)) + fraction * _chord(depth, half_thickness), 0.0)
-
-
-def _chord(depth, radius):
-    """Length of a chord at a depth below the surface of a cylinder; the full width beyond its axis."""
-    inside = np.minimum(depth, radius)
-    return 2 * np.sqrt(np.maximum(2 * radius * inside - inside**2, 0))
+    # Chords below the surface of a cylinder; the full width beyond its axis.
+    inside = np.minimum(depth, half_thickness)
+    chord = 2 * np.sqrt(np.maximum(2 * half_thickness * inside - inside**2, 0))
+    return np.where(distance < 0, shell * (0.5 + np.exp(-depth / 1.5)) + fraction * chord, 0.0)
 
 
 def _along(x, y, origin, axis):

@@ -20,9 +20,10 @@ def bin_edges(smallest, largest, *, bin_count=None, bin_width=None, from_minimum
     if bin_count is not None:
         # As numpy.histogram_bin_edges: a flat region lies in the middle of its bins, edges have the values' precision.
         low, high = (smallest - 0.5, largest + 0.5) if smallest == largest else (smallest, largest)
-        edges = np.linspace(
-            low, high, bin_count + 1, dtype=np.result_type(np.asarray(low), np.asarray(high), np.float16)
-        )
+        kind = np.result_type(np.asarray(low), np.asarray(high), np.float16).type
+        low, high = kind(low), kind(high)
+        edges = np.arange(bin_count + 1, dtype=kind) * ((high - low) / kind(bin_count)) + low
+        edges[-1] = high
         if not (edges[1:] > edges[:-1]).all():
             raise RegionError(
                 f"grey values from {smallest} to {largest} lie too near each other for {bin_count} bins in their "
@@ -78,22 +79,11 @@ def discretize(pixels, mask, *, bin_count=None, bin_width=None, from_minimum=Fal
     >>> levels.tolist(), n_levels
     ([[1, 2], [4, 0]], 4)
     """
-    # Edges are cut in the precision of the image, as numpy does for pyradiomics: ITK's filters return 32 bits.
-    inside = np.asarray(pixels)[mask]
-    edges = bin_edges(inside.min(), inside.max(), bin_count=bin_count, bin_width=bin_width, from_minimum=from_minimum)
-    return number_bins(pixels, mask, edges)
-
-
-def number_bins(pixels, mask, edges):
-    """Number the bin of each pixel of a region from 1, 0 outside: (int32 (H, W), the largest number).
-
-    edges : rising, at equal distances, as of `bin_edges`.
-    """
     from deepradiomics.texture import _cpu
 
-    edges = np.asarray(edges, dtype=np.float64)
-    pixels, mask = np.ascontiguousarray(pixels, dtype=np.float64), np.ascontiguousarray(mask, dtype=bool)
-    levels = np.zeros(mask.shape, dtype=np.int32)
-    # The last edge may be moved; the first two tell the step.
-    largest = _cpu.discretize(pixels, mask, edges, edges[0], edges[1] - edges[0], levels)
-    return levels, int(largest)
+    # Edges are cut in the precision of the image, as numpy does for pyradiomics: ITK's filters return 32 bits.
+    mask = np.ascontiguousarray(mask, dtype=bool)
+    values = np.asarray(pixels)[mask]
+    edges = bin_edges(values.min(), values.max(), bin_count=bin_count, bin_width=bin_width, from_minimum=from_minimum)
+    levels, counts = _cpu.discretize(values.astype(np.float64), mask, edges.astype(np.float64))
+    return levels, len(counts) - 1

@@ -2,31 +2,22 @@
 
 import ctypes
 import sys
-from contextlib import closing
-from functools import partial
+from contextlib import ExitStack, closing
+from functools import cache, partial
 from itertools import groupby, islice
 from typing import NamedTuple
 
+import array_api_compat
 import numpy as np
-import pandas as pd
-from array_api_compat import array_namespace
-from array_api_compat import device as device_of
 from joblib import Parallel, delayed, effective_n_jobs
 from tqdm import tqdm
 
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import _pyradiomics, matrices
-from deepradiomics.texture._discretization import bin_edges, number_bins
-from deepradiomics.texture._levels import RUN_DIRECTIONS, pad_levels, pair_directions
-from deepradiomics.texture._plan import feature_names
+from deepradiomics.texture._discretization import bin_edges
+from deepradiomics.texture._levels import RUN_DIRECTIONS, Padded, kernels, pad_levels, pair_directions
 from deepradiomics.texture._preparation import Region, prepare_region
 from deepradiomics.texture.catalogue import FEATURES
-from deepradiomics.texture.features._firstorder import firstorder
-from deepradiomics.texture.features._glcm import glcm_features
-from deepradiomics.texture.features._gldm import gldm_features
-from deepradiomics.texture.features._glrlm import glrlm_features
-from deepradiomics.texture.features._glszm import glszm_features
-from deepradiomics.texture.features._ngtdm import ngtdm_features
 from deepradiomics.texture.features._shape2d import shape2d
 from deepradiomics.texture.features._slab import slab_shape
 
@@ -45,7 +36,7 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
 
     names : list of columns, None for a single nameless one. rows : iterable of tuples of images, read a few at a time.
     opener : image -> Radiograph or None. Returns a float64 array (n_rows, n_columns * n_features) and the failures,
-    a DataFrame of row, column, code and reason.
+    a list of (row, column, code, reason).
     """
     threads, size, pixels, inner = effective_n_jobs(settings.n_jobs), _SLICE, _PIXELS_HELD, None
     if settings.engine == "pyradiomics":
@@ -53,17 +44,18 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
         threads, size, inner = 1, 8 * threads, settings.n_jobs
     elif find_device(settings.device) is not None:
         size, pixels = 64 * size, 64 * pixels
-    work = delayed(partial(_measure_slice, settings, plan, opener, pixels, inner))
+    work = partial(_measure_slice, settings, plan, opener, pixels, inner)
     cells = ((row, column, source) for row, sources in enumerate(rows) for column, source in enumerate(sources))
     slices = iter(lambda: list(islice(cells, size)), [])
     total = None if n_rows is None else n_rows * len(names)
-    bar = tqdm(total=total, desc="texture", unit="region", disable=not settings.verbose)
     measured, failures, n_seen = {}, [], 0
-    with (
-        bar,
-        Parallel(n_jobs=threads, prefer="threads", return_as="generator") as parallel,
-        closing(parallel(work(cells) for cells in slices)) as results,
-    ):
+    with ExitStack() as stack:
+        # Neither a pool nor a bar where there is no need: both take longer to set up than a region to measure.
+        results = map(work, slices)
+        if threads > 1:
+            parallel = stack.enter_context(Parallel(n_jobs=threads, prefer="threads", return_as="generator"))
+            results = stack.enter_context(closing(parallel(delayed(work)(cells) for cells in slices)))
+        results = stack.enter_context(closing(_with_bar(results, total))) if settings.verbose else results
         for found in results:
             for row, column, value in found:
                 n_seen = row + 1
@@ -74,12 +66,19 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
                     failures.append((row, names[column], value.code, str(value)))
                 elif value is not None:
                     measured[row, column] = value
-            bar.update(len(found))
-    n_features = len(feature_names(plan))
+    n_features = len(plan.names)
     table = np.full((n_rows or n_seen, len(names) * n_features), np.nan)
     for (row, column), features in measured.items():
         table[row, column * n_features : (column + 1) * n_features] = features
-    return table, pd.DataFrame(failures, columns=["row", "column", "code", "reason"])
+    return table, failures
+
+
+def _with_bar(results, total):
+    """Yield the results of slices while a bar on stderr counts their regions."""
+    with tqdm(total=total, desc="texture", unit="region") as bar:
+        for found in results:
+            yield found
+            bar.update(len(found))
 
 
 def _measure_slice(settings, plan, opener, most_pixels, n_jobs, cells):
@@ -150,13 +149,11 @@ class _Settings(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Regions that are measured together; arrays of numpy or, on a device, of torch."""
+    """Regions that are measured together."""
 
-    levels: object  # int (n, H, W), 0 outside
-    n_levels: int
-    shapes: np.ndarray  # rows and columns of each region
-    counts: object  # pixels at each level (n, L)
-    statistics: object  # of the grey values (n, 15)
+    levels: Padded  # of numpy or, on a device, of torch
+    counts: np.ndarray  # pixels at each level (n, L)
+    statistics: np.ndarray  # of the grey values (n, 15)
     spacings: np.ndarray
 
 
@@ -196,20 +193,21 @@ def measure(  # noqa: PLR0913
     classes = {name: chosen or FEATURES[name] for name, chosen in classes.items()}
     binning = {"bin_count": bin_count, "bin_width": bin_width, "from_minimum": settings.ibsi}
     regions = list(zip(images, masks, spacings or [(1.0, 1.0)] * len(images), strict=True))
-    found = find_device(device)
+    found, pad = find_device(device), max(distances)
     tables, order = [np.empty((0, sum(map(len, classes.values()))))], [np.empty(0, int)]
     if found is None:
         binned = [_binned(*region, binning) for region in regions]
-        for rows in _batches([own.levels.shape for own in binned], [own.n_levels for own in binned], _BATCH_NUMBERS):
-            tables.append(_measure_batch(_stacked([binned[row] for row in rows]), classes, settings))
+        for rows in _batches([own.levels.shape for own in binned], [len(own.counts) for own in binned], _BATCH_NUMBERS):
+            tables.append(_measure_batch(_stacked([binned[row] for row in rows], pad), classes, settings))
             order.append(rows)
     else:
         from deepradiomics.training.devices import in_chunks
 
-        edges = [_edges(image, mask, binning) for image, mask, _ in regions]
+        inside = (np.asarray(image)[mask] for image, mask, _ in regions)
+        edges = [bin_edges(own.min(), own.max(), **binning).astype(np.float64) for own in inside]
 
         def measure_rows(rows):
-            batch = _sent([regions[row] for row in rows], [edges[row] for row in rows], found)
+            batch = _sent([regions[row] for row in rows], [edges[row] for row in rows], pad, found)
             return _measure_batch(batch, classes, settings)
 
         sizes = [mask.shape for _, mask, _ in regions]
@@ -221,45 +219,48 @@ def measure(  # noqa: PLR0913
 
 def _measure_batch(batch, classes, settings):
     """Measure regions together: float array (n_regions, n_features)."""
-    xp = array_namespace(batch.levels)
-    levels = pad_levels(batch.levels, batch.n_levels, max(settings.distances), batch.shapes)
-    present = batch.counts > 0
-    largest = xp.max(xp.where(present, _like(np.arange(1.0, batch.n_levels + 1), batch), 0.0), axis=1)
-    n_present = xp.astype(present, batch.counts.dtype).sum(axis=1)
-    # For each class that is read off a matrix: the settings of the matrix, and the formulas.
-    near = {"distances": settings.distances}
-    by_matrix = {
-        "glcm": (
-            near | {"symmetric": settings.symmetric},
-            lambda counts: glcm_features(_weighted("glcm", counts, batch, settings), largest, n_present),
-        ),
-        "glrlm": (
-            {"lone": settings.ibsi},
-            lambda counts: glrlm_features(_weighted("glrlm", counts, batch, settings)),
-        ),
-        "glszm": ({}, lambda counts: glszm_features(*counts)),
-        "gldm": (near | {"largest_difference": settings.largest_difference}, gldm_features),
-        "ngtdm": (near | {"lone": not settings.ibsi}, ngtdm_features),
-    }
-    columns = []
+    # Not at the top: they load numba.
+    from deepradiomics.texture.features._firstorder import firstorder
+    from deepradiomics.texture.features._glcm import glcm_features
+    from deepradiomics.texture.features._ngtdm import ngtdm_features
+
+    levels, n_levels, near = batch.levels, batch.levels.n_levels, {"distances": settings.distances}
+    ibsi, columns = settings.ibsi, []
     for name, features in classes.items():
-        if name in by_matrix:
-            keywords, formulas = by_matrix[name]
-            found = formulas(getattr(matrices, name)(levels, batch.n_levels, **keywords))
-        elif name == "firstorder":
-            found = firstorder(
-                batch.statistics,
-                batch.counts / batch.counts.sum(axis=1)[:, None],
-                shift=settings.shift,
-                pixel_area=_like(batch.spacings.prod(axis=1), batch),
-                excess=settings.ibsi,
-            )
+        if name == "firstorder":
+            areas = batch.spacings.prod(axis=1)
+            found = firstorder(batch.statistics, batch.counts, float(settings.shift), areas, ibsi)
+        elif name == "glcm":
+            counts = matrices.glcm(levels, n_levels, **near, symmetric=settings.symmetric)
+            sums = kernels(counts).pair_sums(_weighted(name, counts, batch, settings))
+            present = batch.counts > 0
+            found = glcm_features(*sums, n_levels - present[:, ::-1].argmax(axis=1), present.sum(axis=1))
+        elif name == "glrlm":
+            counts = matrices.glrlm(levels, n_levels, lone=ibsi)
+            found = _of_sizes(name, _weighted(name, counts, batch, settings))
+        elif name == "glszm":
+            found = _of_sizes(name, *matrices.glszm(levels, n_levels))
+        elif name == "gldm":
+            counts = matrices.gldm(levels, n_levels, **near, largest_difference=settings.largest_difference)
+            found = _of_sizes(name, counts)
+        elif name == "ngtdm":
+            counts = matrices.ngtdm(levels, n_levels, **near, lone=not ibsi)
+            found = ngtdm_features(counts.cpu().numpy() if hasattr(counts, "cpu") else counts)
         else:
             found = _shapes(_SHAPES[name], batch)
-        columns += [found[feature] for feature in features]
-    join = xp.stack
-    table = join(columns, axis=1)
-    return np.asarray(table.cpu() if hasattr(table, "cpu") else table)
+        if tuple(features) != FEATURES[name]:
+            found = found[:, [FEATURES[name].index(feature) for feature in features]]
+        columns.append(found)
+    return np.hstack(columns)
+
+
+def _of_sizes(name, counts, sizes=None):
+    """Measure tables of level by size, (n, L, S) or (n, n_directions, L, S); sizes (n, S), or None for 1, 2, 3 ..."""
+    from deepradiomics.texture.features._sizes import SIZE_ORDER, size_features
+
+    tables = counts.reshape(-1, *counts.shape[-2:])
+    sizes = np.arange(1.0, counts.shape[-1] + 1)[None] if sizes is None else sizes
+    return size_features(*kernels(counts).size_sums(tables, sizes), len(tables) // len(counts))[:, SIZE_ORDER[name]]
 
 
 def _weighted(name, counts, batch, settings):
@@ -276,20 +277,19 @@ def _weighted(name, counts, batch, settings):
         "no_weighting": np.ones(steps.shape[:-1]),
     }[norm]
     weights = np.exp(-(lengths**2)) if name == "glcm" and norm != "no_weighting" else lengths
-    return array_namespace(counts).einsum("ndij,nd->nij", counts, _like(weights, batch))[:, None]
+    weights = array_api_compat.array_namespace(counts).asarray(weights, device=array_api_compat.device(counts))
+    return (counts * weights[:, :, None, None]).sum(axis=1)[:, None]
 
 
 def _shapes(measure_one, batch):
-    """Measure the outline of each region: {name: array (n,)}."""
-    levels = batch.levels.cpu().numpy() if hasattr(batch.levels, "cpu") else batch.levels
-    masks = [own[:height, :width] > 0 for own, (height, width) in zip(levels, batch.shapes, strict=True)]
-    found = [measure_one(mask, spacing) for mask, spacing in zip(masks, batch.spacings, strict=True)]
-    return {name: _like(np.array([row[name] for row in found]), batch) for name in found[0]}
-
-
-def _like(values, batch):
-    """Put an array of numpy where the batch is."""
-    return array_namespace(batch.levels).asarray(values, device=device_of(batch.levels))
+    """Measure the outline of each region: float array (n, n_features)."""
+    levels, pad, heights, widths, _ = batch.levels
+    levels = levels.cpu().numpy() if hasattr(levels, "cpu") else levels
+    found = [
+        measure_one(own[pad : pad + height, pad : pad + width] > 0, spacing)
+        for own, height, width, spacing in zip(levels, heights, widths, batch.spacings, strict=True)
+    ]
+    return np.array([list(row.values()) for row in found])
 
 
 def _batches(shapes, n_levels, most):
@@ -309,8 +309,7 @@ class _Binned(NamedTuple):
     """A region ready to be counted."""
 
     levels: np.ndarray
-    n_levels: int
-    counts: np.ndarray  # pixels at each level
+    counts: np.ndarray  # pixels at each level, from 1 to the largest
     statistics: np.ndarray  # of the grey values
     spacing: tuple
 
@@ -318,32 +317,29 @@ class _Binned(NamedTuple):
 def _binned(image, mask, spacing, binning):
     from deepradiomics.texture import _cpu
 
-    values = np.asarray(image)[mask]
-    levels, n_levels = number_bins(image, mask, bin_edges(values.min(), values.max(), **binning))
-    values, inside = values.astype(np.float64, copy=False), levels[mask]
-    counts = np.bincount(inside)
-    return _Binned(levels, n_levels, counts[1:], _cpu.statistics(values, inside, counts), spacing)
+    mask = np.ascontiguousarray(mask)
+    values = _cpu.inside(np.ascontiguousarray(image), mask)
+    edges = bin_edges(values.min(), values.max(), **binning)
+    values = values.astype(np.float64, copy=False)
+    levels, counts = _cpu.discretize(values, mask, edges.astype(np.float64, copy=False))
+    return _Binned(levels, counts[1:], _cpu.statistics(values), spacing)
 
 
-def _stacked(regions):
-    """Stack binned regions of different size, with zeros where they end: `_Batch`."""
-    n_levels = max(region.n_levels for region in regions)
-    shapes = np.array([region.levels.shape for region in regions])
-    levels = np.zeros((len(regions), *shapes.max(axis=0)), dtype=np.int32)
+def _stacked(regions, pad):
+    """Stack binned regions of different size, with zeros round them: `_Batch`."""
+    n_levels = max(len(region.counts) for region in regions)
+    heights, widths = np.array([region.levels.shape for region in regions]).T.copy()
+    levels = np.zeros((len(regions), heights.max() + 2 * pad, widths.max() + 2 * pad), dtype=np.int32)
     counts = np.zeros((len(regions), n_levels))
     for row, region in enumerate(regions):
-        levels[row, : shapes[row, 0], : shapes[row, 1]] = region.levels
-        counts[row, : region.n_levels] = region.counts
+        levels[row, pad : pad + heights[row], pad : pad + widths[row]] = region.levels
+        counts[row, : len(region.counts)] = region.counts
     statistics = np.array([region.statistics for region in regions])
-    return _Batch(levels, n_levels, shapes, counts, statistics, np.array([region.spacing for region in regions]))
+    padded = Padded(levels, pad, heights, widths, n_levels)
+    return _Batch(padded, counts, statistics, np.array([region.spacing for region in regions]))
 
 
-def _edges(image, mask, binning):
-    inside = np.asarray(image)[mask]
-    return bin_edges(inside.min(), inside.max(), **binning).astype(np.float64)
-
-
-def _sent(regions, edges, device):
+def _sent(regions, edges, pad, device):
     """Send regions to a device and bin them there: `_Batch`."""
     from deepradiomics.texture import _gpu
 
@@ -352,20 +348,15 @@ def _sent(regions, edges, device):
     n_levels = max(len(own) for own in edges) - 1
     counts = _gpu.level_counts(levels, n_levels)
     statistics = _gpu.statistics_of_sorted(values, counts.sum(dim=1))
-    return _Batch(
-        levels, n_levels, np.array([mask.shape for mask in masks]), counts.double(), statistics, np.array(spacings)
-    )
+    found = (own.double().cpu().numpy() for own in (counts, statistics))
+    padded = pad_levels(levels, n_levels, pad, [mask.shape for mask in masks])
+    return _Batch(padded, *found, np.array(spacings))
 
 
 def find_device(name):
     """Choose where to measure: None for compiled loops on the CPU, or a device of torch that has 64-bit numbers."""
-    if name == "auto":
-        # torch is loaded only where a GPU's driver is.
-        try:
-            ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-        except OSError:
-            return None
-    if name == "cpu":
+    # torch is loaded only where a GPU's driver is.
+    if name == "cpu" or (name == "auto" and not _has_driver()):
         return None
     from deepradiomics.training.devices import resolve_device
 
@@ -376,3 +367,13 @@ def find_device(name):
             code="device",
         )
     return None if name == "auto" and found.type == "cpu" else found
+
+
+@cache
+def _has_driver():
+    """Whether the driver of a GPU is installed; to look for it takes longer than to measure a region."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True

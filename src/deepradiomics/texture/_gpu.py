@@ -28,18 +28,19 @@ def discretize(images, masks, edges, device):
     return levels.to(torch.int32).reshape(len(images), *values.shape[1:]), torch.sort(table, dim=1).values
 
 
-def glcm(levels, pad, heights, widths, n_levels, offsets):
-    """Count pairs (level, level at the offset): (n, n_offsets, L, L)."""
+def glcm(levels, pad, heights, widths, n_levels, offsets, symmetric):
+    """Count pairs (level, level at the offset), both ways if symmetric: (n, n_offsets, L, L)."""
     here = _inner(levels, pad)
     counts = [_count(here * (n_levels + 1) + _shifted(levels, pad, step), (n_levels + 1) ** 2) for step in offsets]
     counts = torch.stack(counts, dim=1).reshape(len(levels), len(offsets), n_levels + 1, n_levels + 1)
-    return counts[:, :, 1:, 1:].double()
+    counts = counts[:, :, 1:, 1:].double()
+    return counts + counts.transpose(2, 3) if symmetric else counts
 
 
-def pair_sums(counts, totals):
-    """Sum matrices (n, d, L, L) of pairs into what their features are made of: `glcm._PairSums`' fields, in order."""
-    eps, size = 2.0**-52, counts.shape[-1]
-    p = counts / torch.where(totals > 0, totals, 1.0)[:, :, None, None]
+def pair_sums(counts):
+    """Sum matrices of pairs (n, d, L, L), as `_cpu.pair_sums`: arrays of numpy."""
+    size, n_pairs = counts.shape[-1], counts.sum(dim=(2, 3))
+    p = counts / torch.where(n_pairs > 0, n_pairs, 1.0)[:, :, None, None]
     px, py = p.sum(dim=3), p.sum(dim=2)
     levels = torch.arange(1.0, size + 1, dtype=p.dtype, device=p.device)
     from_x, from_y = levels - (px @ levels)[..., None], levels - (py @ levels)[..., None]
@@ -47,23 +48,42 @@ def pair_sums(counts, totals):
     signed = _antidiagonal_sums(p.flip(-1))
     difference = signed[..., size - 1 :].clone()
     difference[..., 1:] += signed[..., : size - 1].flip(-1)
-    scaled = (
-        torch.rsqrt(torch.where(px > 0, px, 1.0))[..., :, None]
-        * torch.rsqrt(torch.where(py > 0, py, 1.0))[..., None, :]
-    )
-    correlation = p * scaled
-    entropy, energy = -(p * torch.log2(p + eps)).sum(dim=(2, 3)), (p * p).sum(dim=(2, 3))
-    rarity, symmetric = (correlation * scaled).sum(dim=(2, 3)), bool((counts == counts.transpose(2, 3)).all())
-    total, largest = _antidiagonal_sums(p), p.amax(dim=(2, 3))
-    return px, py, total, difference, covariance, entropy, energy, largest, rarity, correlation, symmetric
+    roots = torch.sqrt(px)[..., :, None] * torch.sqrt(py)[..., None, :]
+    scaled = torch.where(roots > 0, 1 / roots, 0.0)
+    entropy, energy = -(p * torch.log2(p + 2.0**-52)).sum(dim=(2, 3)), (p * p).sum(dim=(2, 3))
+    rarity, second = (p * scaled * scaled).sum(dim=(2, 3)), spectral_norm(p * scaled - roots)
+    numbers = torch.stack([n_pairs, covariance, entropy, energy, p.amax(dim=(2, 3)), rarity, second], dim=2)
+    return _on_the_host(px, py, _antidiagonal_sums(p), difference, numbers)
 
 
-def size_sums(counts, totals, small, large):
-    """Sum tables (..., L, S) into what their features are made of: `sizes._SizeSums`' fields, in order."""
-    p = counts / totals[..., None, None]
-    entropy = -(p * torch.log2(p + 2.0**-52)).sum(dim=(-2, -1))
-    level_small, level_large = ((p @ own[..., None])[..., 0] for own in (small, large))
-    return p.sum(dim=-2), p.sum(dim=-1), level_small, level_large, entropy
+def spectral_norm(matrices):
+    """Largest singular value of matrices a (..., L, L), by squaring a' a until nothing but the largest is left.
+
+    An eigenvalue solver runs one matrix after another beyond 32 levels on a GPU, and refuses more than 65,535. After
+    k squarings an eigenvalue smaller by the share s weighs exp(-2^k s) beside the largest, so the result is too small
+    by s exp(-2^k s) / 2 at most: by 4e-11 for the worst s, that of two eigenvalues that differ by 2^-32.
+    """
+    gram = power = matrices.transpose(-2, -1) @ matrices
+    for _ in range(32):
+        trace = power.diagonal(dim1=-2, dim2=-1).sum(dim=-1)[..., None, None]
+        power = power / torch.where(trace > 0, trace, 1.0)
+        power = power @ power
+    trace = power.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
+    return torch.sqrt((gram * power).sum(dim=(-2, -1)) / torch.where(trace > 0, trace, 1.0))
+
+
+def size_sums(counts, sizes):
+    """Sum tables (n, L, S) of level by size, as `_cpu.size_sums`: arrays of numpy."""
+    sizes, totals = torch.as_tensor(sizes, device=counts.device), counts.sum(dim=(1, 2))
+    p = counts / torch.where(totals > 0, totals, 1.0)[:, None, None]
+    square = (sizes * sizes)[:, None, :]
+    by_level = torch.stack([p.sum(dim=2), (p / square).sum(dim=2), (p * square).sum(dim=2)], dim=1)
+    entropy = -(p * torch.log2(p + 2.0**-52)).sum(dim=(1, 2))
+    return _on_the_host(sizes, p.sum(dim=1), by_level, torch.stack([totals, entropy], dim=1))
+
+
+def _on_the_host(*tensors):
+    return [np.ascontiguousarray(own.cpu().numpy()) for own in tensors]
 
 
 def _antidiagonal_sums(p):

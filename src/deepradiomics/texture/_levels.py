@@ -43,9 +43,11 @@ def pad_levels(levels, n_levels, pad, shapes=None):
         )
     n, height, width = levels.shape
     shapes = np.tile((height, width), (n, 1)) if shapes is None else np.asarray(shapes, dtype=np.int64)
+    # Contiguous however many regions there are: a kernel is compiled anew for each kind of array.
+    heights, widths = shapes.T.copy()
     padded = xp.zeros((n, height + 2 * pad, width + 2 * pad), dtype=xp.int32, device=device(levels))
     padded[:, pad : pad + height, pad : pad + width] = levels
-    return Padded(padded, pad, shapes[:, 0], shapes[:, 1], n_levels)
+    return Padded(padded, pad, heights, widths, n_levels)
 
 
 def kernels(array):

@@ -44,6 +44,7 @@ class Plan(NamedTuple):
     bone: dict  # of each filtered image with its context
     binning: dict  # of the original image, for the gate
     needs_spacing: bool  # whether lengths in mm are needed
+    names: list  # of the features of one column, in order: <imageType>_<class>_<Feature>
 
 
 def make_plan(settings):
@@ -70,7 +71,10 @@ def make_plan(settings):
         raise InputError("no image type or no feature class is named; None measures the default ones", code="nothing")
     constraints = settings._parameter_constraints
     filters = [_plan_filter(name, own or {}, measure, constraints) for name, own in types.items()]
-    return Plan(filters, shape, chosen, bone, binning, "Detrended" in types or "variogram" in bone)
+    parts = [("original", shape)] if shape else []
+    parts += [(image, chosen | bone) for item in filters for image in item.names]
+    names = [f"{image}_{name}_{feature}" for image, own in parts for name in own for feature in own[name]]
+    return Plan(filters, shape, chosen, bone, binning, "Detrended" in types or "variogram" in bone, names)
 
 
 # What lists must hold, which a table of constraints cannot see: words, lengths, and each number.
@@ -154,10 +158,3 @@ def _check_filter(image_type, has_sigma, *, sigma=(), **names):
         check_keys([names["wavelet"]], wavelist(kind="discrete"), "wavelet")
     check_keys(names.get("bands") or (), ("LH", "HL", "HH", "LL"), "band")
     check_keys([names.get("lbp2d_method", "uniform")], ("default", "ror", "uniform", "var"), "lbp2d_method")
-
-
-def feature_names(plan):
-    """Name the features of one column, in order: ``<imageType>_<class>_<Feature>``."""
-    parts = [("original", plan.shape)] if plan.shape else []
-    parts += [(image, plan.classes | plan.bone) for item in plan.filters for image in item.names]
-    return [f"{image}_{name}_{feature}" for image, classes in parts for name in classes for feature in classes[name]]

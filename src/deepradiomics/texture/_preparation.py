@@ -54,8 +54,11 @@ class Region(NamedTuple):
 
 def prepare_region(settings, plan, radiograph):
     """Prepare one image and its mask with the settings of a TextureExtractor: `Region`."""
+    from deepradiomics.texture._cpu import inside
+
     pixels, mask, spacing = preprocess(settings, plan, radiograph)
-    limits = mask_limits(settings)
+    # Contiguous, and the mask no longer read-only: a kernel is compiled anew for each kind of array.
+    pixels, mask, limits = np.ascontiguousarray(pixels), np.array(mask, order="C"), mask_limits(settings)
     check_mask(mask, **limits)
     measured = mask
     if settings.resegment_range is not None:
@@ -66,13 +69,14 @@ def prepare_region(settings, plan, radiograph):
     spacing = spacing or (1.0, 1.0)
     textured = plan.classes or plan.bone
     if textured:
-        check_levels(pixels[measured], **plan.binning, min_levels=settings.min_levels, image="the original image")
+        values = inside(pixels, measured)
+        check_levels(values, **plan.binning, min_levels=settings.min_levels, image="the original image")
     images, bone = [], []
     for item in plan.filters if textured else ():
         binning = {name: item.measure[name] for name in ("bin_count", "bin_width")}
         for name, image in item.apply(pixels, spacing=spacing).items():
             if name != "original":
-                check_filtered(image[measured], name, binning)
+                check_filtered(inside(np.ascontiguousarray(image), measured), name, binning)
             if plan.classes:
                 images.append(image[window])
             for bone_class, features in plan.bone.items():
@@ -189,6 +193,8 @@ def check_mask(mask, *, min_pixels=1, min_dimensions=1, when=""):
             "min_pixels or minimum_roi_size",
             code="too_few_pixels",
         )
+    if found > 1 and min_dimensions < 2:
+        return
     first, last = _bounds(mask)
     if np.count_nonzero(first != last) < min_dimensions:
         raise RegionError(
@@ -200,9 +206,8 @@ def check_mask(mask, *, min_pixels=1, min_dimensions=1, when=""):
 
 def _check_finite(pixels, mask):
     """Refuse NaN and infinite grey values inside a mask, or anywhere, since a filter reads the context too."""
-    bad = ~np.isfinite(pixels)
-    count = int(np.count_nonzero(bad if mask is None else bad & mask))
-    if count:
+    finite = np.isfinite(pixels)
+    if not finite.all() and (count := int(np.count_nonzero(~finite if mask is None else ~finite & mask))):
         where = "in the image, which filters and normalisation read as a whole" if mask is None else "inside the mask"
         raise RegionError(
             f"{count} pixels {where} are NaN or infinite, grey values must be finite; leave them out of the mask, "
@@ -238,11 +243,13 @@ def check_levels(values, *, bin_count=None, bin_width=None, min_levels=None, ima
             ),
             code="too_many_levels",
         )
-    if bin_width is None and low < high:
+    # Bins some roundings wide do differ, and what a part of the values fills is filled.
+    if bin_width is None and 0 < high - low < 8 * bin_count * np.spacing(values.dtype.type(max(-low, high))):
         _check_bins_differ(low, high, bin_count, values.dtype, image)
-    if min_levels is None:
+    part, binning = values[:: 1 + len(values) // 1024], (low, high, bin_count, bin_width)
+    if min_levels is None or _occupied_bins(part, *binning) >= min_levels:
         return
-    occupied = _occupied_bins(values, low, high, bin_count, bin_width)
+    occupied = _occupied_bins(values, *binning)
     if occupied < min_levels:
         raise RegionError(
             f"{image} has {occupied} {found}, at least {min_levels} are needed; "

@@ -1,6 +1,8 @@
 """Texture features of columns of images (`TextureExtractor`) and of lists of images (`extract`)."""
 
+import pickle
 from dataclasses import replace
+from functools import lru_cache
 from itertools import repeat
 from numbers import Integral, Real
 from typing import ClassVar
@@ -17,8 +19,11 @@ from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_radiograph
 from deepradiomics.texture._engine import measure_table
 from deepradiomics.texture._parameter_files import read_label, read_parameters
-from deepradiomics.texture._plan import feature_names, make_plan
+from deepradiomics.texture._plan import make_plan
 from deepradiomics.texture._preparation import INTERPOLATORS, MAX_LEVELS
+
+_FAILURES = ["row", "column", "code", "reason"]
+_NO_FAILURES = pd.DataFrame([], columns=_FAILURES)
 
 
 class TextureExtractor(TransformerMixin, BaseEstimator):
@@ -328,13 +333,13 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         RegionError
             If a region is empty, too small, too flat or not finite, with row and column.
         """
-        self._validate_params()
-        plan = make_plan(self)
+        plan = _plan_of(self)
         names, columns = _columns(X)
         self._check_columns(names)
         self._seen = names
         rows = zip(*columns, strict=True)
-        values, self.failures_ = measure_table(self, plan, names, rows, as_radiograph, n_rows=len(columns[0]))
+        values, failures = measure_table(self, plan, names, rows, as_radiograph, n_rows=len(columns[0]))
+        self.failures_ = pd.DataFrame(failures, columns=_FAILURES) if failures else _NO_FAILURES.copy()
         if _get_output_config("transform", self)["dense"] == "default":
             return values
         index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
@@ -358,7 +363,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
             input_features = getattr(self, "feature_names_in_", None)
         if input_features is None:
             input_features = self._seen
-        features = feature_names(make_plan(self))
+        features = _plan_of(self).names
         return np.array([f"{column}__{feature}" for column in input_features for feature in features], dtype=object)
 
     def _check_columns(self, names):
@@ -414,15 +419,32 @@ def extract(images, masks=None, **settings):
     0                         32.0                      47.5
     """
     estimator = TextureExtractor(**settings)
-    estimator._validate_params()
-    plan = make_plan(estimator)
+    plan = _plan_of(estimator)
     n_images, n_masks = (len(items) if hasattr(items, "__len__") else None for items in (images, masks))
     if masks is not None and None not in (n_images, n_masks) and n_images != n_masks:
         raise InputError(f"there are {n_images} images and {n_masks} masks; give one mask for each image", code="masks")
     values, failures = measure_table(estimator, plan, [None], zip(_pairs(images, masks)), _open, n_rows=n_images)
-    frame = pd.DataFrame(values, columns=feature_names(plan))
-    frame.attrs["failures"] = failures.drop(columns="column").to_dict("records")
+    frame = pd.DataFrame(values, columns=plan.names)
+    frame.attrs["failures"] = [{"row": row, "code": code, "reason": reason} for row, _, code, reason in failures]
     return frame
+
+
+def _plan_of(estimator):
+    """Check the settings, once for all extractors that have the same, and write out what they mean."""
+    settings = {name: getattr(estimator, name) for name in estimator._parameter_constraints}
+    try:
+        return _checked_plan(pickle.dumps(settings))
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # Something of a wrong type cannot even be written down; the check names it.
+        estimator._validate_params()
+        return make_plan(estimator)
+
+
+@lru_cache(maxsize=64)
+def _checked_plan(settings):
+    estimator = TextureExtractor(**pickle.loads(settings))
+    estimator._validate_params()
+    return make_plan(estimator)
 
 
 def _pairs(images, masks):

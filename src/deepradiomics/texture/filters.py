@@ -60,26 +60,27 @@ def wavelet(pixels, *, spacing=(1.0, 1.0), wavelet="coif1", level=1, start_level
     """
     import pywt
 
+    from deepradiomics.texture._cpu import wavelet_bands
+
     rows, columns = pixels.shape
-    data = np.pad(pixels, ((0, rows % 2), (0, columns % 2)), "wrap")
+    data = np.ascontiguousarray(pixels, dtype=np.float64)
+    if rows % 2 or columns % 2:
+        data = np.pad(data, ((0, rows % 2), (0, columns % 2)), "wrap")
     basis = pywt.Wavelet(wavelet)
-    result = {}
-    for index in range(start_level + level):
-        # Axes in pyradiomics' order: the letters of a band are x, then y.
-        bank = pywt.swtn(data, basis, level=1, start_level=0, axes=(1, 0))[0]
-        data = bank.pop("aa")
-        if index >= start_level:
-            number = index - start_level + 1
-            result |= {_band_name(number, band): image for band, image in bank.items()}
-    result[_band_name(level, "aa")] = data
+    filters, result = np.array([basis.dec_lo, basis.dec_hi]), {}
+    for number in range(1 - start_level, level + 1):
+        (data, low_high), (high_low, high_high) = wavelet_bands(data, filters)
+        if number > 0:
+            details = zip(("LH", "HL", "HH"), (low_high, high_low, high_high), strict=True)
+            result |= {_band_name(number, band): image for band, image in details}
+    result[_band_name(level, "LL")] = data
     wanted = ("LH", "HL", "HH", "LL") if bands is None else bands
     return {name: image[:rows, :columns] for name, image in result.items() if name.endswith(tuple(wanted))}
 
 
 def _band_name(number, band):
     """Name a band as pyradiomics does: the number of the level is written from the second on."""
-    letters = band.replace("a", "L").replace("d", "H")
-    return f"wavelet-{letters}" if number == 1 else f"wavelet{number}-{letters}"
+    return f"wavelet-{band}" if number == 1 else f"wavelet{number}-{band}"
 
 
 def laplacian_of_gaussian(pixels, *, sigma, spacing=(1.0, 1.0)):

@@ -9,10 +9,9 @@ from joblib import Parallel, delayed
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.reading import as_radiograph
 from deepradiomics.texture._engine import measure
-from deepradiomics.texture._plan import make_plan
 from deepradiomics.texture._preparation import check_filtered, check_levels, check_mask, mask_limits, preprocess
 from deepradiomics.texture.catalogue import FEATURES
-from deepradiomics.texture.extractor import TextureExtractor
+from deepradiomics.texture.extractor import TextureExtractor, _plan_of
 
 # Windows that are measured in one call: some 10 MB of 25 x 25 pixels.
 _WINDOWS = 2048
@@ -195,8 +194,7 @@ def _planned(feature, settings):
         )
     image, kind, one = name.split("_")
     estimator = TextureExtractor(feature_classes={kind: [one]}, **settings)
-    estimator._validate_params()
-    plan = make_plan(estimator)
+    plan = _plan_of(estimator)
     if not plan.classes:
         known = [name for name in FEATURES if not name.startswith("shape")]
         raise InputError(f"{kind} cannot be mapped; maps are of {', '.join(known)}", code="feature")

@@ -42,8 +42,7 @@ def glcm(levels, n_levels, *, distances=(1,), symmetric=True, shapes=None):
     [[2.0, 2.0], [2.0, 2.0]]
     """
     padded = pad_levels(levels, n_levels, max(distances), shapes)
-    counts = kernels(padded.levels).glcm(*padded, pair_directions(distances))
-    return counts + counts.swapaxes(2, 3) if symmetric else counts
+    return kernels(padded.levels).glcm(*padded, pair_directions(distances), symmetric)
 
 
 def glrlm(levels, n_levels, *, lone=False, shapes=None):

@@ -222,11 +222,18 @@ def augment_grey(images, augmentation, generator):
     True
     """
     n = len(images)
-    images = _apply_exposure(images, *_draw_exposure(n, augmentation, generator))
-    if augmentation.blur:
-        images = _apply_blur(images, _draw_blur(n, augmentation, generator))
+    contrast = 1 + augmentation.exposure * _symmetric(n, generator)
+    brightness = augmentation.exposure * _symmetric(n, generator)
+    gamma = (1 + augmentation.gamma) ** _symmetric(n, generator)
+    contrast, brightness, gamma = (value.view(-1, 1, 1, 1) for value in (contrast, brightness, gamma))
+    # 1e-6: the gradient and the power of 0 are defined, and black stays black.
+    images = (images.clamp(1e-6, 1) ** gamma - 0.5) * contrast + 0.5 + brightness
+    if augmentation.blur:  # of half of the images
+        images = _apply_blur(images, _half(n, generator) * augmentation.blur * _uniform(n, generator))
     if augmentation.noise:
-        images = _apply_noise(images, _draw_noise(n, augmentation, generator), generator)
+        sigma = augmentation.noise * _uniform(n, generator)
+        noise = torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
+        images = images + sigma.view(-1, 1, 1, 1) * noise
     if augmentation.erasing:
         images = _apply_erasing(images, _draw_erasing(n, augmentation, generator))
     return images
@@ -254,26 +261,6 @@ def _apply_geometry(images, theta, *, mode="bilinear", padding="border"):
     return functional.grid_sample(images, grid, mode=mode, padding_mode=padding, align_corners=False)
 
 
-def _draw_exposure(n, augmentation, generator):
-    """Draw contrast, brightness and gamma, each of shape (n,)."""
-    contrast = 1 + augmentation.exposure * _symmetric(n, generator)
-    brightness = augmentation.exposure * _symmetric(n, generator)
-    gamma = (1 + augmentation.gamma) ** _symmetric(n, generator)
-    return contrast, brightness, gamma
-
-
-def _apply_exposure(images, contrast, brightness, gamma):
-    """Raise to gamma, then stretch round 0.5 by the contrast and add the brightness."""
-    contrast, brightness, gamma = (value.view(-1, 1, 1, 1) for value in (contrast, brightness, gamma))
-    # 1e-6: the gradient and the power of 0 are defined, and black stays black.
-    return (images.clamp(1e-6, 1) ** gamma - 0.5) * contrast + 0.5 + brightness
-
-
-def _draw_blur(n, augmentation, generator):
-    """Draw the standard deviation of a blur in pixels, shape (n,); half of them 0."""
-    return _half(n, generator) * augmentation.blur * _uniform(n, generator)
-
-
 def _apply_blur(images, sigma):
     """Blur each image (n, 1, H, W) by its own Gaussian of the standard deviation given."""
     n, _, height, width = images.shape
@@ -285,17 +272,6 @@ def _apply_blur(images, sigma):
     padded = functional.pad(images.reshape(1, n, height, width), (radius,) * 4, mode="replicate")
     across = functional.conv2d(padded, kernel, groups=n)
     return functional.conv2d(across, kernel.transpose(2, 3), groups=n).reshape(n, 1, height, width)
-
-
-def _draw_noise(n, augmentation, generator):
-    """Draw the standard deviation of noise, shape (n,)."""
-    return augmentation.noise * _uniform(n, generator)
-
-
-def _apply_noise(images, sigma, generator):
-    """Add Gaussian noise of each image's own standard deviation."""
-    noise = torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
-    return images + sigma.view(-1, 1, 1, 1) * noise
 
 
 def _draw_erasing(n, augmentation, generator):

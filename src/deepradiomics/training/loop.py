@@ -10,7 +10,7 @@ import torch
 from tqdm.auto import tqdm
 
 from deepradiomics.exceptions import TrainingError
-from deepradiomics.training.checkpoints import Checkpoint
+from deepradiomics.training._checkpoints import Checkpoint
 from deepradiomics.training.devices import halved
 
 

@@ -7,7 +7,8 @@ helped no loop branches on a grey level, either: a wrong guess costs more than t
 
 from deepradiomics.texture._cpu.counts import glcm, gldm, glrlm, glszm, ngtdm
 from deepradiomics.texture._cpu.sums import pair_sums, size_sums
-from deepradiomics.texture._cpu.values import discretize, statistics
+from deepradiomics.texture._cpu.values import discretize, inside, statistics
+from deepradiomics.texture._cpu.wavelets import wavelet_bands
 
 __all__ = [
     "discretize",
@@ -15,8 +16,10 @@ __all__ = [
     "gldm",
     "glrlm",
     "glszm",
+    "inside",
     "ngtdm",
     "pair_sums",
     "size_sums",
     "statistics",
+    "wavelet_bands",
 ]

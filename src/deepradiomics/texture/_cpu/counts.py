@@ -11,8 +11,8 @@ def _count_cells(cells, counts):
 
 
 @njit(cache=True, nogil=True)
-def glcm(levels, pad, heights, widths, n_levels, offsets):
-    """Count pairs (level, level at the offset): (n, n_offsets, L, L)."""
+def glcm(levels, pad, heights, widths, n_levels, offsets, symmetric):
+    """Count pairs (level, level at the offset), both ways if symmetric: (n, n_offsets, L, L)."""
     found = np.empty((levels.shape[0], offsets.shape[0], n_levels, n_levels))
     # Cells of level 0 take what lies outside, so nothing is asked.
     side = n_levels + 1
@@ -31,7 +31,8 @@ def glcm(levels, pad, heights, widths, n_levels, offsets):
         for k in range(offsets.shape[0]):
             for i in range(n_levels):
                 for j in range(n_levels):
-                    found[n, k, i, j] = counts[k, (i + 1) * side + j + 1]
+                    back = counts[k, (j + 1) * side + i + 1] if symmetric else 0
+                    found[n, k, i, j] = counts[k, (i + 1) * side + j + 1] + back
     return found
 
 
@@ -106,7 +107,7 @@ def glrlm(levels, pad, heights, widths, n_levels, directions, lone):
             longest = max(longest, length)
             if not (lone or neighbours or _line_holds_two(levels, n, pad, h, w, dr, dc)):
                 counts[n, k] = 0.0
-    return counts[:, :, :, :longest]
+    return counts[:, :, :, :longest].copy()
 
 
 @njit(cache=True, nogil=True)
@@ -154,7 +155,7 @@ def _label(levels, pad, height, width, link, size, level):
 
 
 @njit(cache=True, nogil=True)
-def zones(levels, pad, height, width, zone_levels, zone_sizes):
+def _zones(levels, pad, height, width, zone_levels, zone_sizes):
     """List the zones of one region: 8-connected pixels of equal level. The number of zones, and the largest size."""
     most = height * width + 2
     link, size, level = np.empty(most, np.int32), np.zeros(most, np.int32), np.empty(most, np.int32)
@@ -173,32 +174,26 @@ def zones(levels, pad, height, width, zone_levels, zone_sizes):
 
 
 @njit(cache=True, nogil=True)
-def tabulate_zones(zone_levels, zone_sizes, n_levels, largest):
-    """Count zones by level and by the sizes that occur: counts (L, S) and sizes (S,)."""
-    column = np.zeros(largest + 1, np.int32)
-    for size in zone_sizes:
-        column[size] = 1
-    sizes = np.flatnonzero(column)
-    for k in range(sizes.size):
-        column[sizes[k]] = k
-    counts = np.zeros((n_levels, sizes.size))
-    for k in range(zone_sizes.size):
-        counts[zone_levels[k] - 1, column[zone_sizes[k]]] += 1.0
-    return counts, sizes
-
-
 def glszm(levels, pad, heights, widths, n_levels):
     """Count zones by level and by the sizes that occur: counts (n, L, S), sizes (n, S)."""
-    tables = []
-    for region, height, width in zip(levels, heights, widths, strict=True):
-        zone_levels, zone_sizes = np.empty((2, height * width), dtype=np.int32)
-        n_zones, largest = zones(region, pad, height, width, zone_levels, zone_sizes)
-        tables.append(tabulate_zones(zone_levels[:n_zones], zone_sizes[:n_zones], n_levels, largest))
-    n_sizes = max(1, max(len(sizes) for _, sizes in tables))
-    counts, all_sizes = np.zeros((len(tables), n_levels, n_sizes)), np.ones((len(tables), n_sizes))
-    for row, (own, sizes) in enumerate(tables):
-        counts[row, :, : len(sizes)], all_sizes[row, : len(sizes)] = own, sizes
-    return counts, all_sizes
+    # Zones of k different sizes have at least k (k + 1) / 2 pixels.
+    n, n_sizes, most = levels.shape[0], 1, 1 + int(np.sqrt(2.0 * (heights * widths).max()))
+    counts, sizes = np.zeros((n, n_levels, most)), np.ones((n, most))
+    for row in range(n):
+        zone_levels, zone_sizes = np.empty((2, heights[row] * widths[row]), np.int32)
+        n_zones, largest = _zones(levels[row], pad, heights[row], widths[row], zone_levels, zone_sizes)
+        column = np.zeros(largest + 1, np.int32)
+        for k in range(n_zones):
+            column[zone_sizes[k]] = 1
+        found = 0
+        for size in range(1, largest + 1):
+            if column[size]:
+                sizes[row, found], column[size] = size, found
+                found += 1
+        for k in range(n_zones):
+            counts[row, zone_levels[k] - 1, column[zone_sizes[k]]] += 1.0
+        n_sizes = max(n_sizes, found)
+    return counts[:, :, :n_sizes].copy(), sizes[:, :n_sizes].copy()
 
 
 @njit(cache=True, nogil=True)

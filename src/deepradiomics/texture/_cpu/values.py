@@ -3,30 +3,51 @@
 import numpy as np
 from numba import njit
 
-# Into so many parts values are cut to find the k-th, and so few are sorted.
-_PARTS, _FEW = 64, 24
+# Into so many bins the range of the grey values is cut to find percentiles, into so many parts what lies in one of
+# them, and so few are sorted.
+_BINS, _PARTS, _FEW = 2048, 64, 24
 
 
 @njit(cache=True, nogil=True)
-def discretize(pixels, mask, edges, start, step, levels):
-    """Number the bin of each pixel in the mask from 1, exactly as numpy.digitize with these edges; the largest."""
-    largest, last = 0, edges.size - 1
+def inside(pixels, mask):
+    """Grey values of the pixels in a mask (H, W), row by row: (n,)."""
+    found, n = np.empty(mask.size, pixels.dtype), 0
     for r in range(mask.shape[0]):
-        own, values, inside = levels[r], pixels[r], mask[r]
         for c in range(mask.shape[1]):
-            steps = (values[c] - start) / step if inside[c] else 0.0
-            own[c] = min(max(int(steps) + 1, 1), last) * inside[c]
+            found[n] = pixels[r, c]
+            n += mask[r, c]
+    return found[:n]
+
+
+@njit(cache=True, nogil=True)
+def discretize(values, mask, edges):
+    """Number the bin of each grey value of a region from 1, exactly as numpy.digitize with these edges.
+
+    edges : rising, at equal distances; the last may be moved. Levels of the pixels, int32 (H, W), 0 outside the mask,
+    and how many there are of each from 0 to the largest.
+    """
+    own, last = np.empty(values.size, np.int32), edges.size - 1
+    counts = np.zeros(last + 1, np.int64)
+    start, per_step = edges[0], 1 / (edges[1] - edges[0])
+    for k in range(values.size):
+        own[k] = min(max(int((values[k] - start) * per_step) + 1, 1), last)
+    largest = 0
+    for k in range(values.size):
+        # Rounding may miss by one bin; the edges decide.
+        level, value = own[k], values[k]
+        while level > 1 and value < edges[level - 1]:
+            level -= 1
+        while level < last and value >= edges[level]:
+            level += 1
+        own[k] = level
+        counts[level] += 1
+        largest = max(largest, level)
+    levels, k = np.empty(mask.shape, np.int32), 0
+    for r in range(mask.shape[0]):
         for c in range(mask.shape[1]):
-            level, value = own[c], values[c]
-            if level > 0:
-                # Rounding may miss by one bin; the edges decide.
-                while level > 1 and value < edges[level - 1]:
-                    level -= 1
-                while level < last and value >= edges[level]:
-                    level += 1
-                own[c] = level
-                largest = max(largest, level)
-    return largest
+            levels[r, c] = own[min(k, own.size - 1)] * mask[r, c]
+            k += mask[r, c]
+    return levels, counts[: largest + 1]
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -115,76 +136,71 @@ def _neighbours_in_size(values, k, memory):
 
 
 @njit(cache=True, nogil=True)
-def _level_of(rank, starts):
-    """The level at which the value of this rank lies; up to level k lie ``starts[k]`` values."""
-    level = 0
-    while starts[level] <= rank:
-        level += 1
-    return level
-
-
-@njit(cache=True, nogil=True)
-def _gather(values, levels, starts, wanted):
-    """Copy the values of some levels, one level after the other; the copy, and where each level begins in it."""
-    first, step, ends = np.zeros((3, starts.size), np.int64)
-    n_kept = 0
-    for level in wanted:
-        if step[level] == 0:
-            first[level], step[level] = n_kept, 1
-            n_kept += starts[level] - starts[level - 1]
-    for level in range(starts.size):
-        ends[level] = first[level] if step[level] else n_kept
-    # Values of other levels all go to one cell behind the rest, which costs less than to ask.
-    kept = np.empty(n_kept + 1)
+def _bins_of(values, smallest, largest):
+    """Bin of each value, in an order that is theirs, and how many values lie in the bins up to each."""
+    # Halves, since the range of any two numbers may be infinite.
+    start, span = smallest / 2, largest / 2 - smallest / 2
+    scale = (_BINS - 1) / span if span > 0 else 0.0
+    scale = scale if scale < np.inf else 0.0
+    bins, ends = np.empty(values.size, np.int32), np.zeros(_BINS, np.int64)
     for k in range(values.size):
-        kept[ends[levels[k]]] = values[k]
-        ends[levels[k]] += step[levels[k]]
-    return kept, first
+        bins[k] = int((values[k] / 2 - start) * scale)
+    for k in range(values.size):
+        ends[bins[k]] += 1
+    for k in range(1, _BINS):
+        ends[k] += ends[k - 1]
+    return bins, ends
 
 
 @njit(cache=True, nogil=True)
-def _percentiles(values, levels, starts, percents, found):
+def _percentiles(values, bins, ends, percents, found):
     """Linear interpolation between neighbours in size, as numpy.percentile does: its lerp is exact at both ends.
 
-    Levels rise with the values, so the neighbours are looked for among the values of one level or two.
+    The neighbours are looked for among the values of one bin or two. percents : rising.
     """
-    n, wanted = values.size, np.empty(2 * percents.size, np.int64)
+    n, wanted, bin_of, above = values.size, np.zeros(_BINS, np.int64), 0, np.zeros((2, percents.size), np.int64)
     for k in range(percents.size):
         rank = int((n - 1) * (percents[k] / 100))
-        wanted[2 * k], wanted[2 * k + 1] = _level_of(rank, starts), _level_of(min(rank + 1, n - 1), starts)
-    kept, first = _gather(values, levels, starts, wanted)
-    memory = np.empty(kept.size)
+        while ends[bin_of] <= rank:
+            bin_of += 1
+        above[0, k] = above[1, k] = bin_of
+        while ends[above[1, k]] <= min(rank + 1, n - 1):
+            above[1, k] += 1
+        wanted[above[0, k]] = wanted[above[1, k]] = 1
+    kept, their_bins, n_kept = np.empty(n), np.empty(n, np.int32), 0
+    for k in range(n):
+        kept[n_kept], their_bins[n_kept] = values[k], bins[k]
+        n_kept += wanted[bins[k]]
+    part, memory = np.empty((2, n_kept))
     for k in range(percents.size):
-        place = (n - 1) * (percents[k] / 100)
-        rank, level, above = int(place), wanted[2 * k], wanted[2 * k + 1]
-        own = kept[first[level] : first[level] + starts[level] - starts[level - 1]]
-        low, high = _neighbours_in_size(own, rank - starts[level - 1], memory)
-        if above > level:
-            high = np.inf
-            for value in kept[first[above] : first[above] + starts[above] - starts[above - 1]]:
-                high = min(high, value)
-        if rank + 1 == n:
-            high = low
+        place, n_part, high = (n - 1) * (percents[k] / 100), 0, np.inf
+        rank, first = int(place), ends[above[0, k] - 1] if above[0, k] else 0
+        for i in range(n_kept):
+            part[n_part] = kept[i]
+            n_part += their_bins[i] == above[0, k]
+            high = min(high, kept[i] if their_bins[i] == above[1, k] else np.inf)
+        low, after = _neighbours_in_size(part[:n_part], rank - first, memory)
+        high = after if above[0, k] == above[1, k] else high
+        high = low if rank + 1 == n else high
         share = place - rank
         found[k] = high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
 
 
 @njit(cache=True, nogil=True)
-def _statistics(values, levels, starts, found):
-    """Fill found with what first-order features are made of, in the order of `firstorder.STATISTICS`."""
-    n = values.size
+def statistics(values):
+    """Measure the grey values of one region: what `firstorder` is made of, (15,).
+
+    Number, smallest, largest, mean, sum of squares; variance, third and fourth moment about the mean, and mean absolute
+    deviation from it; the percentiles 10, 25, 50, 75 and 90; mean absolute deviation of the values from the 10th to the
+    90th percentile from their own mean.
+    """
+    n, found, sums = values.size, np.empty(15), np.empty(4)
     total, squares, smallest, largest = _sums(values)
     mean = total / n if smallest < largest else smallest
-    sums = np.empty(4)
     _central_sums(values, mean, sums)
     found[0], found[1], found[2], found[3], found[4] = n, smallest, largest, mean, squares
-    found[5], found[6], found[7], found[8] = sums[0] / n, sums[1] / n, sums[2] / n, sums[3] / n
-    _percentiles(values, levels, starts, np.array([10.0, 25.0, 50.0, 75.0, 90.0]), found[9:14])
+    found[5:9] = sums / n
+    bins, ends = _bins_of(values, smallest, largest)
+    _percentiles(values, bins, ends, np.array([10.0, 25.0, 50.0, 75.0, 90.0]), found[9:14])
     found[14] = _inner_deviation(values, found[9], found[13])
-
-
-def statistics(values, levels, counts):
-    """Measure the grey values of one region, ``counts[k]`` of which lie at level k and which rise with it: (15,)."""
-    found = np.empty(15)
-    _statistics(values, levels, np.cumsum(counts), found)
     return found

@@ -7,39 +7,9 @@ from deepradiomics.exceptions import InputError
 def learning_stages(network, epochs, *, frozen_epochs=0, layer_decay=1.0):
     """Split a training into stages: first what lies behind the backbones alone, then everything.
 
-    Parameters
-    ----------
-    network : MultiViewNetwork
-        The network.
-    epochs : int
-        Epochs of all stages.
-    frozen_epochs : int, default=0
-        Epochs of the first stage; 0 goes without it.
-    layer_decay : float, default=1.0
-        Factor of the learning rate from each layer of a backbone to the one before it.
-
-    Returns
-    -------
-    list of (int, list of dict)
-        Epochs and groups of parameters, ``{"params": ..., "lr": factor}``, of each stage.
-
-    Raises
-    ------
-    InputError
-        If no epoch is left for the whole network.
-
-    References
-    ----------
-    Howard J, Ruder S. Universal language model fine-tuning for text classification. ACL 2018 (both).
-
-    Examples
-    --------
-    >>> from deepradiomics.deep import Architecture
-    >>> from deepradiomics.deep.stages import learning_stages
-    >>> network = Architecture("tiulpin", n_views=1, n_outputs=2, n_features=16).build()
-    >>> stages = learning_stages(network, 10, frozen_epochs=2, layer_decay=0.5)
-    >>> [(epochs, [group["lr"] for group in groups]) for epochs, groups in stages]
-    [(2, [1.0]), (8, [1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625])]
+    A list of (epochs, groups of parameters ``{"params": ..., "lr": factor}``). ``frozen_epochs`` is the length of the
+    first stage, 0 goes without it; ``layer_decay`` the factor of the rate from each layer of a backbone to the one
+    before it. Howard J, Ruder S. Universal language model fine-tuning for text classification. ACL 2018 (both).
     """
     if frozen_epochs >= epochs:
         raise InputError(

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import PurePath
 
 import joblib
 import numpy as np
@@ -15,19 +17,7 @@ _PACKAGES = ("deepradiomics", "scikit-learn", "numpy", "scipy", "pandas", "xgboo
 
 
 def versions():
-    """Name the versions of Python and of the packages that numbers depend on.
-
-    Returns
-    -------
-    dict of str to str
-        Version by package, or "not installed".
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.record import versions
-    >>> "numpy" in versions()
-    True
-    """
+    """Versions of Python and of the packages that numbers depend on, or "not installed"."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -40,26 +30,9 @@ def versions():
 def study_facts(models, cohorts, splits, seeds):
     """Hash the data, the splits and the frozen weights of a comparison, before it is fitted.
 
-    Parameters
-    ----------
-    models : list of tuples (ModelParts, dict of feature sets)
-        The unfitted models.
-    cohorts : list of Cohort
-        The tables.
-    splits : list of tuples (train, test)
-        Row numbers of each fold.
-    seeds : list of int
-        Seed of the folds and of those within the training parts.
-
-    Returns
-    -------
-    dict
-        ``data`` (rows, columns, patients, hashes by cohort), ``splits``, ``seeds``, ``weights``: numbers and hashes, no
-        row and no patient; ``model``, the steps with settings that are numbers or single words.
-
-    Examples
-    --------
-    See ``docs/comparison.md``.
+    ``models`` is a list of (ModelParts, feature sets), ``splits`` of (train, test) row numbers. Returns ``data`` (rows,
+    columns, patients, hashes by cohort), ``splits``, ``seeds``, ``weights``: numbers and hashes, no row and no patient;
+    ``model``, the steps with settings that are numbers or single words.
     """
     data = {
         cohort.name: {
@@ -98,25 +71,7 @@ def _hash_table(X):
 
 
 def hash_index(table):
-    """Hash the names of the rows in their order: what `Index.equals` calls equal has one hash.
-
-    Parameters
-    ----------
-    table : DataFrame or Series
-        What has an index.
-
-    Returns
-    -------
-    str
-        SHA-1 of the index.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from deepradiomics.comparison.record import hash_index
-    >>> hash_index(pd.Series([5, 6])) == hash_index(pd.DataFrame({"age": [7, 8]}, index=[0, 1]))
-    True
-    """
+    """Hash the names of the rows in their order (SHA-1): what `Index.equals` calls equal has one hash."""
     found = hashlib.sha1()
     for place in range(table.index.nlevels):
         names = table.index.get_level_values(place).infer_objects()
@@ -147,23 +102,42 @@ def _steps(model):
     return found
 
 
+def _all_settings(models):
+    """A row an estimator of models by name, however deep: step, class, the columns that a block reads, settings."""
+    rows = [row for name, model in models.items() for row in _settings(model, name)]
+    return pd.DataFrame(rows, columns=["step", "class", "columns", "settings"])
+
+
+def _settings(model, step, columns=""):
+    plain, held = [], []
+    for name, value in model.get_params(deep=False).items():
+        if hasattr(value, "get_params") and not isinstance(value, type):
+            held.append((name, value))
+        elif isinstance(value, list) and value and all(isinstance(part, tuple) and len(part) > 1 for part in value):
+            held += value
+        else:
+            plain.append(f"{name}={_in_full(value)}")
+    yield step or "model", type(model).__name__, columns, ", ".join(plain)
+    for name, part, *read in held:
+        own = [f"{step}__{name}" if step else name, "".join(map(_in_full, read))]
+        if hasattr(part, "get_params"):
+            yield from _settings(part, *own)
+        else:
+            yield own[0], _in_full(part), own[1], ""
+
+
+def _in_full(value):
+    """A setting in words; of an array or a table the kind and the shape, of a path the name of the file."""
+    if hasattr(value, "shape") and np.size(value) > 1:
+        return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if isinstance(value, str | PurePath) and PurePath(value).is_absolute():
+        return repr(PurePath(value).name)
+    # The address in memory says nothing, and differs from run to run.
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
 def study_record(comparison):
-    """Gather what a comparison did and found.
-
-    Parameters
-    ----------
-    comparison : Comparison, ClassComparison or RegressionComparison
-        The comparison.
-
-    Returns
-    -------
-    dict
-        Of JSON's own types; ``comparison/templates/record.schema.json`` describes it.
-
-    Examples
-    --------
-    See :meth:`deepradiomics.comparison.Comparison.record`.
-    """
+    """What a comparison did and found, of JSON's own types; ``templates/record.schema.json`` describes it."""
     settings = comparison.settings
     failures, copies = settings["failures"], settings["near_duplicates"]
     counts = failures.groupby(["cohort", "code"], sort=False).size()

@@ -13,27 +13,10 @@ _MOST_BLOCKS = 4
 
 
 def default_feature_sets(blocks):
-    """List the sums of blocks that are compared by default.
+    """Blocks of each set that is compared by default.
 
-    Parameters
-    ----------
-    blocks : list of str
-        Names of the blocks.
-
-    Returns
-    -------
-    dict of str to list of str
-        Blocks of each set. For blocks named clinical, texture and deep the published C, T, D, TC, DC, DT, DTC, or
-        those of them that exist; for others all non-empty sums, such as ``hip+spine``; for more than four blocks each
-        alone and all together.
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.feature_sets import default_feature_sets
-    >>> list(default_feature_sets(["texture", "deep", "clinical"]))
-    ['C', 'T', 'D', 'TC', 'DC', 'DT', 'DTC']
-    >>> list(default_feature_sets(["hip", "spine"]))
-    ['hip', 'spine', 'hip+spine']
+    For blocks named clinical, texture and deep the published C, T, D, TC, DC, DT, DTC, or those of them that exist; for
+    others all non-empty sums, such as ``hip+spine``; for more than four blocks each alone and all together.
     """
     if set(blocks) <= set(_LETTERS.values()):
         sets = {name: [_LETTERS[letter] for letter in name] for name in _PUBLISHED}
@@ -43,31 +26,10 @@ def default_feature_sets(blocks):
 
 
 def resolve_feature_sets(feature_sets, blocks):
-    """Return the blocks of each feature set that the user asks for.
+    """Blocks of each feature set that the user asks for, in the order of the model.
 
-    Parameters
-    ----------
-    feature_sets : None, list of str or dict of str to list of str
-        None is the default; a list names default sets or sums such as ``"texture+clinical"``; a dict gives the blocks
-        of each set by the name it shall have.
-    blocks : list of str
-        Names of the blocks that exist.
-
-    Returns
-    -------
-    dict of str to list of str
-        Blocks of each set, in the order of the model.
-
-    Raises
-    ------
-    InputError
-        If a set is empty or names an unknown block.
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.feature_sets import resolve_feature_sets
-    >>> resolve_feature_sets(["C", "texture+clinical"], ["texture", "deep", "clinical"])
-    {'C': ['clinical'], 'texture+clinical': ['texture', 'clinical']}
+    None is the default; a list names default sets or sums such as ``"texture+clinical"``; a dict gives the blocks of
+    each set by the name it shall have. An empty set and an unknown block are refused.
     """
     default = default_feature_sets(blocks)
     if feature_sets is None:

@@ -26,44 +26,14 @@ _MOST_STRATA = 5
 
 @dataclass(frozen=True)
 class Target:
-    """The kind of answer that all models of a comparison give.
-
-    Parameters
-    ----------
-    classes : tuple or None
-        The labels in their order; None for numbers.
-    ordered : bool, default=False
-        Whether the order of the classes means something.
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.target import Target
-    >>> Target(("normal", "osteopenia", "osteoporosis"), True).codes(["osteopenia", "normal"], "site B").tolist()
-    [1, 0]
-    """
+    """The kind of answer that all models of a comparison give: the labels in their order, or None for numbers."""
 
     classes: tuple | None
     ordered: bool = False
 
     def codes(self, y, cohort):
-        """Return the number of each label of another cohort, or its values as floats.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_samples,)
-            Labels or numbers.
-        cohort : str
-            Name of the cohort, for messages.
-
-        Returns
-        -------
-        array of shape (n_samples,)
-            Numbers of classes, int, or values, float.
-
-        Raises
-        ------
-        InputError
-            If a label is none of the classes, or a number is missing.
+        """Number of each label of another cohort (int), or its values as floats; a label that is no class is
+        refused.
         """
         if self.classes is None:
             return _numbers(y, f"cohort {cohort!r}")
@@ -78,21 +48,8 @@ class Target:
         return order[np.searchsorted(known[order], labels)]
 
     def strata(self, y, cv, groups):
-        """Return the class of each row by which folds are stratified; parts of equal size for numbers.
-
-        Parameters
-        ----------
-        y : array of shape (n_samples,)
-            Codes or numbers.
-        cv : int, splitter or iterable
-            Only a number of folds is stratified by numbers.
-        groups : array of shape (n_samples,) or None
-            Patients.
-
-        Returns
-        -------
-        int array of shape (n_samples,)
-            A number a row.
+        """Class of each row by which folds are stratified; for numbers, parts of equal size where ``cv`` is a
+        number.
         """
         if self.classes is not None:
             return y
@@ -106,28 +63,11 @@ class Target:
         return (ranks * n_strata // len(means)).astype(int).loc[patients].to_numpy()
 
     def check_columns(self, X, y, names=None, groups=None):
-        """Refuse a column that is the answer in another form.
+        """Refuse a column that separates two classes, or one of several from all others, or ranks rows as the numbers
+        do.
 
-        Parameters
-        ----------
-        X : DataFrame
-            The table that goes into a model.
-        y : array of shape (n_samples,)
-            Codes or numbers.
-        names : list of str, default=None
-            Columns to check; None checks all.
-        groups : int array of shape (n_samples,), default=None
-            Patient of each row.
-
-        Returns
-        -------
-        list of str
-            A sentence a column that nearly separates the classes.
-
-        Raises
-        ------
-        LeakageError
-            If a column separates two classes, or one of several from all others, or ranks rows as the numbers do.
+        Returns a sentence for each column that nearly separates the classes. ``names`` are the columns to check, None
+        all.
         """
         if self.classes is not None:
             near = [
@@ -153,39 +93,12 @@ class Target:
 
 
 def read_target(y, finals, event=None):
-    """Tell from labels and models what is compared, and number the labels.
+    """Tell from labels and the last steps of the models what is compared: the `Target`, and the number or value of each
+    row.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        Labels, an ordered `pandas.Categorical` where their order means something, or numbers.
-    finals : list of estimators
-        Last step of each model: classifiers, or regressors.
-    event : label, default=None
-        Which of two labels is the event, and so the last of the classes. None takes the last of an ordered
-        Categorical, the larger number, True, or a word such as "case" or "osteoporosis".
-
-    Returns
-    -------
-    target : Target
-        Classes, or numbers.
-    y : array of shape (n_samples,)
-        Number of each row's class, int, or its value, float.
-
-    Raises
-    ------
-    InputError
-        If the models are not all classifiers or all regressors, y does not suit them, or which of two words is the
-        event is neither said nor known.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from deepradiomics.comparison.target import read_target
-    >>> grades = pd.Categorical(["low", "high", "low"], ["low", "medium", "high"], ordered=True)
-    >>> read_target(grades, [LogisticRegression()])
-    (Target(classes=('low', 'high'), ordered=True), array([0, 1, 0]))
+    Labels are an ordered `pandas.Categorical` where their order means something. ``event`` is which of two labels is
+    the event, and so the last of the classes; None takes the last of an ordered Categorical, the larger number, True,
+    or a word such as "case" or "osteoporosis".
     """
     other = [final for final in finals if not (is_classifier(final) or is_regressor(final))]
     if other:

@@ -11,29 +11,7 @@ from deepradiomics.exceptions import InputError
 
 
 def save_training(path, tensors, numbers):
-    """Write the state of a training, wholly or not at all.
-
-    Parameters
-    ----------
-    path : str or path
-        File to write; replaced where it exists.
-    tensors : dict of str to dict of str to tensor
-        Parts of the state.
-    numbers : dict
-        What JSON can hold.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> import torch
-    >>> from deepradiomics.training.checkpoints import read_training, save_training
-    >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "state.safetensors"
-    ...     save_training(path, {"network": {"weight": torch.ones(2)}}, {"epoch": 3})
-    ...     read_training(path)
-    ({'network': {'weight': tensor([1., 1.])}}, {'epoch': 3})
-    """
+    """Write tensors (part -> name -> tensor) and numbers that JSON can hold to a file, wholly or not at all."""
     from safetensors.torch import save_file
 
     path = Path(path)
@@ -49,29 +27,7 @@ def save_training(path, tensors, numbers):
 
 
 def read_training(path):
-    """Read what `save_training` wrote.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-
-    Returns
-    -------
-    tensors : dict of str to dict of str to tensor
-        Parts of the state.
-    numbers : dict
-        The rest.
-
-    Raises
-    ------
-    InputError
-        If the file is no such state.
-
-    Examples
-    --------
-    See `save_training`.
-    """
+    """Read the tensors and the numbers that `save_training` wrote."""
     from safetensors import SafetensorError, safe_open
 
     tensors = {}
@@ -90,34 +46,17 @@ def read_training(path):
 
 
 class Checkpoint:
-    """State of one run of the training loop in a file: read at its start, written after each epoch.
+    """State of one run of the training loop in a file: read at its start, written after each epoch; None keeps nothing.
 
-    Parameters
-    ----------
-    path : str, path or None
-        The file; None keeps nothing.
-    stepper : object
-        Of the loop: ``network``, ``optimizer``, ``rates``, ``scaler``, ``steps``, ``rows`` and ``fresh``.
-    best : object
-        Of the loop: ``loss``, ``epoch`` and ``state``.
-    batches : iterable
-        With ``state`` and ``set_state`` where its order is random.
-
-    Examples
-    --------
-    See :func:`deepradiomics.training.fit_network`.
+    ``stepper`` and ``best`` are the loop's; ``batches`` has ``state`` and ``set_state`` where its order is random.
     """
 
     def __init__(self, path, stepper, best, batches):
         self.path, self.stepper, self.best, self.batches = path, stepper, best, batches
 
     def resume(self):
-        """Bring everything into the state of the last finished epoch.
-
-        Returns
-        -------
-        list of dict
-            History so far; empty where there is no file.
+        """Bring everything into the state of the last finished epoch; return its history, empty where there is
+        no file.
         """
         if self.path is None or not Path(self.path).exists():
             return []
@@ -141,13 +80,7 @@ class Checkpoint:
         return numbers["history"]
 
     def keep(self, history):
-        """Write the state after an epoch.
-
-        Parameters
-        ----------
-        history : list of dict
-            A row an epoch.
-        """
+        """Write the state after an epoch, with the history so far (list of dict)."""
         if self.path is None:
             return
         stepper, best = self.stepper, self.best

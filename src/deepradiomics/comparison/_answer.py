@@ -1,32 +1,21 @@
 """What a comparison answers: the contrasts that were planned, the table at 80 columns, and a paragraph in words."""
 
+from dataclasses import replace
+from itertools import chain
+
 import pandas as pd
 
 from deepradiomics.metrics.holm import holm_of_known
 
 _WIDTH = 80
 # Name of the figure that is compared, and whether more of it is better.
-_FIGURES = {"auc": ("area under the ROC curve", True), "mae": ("mean absolute error", False)}
+FIGURES = {"auc": ("area under the ROC curve", True), "mae": ("mean absolute error", False)}
 
 
 def planned_pairs(feature_sets):
-    """List the pairs that answer a question: each set against clinical alone, and all blocks against all but one.
+    """Pairs of names that answer a question: each set against clinical alone, and all blocks against all but one.
 
-    Parameters
-    ----------
-    feature_sets : dict of str to list of str
-        Blocks of each set.
-
-    Returns
-    -------
-    list of (str, str)
-        Names. Where neither question can be asked, each against the first.
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.answer import planned_pairs
-    >>> planned_pairs({"C": ["clinical"], "T": ["texture"], "TC": ["clinical", "texture"]})
-    [('C', 'T'), ('C', 'TC'), ('T', 'TC')]
+    Where neither question can be asked, each against the first.
     """
     names = list(feature_sets)
     by_blocks = {frozenset(blocks): name for name, blocks in feature_sets.items()}
@@ -41,24 +30,7 @@ def planned_pairs(feature_sets):
 
 
 def planned_tests(tests, feature_sets):
-    """Keep the planned tests, and correct them for their own number.
-
-    Parameters
-    ----------
-    tests : DataFrame
-        Of all pairs, with the levels ``a`` and ``b`` last in its index.
-    feature_sets : dict of str to list of str
-        Blocks of each set.
-
-    Returns
-    -------
-    DataFrame
-        Its planned rows; ``p_holm`` within each cohort (and class).
-
-    Examples
-    --------
-    See :meth:`Comparison.contrasts`.
-    """
+    """Keep the planned tests, and correct ``p_holm`` for their own number within each cohort (and class)."""
     if tests.empty:
         return tests
     pairs = planned_pairs(feature_sets)
@@ -70,26 +42,9 @@ def planned_tests(tests, feature_sets):
 
 
 def lines_of(table):
-    """Lay out a table of intervals at 80 columns, a cohort after the other; n and events stand in its head.
+    """Lay out a table (cohort, features) x intervals and numbers at 80 columns, a cohort after the other.
 
-    Parameters
-    ----------
-    table : DataFrame
-        (cohort, features) x intervals and numbers, the main figure first.
-
-    Returns
-    -------
-    list of str
-        Lines; columns that do not fit stand in a second table below.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from deepradiomics.comparison.answer import lines_of
-    >>> from deepradiomics.metrics import Interval
-    >>> rows = pd.MultiIndex.from_tuples([("internal", "C")], names=["cohort", "features"])
-    >>> lines_of(pd.DataFrame({"auc": [Interval(0.8, 0.7, 0.9)], "n": 90, "events": 30}, index=rows))
-    ['internal: n 90, events 30', 'features  auc', 'C         0.80 [0.70, 0.90]']
+    ``n`` and ``events`` stand in its head; columns that do not fit stand in a second table below.
     """
     lines = []
     for cohort, part in table.groupby(level="cohort", sort=False):
@@ -116,59 +71,70 @@ def lines_of(table):
     return lines
 
 
-def in_words(comparison):
-    """Say in one paragraph what the planned contrasts found.
+def larger_first(tests, sets):
+    """Tests as rows, turned so that ``difference`` says what the larger set gains; else the second of the two."""
+    rows = []
+    for row in tests.reset_index().to_dict("records"):
+        if not set(sets[row["b"]]) < set(sets[row["a"]]):
+            for one, other in (("a", "b"), ("auc_a", "auc_b"), ("mae_a", "mae_b")):
+                if one in row:
+                    row[one], row[other] = row[other], row[one]
+            gain = row["difference"]
+            row["difference"] = replace(gain, estimate=-gain.estimate, low=-gain.high, high=-gain.low)
+            row |= {"z": -row["z"]} if "z" in row else {}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
-    Parameters
-    ----------
-    comparison : Comparison, ClassComparison or RegressionComparison
-        What was found.
 
-    Returns
-    -------
-    str
-        Which set has how much, what each addition changes, and how sure that is, a cohort after the other.
+def question(comparison):
+    """Say what a comparison asks."""
+    sets, classes = comparison.sets, [str(label) for label in getattr(comparison, "classes", ())]
+    task = "predicting the measured values"
+    if classes:
+        others = classes[:1] if len(classes) == 2 else classes[:-1]
+        task = f"telling {classes[-1]} from {' and '.join(others)}"
+    others = [block for block in dict.fromkeys(chain(*sets.values())) if block != "clinical"]
+    if ["clinical"] in sets.values() and others:
+        return f"What {'do' if len(others) > 1 else 'does'} {' and '.join(others)} add to clinical in {task}?"
+    return f"{'Which is best at' if len(sets) > 1 else 'How good at'} {task}: {', '.join(sets)}?"
 
-    Examples
-    --------
-    See :meth:`Comparison.summary`.
-    """
+
+def sentences(comparison):
+    """List, without full stops, which set has how much, what each addition changes, and how sure that is."""
     sets, tests, table = comparison.sets, comparison.contrasts, comparison.formatted()
     if "class" in tests.index.names:
         tests = tests.xs("macro", level="class")
     figure = "auc" if "auc" in table else "mae"
-    what, more_is_better = _FIGURES[figure]
+    what, more_is_better = FIGURES[figure]
     # What explains the columns of numbers is no answer.
     told = [] if figure == "mae" else list(comparison._above)
+    gains = larger_first(tests, sets)
     for cohort in table.index.get_level_values("cohort").unique():
         rows = table.loc[cohort]
         n, names = rows.iloc[0], list(rows.index)
         counts = f"{n['n']:g} rows" + (f", {n['events']:g} events" if "events" in rows else "")
         told.append(f"{cohort} ({counts}): the {what} of {names[0]} is {rows[figure].iloc[0]} (95 % interval)")
-        own = tests.loc[[cohort]] if len(tests) and cohort in tests.index.get_level_values("cohort") else tests[:0]
+        own = gains[gains["cohort"] == cohort] if len(gains) else gains
         # What a block adds is the question; what stands in place of another is told where nothing is added.
-        grows = [set(sets[a]) < set(sets[b]) or set(sets[b]) < set(sets[a]) for _, a, b in own.index]
-        for ((_, a, b), test), adds in zip(own.iterrows(), grows, strict=True):
+        grows = [set(sets[b]) < set(sets[a]) for a, b in zip(own["a"], own["b"], strict=True)] if len(own) else []
+        for (_, test), adds in zip(own.iterrows(), grows, strict=True):
             if adds or not any(grows):
-                told.append(_contrast(a, b, sets, test, more_is_better))
+                told.append(_contrast(test, sets, more_is_better))
         if len(own):
             told.append(f"p, not the interval, is corrected after Holm for {len(own)} planned tests")
-    return ". ".join(told) + "."
+    return told
 
 
-def _contrast(a, b, sets, test, more_is_better):
+def _contrast(test, sets, more_is_better):
     """One contrast in words, the larger set against the smaller."""
-    low, high, change = test["difference"].low, test["difference"].high, float(test["difference"])
-    if not set(sets[b]) < set(sets[a]):
-        a, b, low, high, change = b, a, -high, -low, -change
+    a, b, change = test["a"], test["b"], test["difference"]
     added = [block for block in sets[a] if block not in sets[b]]
-    grows = set(sets[b]) < set(sets[a])
-    subject = f"{' and '.join(added)} added to {b}" if grows else f"{a} in place of {b}"
+    subject = f"{' and '.join(added)} added to {b}" if set(sets[b]) < set(sets[a]) else f"{a} in place of {b}"
     if pd.isna(test["p_holm"]):
         return f"{subject}: too few rows for a test"
     p_value = "p < 0.001" if test["p_holm"] < 0.001 else f"p = {test['p_holm']:.3f}"
     if test["p_holm"] >= 0.05:
         verdict = "no difference is shown"
     else:
-        verdict = "better" if (change > 0) == more_is_better else "worse"
-    return f"{subject}: {change:+.2f} [{low:+.2f}, {high:+.2f}], {p_value}, {verdict}"
+        verdict = "better" if (float(change) > 0) == more_is_better else "worse"
+    return f"{subject}: {change:+.2f}, {p_value}, {verdict}"

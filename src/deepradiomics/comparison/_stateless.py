@@ -20,24 +20,8 @@ _FAILURE = ["table", "row", "item", "code", "reason"]
 
 @dataclass(frozen=True)
 class ModelParts:
-    """A pipeline cut behind its blocks.
-
-    Parameters
-    ----------
-    front : Pipeline
-        The steps up to and with the ColumnTransformer of named blocks, which is the last.
-    tail : Pipeline
-        The steps behind it; the last is the classifier.
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.stateless import cut_model
-    >>> from sklearn.compose import ColumnTransformer
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.pipeline import make_pipeline
-    >>> blocks = ColumnTransformer([("clinical", "passthrough", ["age"])])
-    >>> cut_model(make_pipeline(blocks, LogisticRegression())).blocks
-    ['clinical']
+    """A pipeline cut behind its blocks: ``front`` up to the ColumnTransformer of named blocks, which is its last step,
+    and ``tail``, the steps behind it, of which the last is the classifier.
     """
 
     front: Pipeline
@@ -51,33 +35,7 @@ class ModelParts:
 
 
 def cut_model(model):
-    """Cut a pipeline behind its blocks.
-
-    Parameters
-    ----------
-    model : Pipeline
-        Holds a `ColumnTransformer` of named blocks and ends in a classifier.
-
-    Returns
-    -------
-    ModelParts
-        Unfitted clones of the two parts.
-
-    Raises
-    ------
-    InputError
-        If the model is no pipeline, holds no `ColumnTransformer`, or ends with it.
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.stateless import cut_model
-    >>> from sklearn.compose import ColumnTransformer
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.pipeline import make_pipeline
-    >>> blocks = ColumnTransformer([("clinical", "passthrough", ["age"])])
-    >>> [name for name, _ in cut_model(make_pipeline(blocks, LogisticRegression())).tail.steps]
-    ['logisticregression']
-    """
+    """Cut a pipeline behind its blocks; return unfitted clones of both parts (`ModelParts`)."""
     if not isinstance(model, Pipeline):
         raise InputError(
             f"the model is a {type(model).__name__}; give a Pipeline that holds a ColumnTransformer of named blocks "
@@ -97,24 +55,8 @@ def cut_model(model):
 
 
 def is_stateless(step):
-    """Tell whether a step learns nothing from the rows it is fitted on.
-
-    Parameters
-    ----------
-    step : estimator or str
-        A step of a pipeline.
-
-    Returns
-    -------
-    bool
-        True for scikit-learn's tag ``requires_fit=False``, for frozen estimators and for ``"passthrough"``.
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.stateless import is_stateless
-    >>> from sklearn.preprocessing import Normalizer, StandardScaler
-    >>> is_stateless(Normalizer()), is_stateless(StandardScaler())
-    (True, False)
+    """Whether a step learns nothing from its rows: a tag ``requires_fit=False``, a frozen estimator, or
+    "passthrough".
     """
     if step is None or isinstance(step, str):
         return _is(step, "passthrough") or step is None
@@ -124,40 +66,12 @@ def is_stateless(step):
 def compute_once(front, tables):
     """Run the leading stateless steps of a pipeline, and of each of its blocks, once for all rows.
 
-    Parameters
-    ----------
-    front : Pipeline
-        Ends in the ColumnTransformer of named blocks.
-    tables : list of DataFrames or arrays
-        The table of each cohort; the first is the one that folds are cut from.
-
-    Returns
-    -------
-    front : Pipeline
-        What is left to fit, in which stored results stand for the computed steps.
-    tables : list of DataFrames or arrays
-        The tables it takes, row for row.
-    failures : DataFrame of shape (n_failures, 5)
-        What the steps could not do and left empty: ``table`` (its number), ``row``, ``item`` (column or region),
-        ``code`` and ``reason``.
-
-    Notes
-    -----
-    A stateless step sees all rows of a cohort in one call. That gives what it would give in each fold if it treats
-    each row by itself, as the tag promises; a `FunctionTransformer` whose function mixes rows breaks the promise.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.compose import ColumnTransformer
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import FunctionTransformer, StandardScaler
-    >>> from deepradiomics.comparison.stateless import compute_once
-    >>> texture = make_pipeline(FunctionTransformer(np.sqrt), StandardScaler())
-    >>> front = make_pipeline(ColumnTransformer([("texture", texture, [0])]))
-    >>> rest, (table,), failures = compute_once(front, [np.array([[1.0], [9.0]])])
-    >>> rest.fit_transform(table).ravel().tolist()
-    [-1.0, 1.0]
+    Takes the pipeline up to the unfitted blocks, and the table of each cohort, the internal one first. Returns the
+    pipeline that is left to fit, in which stored results stand for the computed steps; the tables it takes, row for
+    row; and a DataFrame of what was left empty: ``table`` (its number), ``row``, ``item`` (column or region), ``code``,
+    ``reason``. A stateless step sees all rows of a cohort in one call, which gives what each fold would give if it
+    treats each row by itself, as the tag promises; a `FunctionTransformer` whose function mixes rows breaks the
+    promise.
     """
     steps, leading, failures = list(front.steps), [], []
     while len(steps) > 1 and is_stateless(steps[0][1]):
@@ -171,32 +85,9 @@ def compute_once(front, tables):
 
 
 def columns_read(front, table):
-    """Name the columns of a table that the blocks read.
+    """Names of the columns of a table that the blocks read, and whether all of these are read for sure.
 
-    Parameters
-    ----------
-    front : Pipeline
-        Steps up to the unfitted blocks, a ColumnTransformer.
-    table : DataFrame
-        The table that the model starts from. Columns that a step before the blocks makes are not in it.
-
-    Returns
-    -------
-    names : set of str
-        Names of columns; all of them where a step stands before the blocks, and not all are read by name.
-    is_sure : bool
-        Whether all of these are read.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from sklearn.compose import ColumnTransformer
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from deepradiomics.comparison.stateless import columns_read
-    >>> table = pd.DataFrame({"age": [1], "id": [2], "weight": [70]})
-    >>> blocks = ColumnTransformer([("age", "passthrough", ["age"]), ("last", "passthrough", [-1])])
-    >>> sorted(columns_read(make_pipeline(blocks), table)[0])
-    ['age', 'weight']
+    All columns are named where a step stands before the blocks and not all are read by name.
     """
     blocks, everything = front[-1], set(table.columns)
     chosen = [[columns] if isinstance(columns, str) else columns for _, _, columns in blocks.transformers]

@@ -2,7 +2,7 @@
 
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from inspect import signature
 from itertools import product
@@ -27,71 +27,28 @@ _TAKE = ("fit", "transform")
 
 @dataclass(frozen=True)
 class SetResult:
-    """What one feature set gave in one fit.
+    """What one feature set, of ``n_features`` columns that reached the classifier, gave in one fit.
 
-    Parameters
-    ----------
-    name : str
-        The feature set.
-    n_features : int
-        Columns that reached the classifier.
-    threshold : float, list of float or None
-        Score from which on to call the event, or each of several classes, chosen on training rows; None for numbers,
-        and where none was asked for.
-    scores : list of float arrays
-        Score of each row of each test table, shape (n_rows,), or (n_rows, n_classes) for more than two classes; for
-        numbers the prediction.
-
-    Examples
-    --------
-    >>> from deepradiomics.comparison.fitting import SetResult
-    >>> SetResult("C", 3, 0.5, []).name
-    'C'
+    ``threshold``: score from which on to call the event, or each of several classes, chosen on training rows; None for
+    numbers, and where none was asked for. ``scores``: a float array a test table, (n_rows,), or (n_rows, n_classes) for
+    more than two classes; for numbers the prediction. ``chosen``: names of the columns that reached the classifier, by
+    block; empty where the blocks give no names.
     """
 
     name: str
     n_features: int
     threshold: float
     scores: list
+    chosen: dict = field(default_factory=dict)
 
 
 def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
-    """Fit the blocks on the training rows, then every feature set, and score the test tables.
+    """Fit the blocks on the training rows, then every feature set, and score the test tables: a list of `SetResult`.
 
-    Parameters
-    ----------
-    parts : ModelParts
-        The unfitted model.
-    sets : dict of str to list of str
-        Blocks of each feature set.
-    train : tuple (table, labels, metadata)
-        Training rows: a table, numbers of the classes (int, from 0) or values (float), and a dict that holds the
-        ``groups`` and the ``site`` of each row, or none of them.
-    tests : list of tuples (table, metadata)
-        What to score, and the ``site`` of its rows.
-    seed : int or None
-        Seed of the folds inside the training part on which thresholds are chosen; None chooses none.
-    n_classes : int or None, default=2
-        Number of classes; None for values.
-
-    Returns
-    -------
-    list of SetResult
-        One a feature set.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.compose import ColumnTransformer
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from deepradiomics.comparison.fitting import fit_feature_sets
-    >>> from deepradiomics.comparison.stateless import cut_model
-    >>> model = make_pipeline(ColumnTransformer([("age", "passthrough", [0])]), LogisticRegression())
-    >>> X, y = np.array([[50.0], [60.0], [70.0], [80.0]]), np.array([0, 0, 1, 1])
-    >>> result, = fit_feature_sets(cut_model(model), {"age": ["age"]}, (X, y, {}), [(X, {})], seed=0)
-    >>> (result.scores[0] > 0.5).tolist()
-    [False, False, True, True]
+    ``parts`` is the unfitted model, ``sets`` has the blocks of each set. ``train`` is (table, labels, metadata):
+    numbers of the classes (int, from 0) or values (float), and a dict with the ``groups`` and ``site`` of each row, or
+    none of them; ``tests`` is a list of (table, metadata). ``seed`` is of the folds inside the training part on which
+    thresholds are chosen, None chooses none. ``n_classes`` is None for values.
     """
     table, y, metadata = train
     with metadata_routing(parts.front, metadata), _empty_selections_are_results():
@@ -100,17 +57,24 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         others = [front.transform(test, **_routed(front, "transform", own)) for test, own in tests]
     _check_names(parts.tail, features)
     indices = front[-1].output_indices_
+    named = (
+        {block: list(map(str, features.columns[place])) for block, place in indices.items()}
+        if hasattr(features, "columns")
+        else {}
+    )
     results = []
     for name, members in sets.items():
         columns = np.concatenate([np.arange(features.shape[1])[indices[block]] for block in members])
         own = [_safe_indexing(part, columns, axis=1) for part in (features, *others)]
-        tail = _without_blocks(parts.tail, [block for block in members if not _is_empty(indices[block])], parts.blocks)
+        present = [block for block in members if indices[block].start < indices[block].stop]
+        tail = _without_blocks(parts.tail, present, parts.blocks)
         threshold = None
         if seed is not None and n_classes is not None:
             threshold = _training_threshold(tail, own[0], y, metadata, seed, n_classes)
         score = _fitted(tail, own[0], y, metadata, n_classes)
         scores = [score(part, of_rows) for part, (_, of_rows) in zip(own[1:], tests, strict=True)]
-        results.append(SetResult(name, len(columns), threshold, scores))
+        chosen = {block: named[block] for block in members if block in named}
+        results.append(SetResult(name, len(columns), threshold, scores, chosen))
     return results
 
 
@@ -126,31 +90,10 @@ def _check_names(tail, features):
 
 
 def metadata_routing(model, metadata):
-    """Switch scikit-learn's metadata routing on where a step of the model takes groups or sites.
+    """Context in which scikit-learn's metadata routing is on, if a step of the model takes the groups or sites there
+    are.
 
-    Parameters
-    ----------
-    model : estimator
-        The model.
-    metadata : dict of str to array
-        ``groups``, the patient of each row, and ``site``; one that is not known is left out.
-
-    Returns
-    -------
-    context manager
-        Routing is on inside it, if a step takes what there is.
-
-    Raises
-    ------
-    LeakageError
-        If a step splits by group and there are no groups.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from deepradiomics.comparison.fitting import metadata_routing
-    >>> with metadata_routing(LogisticRegression(), {}):
-    ...     pass
+    A step that splits by group where there are no groups is a LeakageError.
     """
     for name, value in model.get_params().items():
         check_groups_given(value, metadata.get("groups"), name)
@@ -158,27 +101,7 @@ def metadata_routing(model, metadata):
 
 
 def with_metadata(model, metadata):
-    """Clone a model in which every step that takes groups or sites asks for them.
-
-    Parameters
-    ----------
-    model : estimator
-        The model.
-    metadata : dict of str to array
-        ``groups`` and ``site``, as of :func:`metadata_routing`; an empty one is a plain clone.
-
-    Returns
-    -------
-    estimator
-        The unfitted clone. What the user has requested or refused by ``set_fit_request`` stays.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from deepradiomics.comparison.fitting import with_metadata
-    >>> with_metadata(LogisticRegression(), {})
-    LogisticRegression()
-    """
+    """Clone a model in which every step that takes groups or sites asks for them; what the user has requested stays."""
     copy = clone(model)
     for name, step, method in product(metadata, _steps(copy), _TAKE):
         if _takes(step, method, name) and getattr(step.get_metadata_routing(), method).requests.get(name) is None:
@@ -219,10 +142,6 @@ def _empty_selections_are_results():
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No features were selected", category=UserWarning)
         yield
-
-
-def _is_empty(columns):
-    return columns.start == columns.stop
 
 
 def _without_blocks(tail, present, blocks):

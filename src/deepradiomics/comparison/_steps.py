@@ -21,40 +21,11 @@ _SHORT = 20
 
 
 def suspicious_steps(model, y, groups):
-    """Refuse steps that hold the labels, and describe those that may have seen the rows.
+    """Refuse steps that hold an array that tells the rows apart as y (codes or numbers) does.
 
-    Parameters
-    ----------
-    model : estimator
-        The model.
-    y : array of shape (n_samples,)
-        Codes of the classes, or numbers.
-    groups : int array of shape (n_samples,) or None
-        Patient of each row.
-
-    Returns
-    -------
-    list of str
-        A sentence a step: frozen after a fit on a table, holding an array with a row a case, choosing by folds that
-        tear patients apart.
-
-    Raises
-    ------
-    LeakageError
-        If a step holds an array that tells the rows apart as y does.
-
-    Notes
-    -----
-    Looked into are parameters, fitted attributes, closures, defaults and `functools.partial`; not files, globals and
-    what a function computes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import LassoCV
-    >>> from deepradiomics.comparison.steps import suspicious_steps
-    >>> suspicious_steps(LassoCV(cv=3), np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]))
-    ["step 'LassoCV' chooses by cv=3, which tears patients apart; give it StratifiedGroupKFold(3) or GroupKFold(3)"]
+    Returns a sentence for each step that was frozen after a fit on a table, holds an array with a row a case, or
+    chooses by folds that tear patients apart. Looked into are parameters, fitted attributes, closures, defaults and
+    `functools.partial`; not files, globals and what a function computes.
     """
     found, n_rows = [], len(y)
     several = groups is not None and len(np.unique(groups)) < n_rows

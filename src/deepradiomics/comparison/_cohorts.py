@@ -9,7 +9,10 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-from deepradiomics.comparison.fitting import metadata_routing
+from deepradiomics.comparison._fitting import metadata_routing
+from deepradiomics.comparison._stateless import columns_read
+from deepradiomics.comparison._steps import suspicious_steps
+from deepradiomics.comparison._target import read_target
 from deepradiomics.comparison.leakage import (
     check_hidden_patients,
     check_id_columns,
@@ -17,38 +20,14 @@ from deepradiomics.comparison.leakage import (
     row_numbers,
 )
 from deepradiomics.comparison.result import INTERNAL
-from deepradiomics.comparison.stateless import columns_read
-from deepradiomics.comparison.steps import suspicious_steps
-from deepradiomics.comparison.target import read_target
-from deepradiomics.estimators import check_names_differ, check_same_rows
+from deepradiomics.estimators import _as_pandas, check_names_differ, check_same_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.splits import patient_groups
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """A table with the number of the class, or the value, and the patient and site of each row, where known.
-
-    Parameters
-    ----------
-    name : str
-        Name of the cohort.
-    X : DataFrame or array of shape (n_rows, n_columns)
-        The table.
-    y : int or float array of shape (n_rows,)
-        Numbers of the classes, or values.
-    groups : int array of shape (n_rows,) or None
-        Patient of each row.
-    site : array of shape (n_rows,), default=None
-        Site of each row.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deepradiomics.comparison.cohorts import Cohort
-    >>> Cohort("A", np.ones((2, 1)), np.array([0, 1]), None, np.array(["north", "south"])).metadata([1])
-    {'site': array(['south'], dtype='<U5')}
-    """
+    """A table with the class number (int) or value (float) of each row, and its patient (int) and site, where known."""
 
     name: str
     X: object
@@ -57,18 +36,7 @@ class Cohort:
     site: np.ndarray | None = None
 
     def metadata(self, rows=None):
-        """Return what steps may ask for of some rows.
-
-        Parameters
-        ----------
-        rows : int array, default=None
-            Which rows; None is all.
-
-        Returns
-        -------
-        dict of str to array
-            ``groups`` and ``site``, those that are known.
-        """
+        """Arrays that steps may ask for of some rows (None is all): ``groups`` and ``site``, those that are known."""
         known = {"groups": self.groups, "site": self.site}
         rows = slice(None) if rows is None else rows
         return {name: values[rows] for name, values in known.items() if values is not None}
@@ -76,37 +44,13 @@ class Cohort:
 
 # What is handed in, checked in one place.
 def check_comparison(models, X, y, groups, site, external, random_state, event):
-    """Refuse what cannot be compared.
+    """Refuse what cannot be compared; ``models`` is a list of (ModelParts, feature sets), the rest as the user gave it.
 
-    Parameters
-    ----------
-    models : list of tuples (ModelParts, dict of feature sets)
-        The unfitted models.
-    X, y, groups, site, external, random_state, event : object
-        As given to :func:`deepradiomics.comparison.compare_feature_sets`.
-
-    Returns
-    -------
-    cohorts : list of Cohort
-        The internal one first.
-    target : Target
-        Classes and their numbers, or values.
-    seeds : list of int
-        Seed of the folds, and of those within the training parts.
-    leaks : list of str
-        What may leak, in words.
-
-    Raises
-    ------
-    InputError
-        If something does not fit together.
-    LeakageError
-        If a column tells the label or the patient, or cohorts share patients.
-
-    Examples
-    --------
-    See :func:`deepradiomics.comparison.compare_feature_sets`.
+    Returns the cohorts, the internal one first; the `Target`; the seeds of the folds and of those within the training
+    parts; and what may leak, in words. A column that tells the label or the patient, and cohorts that share patients,
+    are a LeakageError.
     """
+    X = _as_pandas(X)
     if np.ndim(X) < 2 or not hasattr(X, "shape"):
         raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
     if np.shape(y) != (len(X),):
@@ -127,7 +71,7 @@ def check_comparison(models, X, y, groups, site, external, random_state, event):
     if site is not None and not any(_site_of(step) for step in steps):
         raise InputError("site is given, and no step of the model takes it; leave it out", code="site")
     found = [_check_model(parts, cohorts, target) for parts, _ in models]
-    given = {name: (*cohort, None)[:3:2] for name, cohort in (external or {}).items()}
+    given = {name: (_as_pandas(cohort[0]), *cohort[1:], None)[:3:2] for name, cohort in (external or {}).items()}
     read = [name for name in getattr(X, "columns", ()) if any(name in names for names, _ in found)]
     check_shared_patients({INTERNAL: (X, groups), **given}, read)
     # What two models share is named once.
@@ -171,7 +115,7 @@ def _external_cohorts(external, target, site):
                 f"cohort {name!r} is a {type(cohort).__name__}; give (X, y), (X, y, groups) or (X, y, groups, site)",
                 code="kind",
             )
-        table, labels, patients, own_site = (*cohort, None, None)[:4]
+        table, labels, patients, own_site = (_as_pandas(cohort[0]), *cohort[1:], None, None)[:4]
         if np.ndim(table) < 2 or not hasattr(table, "shape"):
             raise InputError(
                 f"cohort {name!r}: X is a {type(table).__name__}; give a DataFrame or an array, a row a case",
