@@ -6,8 +6,8 @@ from scipy.stats import chi2_contingency, f_oneway, fisher_exact, kruskal, mannw
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from deepradiomics.comparison.leakage import _is_plain
 from deepradiomics.comparison._stateless import columns_read
+from deepradiomics.comparison.leakage import _is_plain
 
 # A number that fewer patients share could tell who they are; statistical offices draw the line here, too.
 FEW = 5
