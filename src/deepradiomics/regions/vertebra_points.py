@@ -3,7 +3,7 @@
 import numpy as np
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.regions.vertebrae import ASPECT, VertebraGeometry, _area, _rotated, _square_mm
+from deepradiomics.regions.vertebrae import ASPECT, VertebraGeometry, _rotated, _square_mm
 
 
 def vertebra_geometry_from_points(points, spacing=None):
@@ -77,7 +77,7 @@ def _measured(level, places, way, mm):
     down = _rotated(ring, tilt)[:, 1]
     heights = [float(mm * height) for height in down[half:][::-1] - down[:half]]
     width = float(mm * np.hypot(row, column) / 2)
-    if min(*heights, width) <= 0 or _area(corners) <= 0:
+    if min(*heights, width) <= 0:
         raise InputError(f"the points of {level} surround no body; set each corner once", code="points")
     flags = () if ASPECT[0] < width / np.mean(heights) < ASPECT[1] else ("unusual_aspect",)
     measured = (heights[0], heights[1] if half == 3 else None, heights[-1])
