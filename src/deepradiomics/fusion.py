@@ -317,7 +317,8 @@ class OrdinalLogisticRegression(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     C : float, default=1.0
-        Inverse strength of the ridge, as in scikit-learn's `LogisticRegression`; the columns should be standardized.
+        Inverse strength of the ridge, as in scikit-learn's `LogisticRegression`; it weighs on slopes for a unit of each
+        column, so the columns should be standardized.
 
     Attributes
     ----------
@@ -336,6 +337,8 @@ class OrdinalLogisticRegression(ClassifierMixin, BaseEstimator):
     -----
     ``P(y <= class k) = 1 / (1 + exp(x coef - cut_k))``: the slopes are the same for each cut (proportional odds). Where
     this is far from true, the multinomial model is much better; ``docs/comparison.md`` has both measured.
+
+    Votes, stacks and `cross_val_predict` number words by the alphabet and hand the numbers on: give them 0, 1, 2.
 
     References
     ----------
@@ -380,15 +383,18 @@ class OrdinalLogisticRegression(ClassifierMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If there is one class.
+            If there is one class, or a label is missing in a Categorical.
         """
-        kind = getattr(y, "dtype", None)
+        kind, categories = getattr(y, "dtype", None), None
+        if isinstance(kind, pd.CategoricalDtype) and kind.ordered:
+            categories, y = list(kind.categories), np.asarray(pd.Categorical(y).codes)
+            if (y < 0).any():
+                raise InputError(f"y lacks {(y < 0).sum()} of {len(y)} labels; leave these rows out", code="missing")
         X, y = validate_data(self, X, y, dtype=float)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        if isinstance(kind, pd.CategoricalDtype) and kind.ordered:
-            self.classes_ = np.array([label for label in kind.categories if label in set(self.classes_)])
-            codes = pd.Categorical(y, self.classes_).codes
+        if categories is not None:
+            self.classes_ = np.array([categories[code] for code in self.classes_])
         if len(self.classes_) < 2:
             raise InputError("y has one class; an ordinal model needs two or more", code="one_class")
         n_columns, shares = X.shape[1], np.cumsum(np.bincount(codes))[:-1] / len(codes)
@@ -396,9 +402,14 @@ class OrdinalLogisticRegression(ClassifierMixin, BaseEstimator):
         # Slopes, the first cut, and the logarithms of the steps to the next ones.
         start = np.concatenate([np.zeros(n_columns), cuts[:1], np.log(np.diff(cuts))])
         limits = [(None, None)] * (n_columns + 1) + [(-20, 6)] * (len(cuts) - 1)
-        found = minimize(_ordinal_loss, start, (X, codes, self.C), "L-BFGS-B", True, bounds=limits).x
-        self.coef_ = found[:n_columns]
-        self.cuts_ = np.cumsum(np.append(found[n_columns], np.exp(found[n_columns + 1 :])))
+        # Far from 0 or of unlike sizes, columns would stop the search early; the ridge stays that of the slopes given.
+        mean, scale = X.mean(axis=0), X.std(axis=0)
+        scale[scale == 0] = 1.0
+        given = ((X - mean) / scale, codes, self.C, scale)
+        careful = {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 10000, "maxfun": 100000}
+        found = minimize(_ordinal_loss, start, given, "L-BFGS-B", True, bounds=limits, options=careful).x
+        self.coef_ = found[:n_columns] / scale
+        self.cuts_ = np.cumsum(np.append(found[n_columns], np.exp(found[n_columns + 1 :]))) + mean @ self.coef_
         return self
 
     def predict_proba(self, X):
@@ -465,8 +476,8 @@ def _splits(cv, y, groups, random_state, owner):
     return cross_validation_splits(cv, np.asarray(y), codes, random_state=seed, owner=owner)
 
 
-def _ordinal_loss(values, X, codes, strength):
-    """Half of the squared slopes and the weighted log loss, and the gradient."""
+def _ordinal_loss(values, X, codes, strength, scale):
+    """Half of the squared slopes over the scale and the weighted log loss, and the gradient."""
     n_columns = X.shape[1]
     slopes, steps = values[:n_columns], np.append(values[n_columns], np.exp(values[n_columns + 1 :]))
     edges = np.concatenate([[-np.inf], np.cumsum(steps), [np.inf]])
@@ -477,4 +488,5 @@ def _ordinal_loss(values, X, codes, strength):
     by_edge = np.bincount(codes + 1, by_high, len(edges)) + np.bincount(codes, by_low, len(edges))
     by_step = np.cumsum(by_edge[-2:0:-1])[::-1] * np.append(1.0, steps[1:])
     gradient = np.append(X.T @ (by_high + by_low), -by_step)
-    return slopes @ slopes / 2 - strength * log_likelihood.sum(), np.append(slopes, 0 * steps) + strength * gradient
+    ridge = slopes / scale**2
+    return slopes @ ridge / 2 - strength * log_likelihood.sum(), np.append(ridge, 0 * steps) + strength * gradient

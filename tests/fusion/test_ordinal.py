@@ -63,3 +63,21 @@ def test_it_stands_behind_blocks_and_one_class_is_refused():
     assert found.table.loc[("internal", "ordinal"), "auc"] > 0.65
     with pytest.raises(InputError, match="y has one class"):
         OrdinalLogisticRegression().fit(X, np.zeros(240))
+
+
+def test_ordinal_fit_does_not_depend_on_where_columns_lie_or_how_wide_they_are():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = (X @ [1.0, -0.5, 0.2] + rng.logistic(size=300) > 0).astype(int)
+    far = X * [800, 1, 0.01] + [3000, 1000, -50]
+    ours = OrdinalLogisticRegression(C=1e9).fit(far, y)
+    theirs = LogisticRegression(C=1e9, max_iter=10000, tol=1e-10).fit(X, y)  # all but without a ridge
+    np.testing.assert_allclose(ours.predict_proba(far), theirs.predict_proba(X), atol=2e-3)
+
+
+def test_ordinal_takes_the_classes_of_cut_and_names_missing_ones():
+    X = np.arange(30.0)[:, None]
+    y = pd.Series(pd.cut(X[:, 0], [-1, 9, 19, 40]))
+    assert list(OrdinalLogisticRegression().fit(X, y).classes_) == list(y.cat.categories)
+    with pytest.raises(InputError, match="lacks 1 of 30 labels"):
+        OrdinalLogisticRegression().fit(X, y.where(np.arange(30) != 3))

@@ -72,6 +72,32 @@ def test_relative_error_of_regions_with_texture():
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=0)
 
 
+def test_rare_pairs_of_weighted_matrices_keep_the_guard_of_logarithms():
+    """Weights of exp(-d^2) make px py far smaller than pyradiomics' guard."""
+    rng = np.random.default_rng(3)
+    shapes = rng.integers(8, 14, (30, 2))
+    images, masks = [rng.normal(size=shape) * 60 for shape in shapes], [rng.random(shape) < 0.15 for shape in shapes]
+    keywords = {"bin_width": 25, "distances": (1, 5), "weighting_norm": "manhattan"}
+    wanted = _pyradiomics.measure(images, masks, {"glcm": ["Imc1"]}, **keywords)
+    found = _engine.measure(images, masks, {"glcm": ["Imc1"]}, **keywords)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=2e-7)
+
+
+def test_the_norm_of_many_levels_is_that_of_numpy():
+    from deepradiomics.texture._cpu.sums import spectral_norm
+
+    matrix = np.random.default_rng(0).normal(size=(150, 150))
+    assert spectral_norm(matrix) == pytest.approx(np.linalg.norm(matrix, 2), rel=1e-12)
+
+
+def test_whole_numbers_are_binned_as_numpy_does():
+    values = np.random.default_rng(0).integers(0, 256, (60, 60)).astype(np.uint8)
+    edges = np.histogram_bin_edges(values, 32).astype(float)
+    edges[-1] += 1
+    levels, _ = discretize(values, np.ones(values.shape, dtype=bool), bin_count=32)
+    np.testing.assert_array_equal(levels, np.digitize(values, edges))
+
+
 def test_a_batch_equals_its_regions_one_by_one():
     images, masks = (list(part) for part in zip(*regions().values(), strict=True))
     keywords = {"bin_width": 20, "distances": (1, 2)}

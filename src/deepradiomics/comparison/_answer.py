@@ -10,6 +10,14 @@ from deepradiomics.metrics.holm import holm_of_known
 _WIDTH = 80
 # Name of the figure that is compared, and whether more of it is better.
 FIGURES = {"auc": ("area under the ROC curve", True), "mae": ("mean absolute error", False)}
+_MEAN_AREA = "mean area under the ROC curves of each class against the rest"
+
+
+def main_figure(comparison):
+    """The column that a comparison is judged by, its name in words, and whether more of it is better."""
+    column = "auc" if "auc" in comparison.table else "mae"
+    name, more_is_better = FIGURES[column]
+    return column, _MEAN_AREA if len(getattr(comparison, "classes", ())) > 2 else name, more_is_better
 
 
 def planned_pairs(feature_sets):
@@ -90,9 +98,10 @@ def question(comparison):
     """Say what a comparison asks."""
     sets, classes = comparison.sets, [str(label) for label in getattr(comparison, "classes", ())]
     task = "predicting the measured values"
-    if classes:
-        others = classes[:1] if len(classes) == 2 else classes[:-1]
-        task = f"telling {classes[-1]} from {' and '.join(others)}"
+    if len(classes) == 2:
+        task = f"telling {classes[1]} from {classes[0]}"
+    elif classes:
+        task = f"telling {', '.join(classes[:-1])} and {classes[-1]} apart"
     others = [block for block in dict.fromkeys(chain(*sets.values())) if block != "clinical"]
     if ["clinical"] in sets.values() and others:
         return f"What {'do' if len(others) > 1 else 'does'} {' and '.join(others)} add to clinical in {task}?"
@@ -104,8 +113,7 @@ def sentences(comparison):
     sets, tests, table = comparison.sets, comparison.contrasts, comparison.formatted()
     if "class" in tests.index.names:
         tests = tests.xs("macro", level="class")
-    figure = "auc" if "auc" in table else "mae"
-    what, more_is_better = FIGURES[figure]
+    figure, what, more_is_better = main_figure(comparison)
     # What explains the columns of numbers is no answer.
     told = [] if figure == "mae" else list(comparison._above)
     gains = larger_first(tests, sets)

@@ -260,8 +260,6 @@ def _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, described):
     """Check, split, compute once, fit, measure."""
     cohorts, target, seeds, leaks = check_comparison(models, X, y, **given)
     splits, near_duplicates = _split(cohorts, target, cv, n_repeats, seeds[0])
-    models, tables, failures = _compute_once(models, cohorts)
-    fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
     settings = {
         "model": _all_settings(described),
         "one_model": len(models) == 1,
@@ -273,9 +271,11 @@ def _compare(models, X, y, given, cv, n_repeats, checkpoint, n_jobs, described):
             )
             for cohort in cohorts
         },
-        "chosen": _chosen(fits[: len(splits)], len(models) == 1),
     }
+    models, tables, failures = _compute_once(models, cohorts)
+    fits = _fit(models, tables, cohorts, target, splits, seeds[1], n_jobs, checkpoint)
     settings |= {"failures": failures, "possible_leaks": leaks, "study": study_facts(models, cohorts, splits, seeds)}
+    settings["chosen"] = _chosen(fits[: len(splits)], len(models) == 1)
     found = _measure(models, cohorts, target, splits, n_repeats, fits, settings)
     if isinstance(found, Comparison):
         first = replace(cohorts[0], X=None)

@@ -84,6 +84,7 @@ def discretize(pixels, mask, *, bin_count=None, bin_width=None, from_minimum=Fal
     # Edges are cut in the precision of the image, as numpy does for pyradiomics: ITK's filters return 32 bits.
     mask = np.ascontiguousarray(mask, dtype=bool)
     values = np.asarray(pixels)[mask]
+    values = values if values.dtype.kind == "f" else values.astype(np.float64)
     edges = bin_edges(values.min(), values.max(), bin_count=bin_count, bin_width=bin_width, from_minimum=from_minimum)
     levels, counts = _cpu.discretize(values.astype(np.float64), mask, edges.astype(np.float64))
     return levels, len(counts) - 1

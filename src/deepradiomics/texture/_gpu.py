@@ -4,6 +4,8 @@ Everything that is counted is counted in whole numbers, so the result does not d
 adds. Levels (n, H, W) are padded with zeros, which keep rows and regions apart when they are read as one long line.
 """
 
+import math
+
 import numpy as np
 import torch
 
@@ -51,8 +53,10 @@ def pair_sums(counts):
     roots = torch.sqrt(px)[..., :, None] * torch.sqrt(py)[..., None, :]
     scaled = torch.where(roots > 0, 1 / roots, 0.0)
     entropy, energy = -(p * torch.log2(p + 2.0**-52)).sum(dim=(2, 3)), (p * p).sum(dim=(2, 3))
-    rarity, second = (p * scaled * scaled).sum(dim=(2, 3)), spectral_norm(p * scaled - roots)
-    numbers = torch.stack([n_pairs, covariance, entropy, energy, p.amax(dim=(2, 3)), rarity, second], dim=2)
+    guard, second = (p * torch.log1p(2.0**-52 * scaled * scaled)).sum(dim=(2, 3)), spectral_norm(p * scaled - roots)
+    numbers = torch.stack(
+        [n_pairs, covariance, entropy, energy, p.amax(dim=(2, 3)), guard / math.log(2), second], dim=2
+    )
     return _on_the_host(px, py, _antidiagonal_sums(p), difference, numbers)
 
 

@@ -244,8 +244,9 @@ def check_levels(values, *, bin_count=None, bin_width=None, min_levels=None, ima
             code="too_many_levels",
         )
     # Bins some roundings wide do differ, and what a part of the values fills is filled.
-    if bin_width is None and 0 < high - low < 8 * bin_count * np.spacing(values.dtype.type(max(-low, high))):
-        _check_bins_differ(low, high, bin_count, values.dtype, image)
+    ends = (low - 0.5, high + 0.5) if low == high else (low, high)
+    if bin_width is None and ends[1] - ends[0] < 8 * bin_count * np.spacing(values.dtype.type(max(-low, high))):
+        _check_bins_differ(*ends, bin_count, values.dtype, image)
     part, binning = values[:: 1 + len(values) // 1024], (low, high, bin_count, bin_width)
     if min_levels is None or _occupied_bins(part, *binning) >= min_levels:
         return

@@ -25,11 +25,11 @@ Review.View = class {
     const { html } = Review;
     const fill = (place, ...children) => this.root.querySelector(place).replaceChildren(...children);
     fill(".tools", ...Object.entries(Review.tools).map(([name, tool]) =>
-      html("button", { "data-tool": name, onclick: () => this.setTool(name) }, html("kbd", {}, tool.key), ` ${tool.label}`)));
+      html("button", { "data-tool": name, onclick: () => { this.setTool(name); this.active.root.focus(); } }, html("kbd", {}, tool.key), ` ${tool.label}`)));
     fill(".layers", ...[["outlines", "o"], ["boxes", "k"], ["landmarks", "l"]].map(([name, key]) =>
-      html("button", { "data-layer": name, "aria-pressed": "true", onclick: () => this.toggle(name) }, html("kbd", {}, key), ` ${name}`)),
-      html("button", { "data-layer": "invert", "aria-pressed": "false", onclick: () => this.toggle("invert") }, html("kbd", {}, "i"), " invert"),
-      html("button", { "data-layer": "beside", "aria-pressed": "false", onclick: () => this.toggle("beside") }, html("kbd", {}, "s"), " side by side"));
+      html("button", { "data-layer": name, "aria-pressed": "true", onclick: () => { this.toggle(name); this.active.root.focus(); } }, html("kbd", {}, key), ` ${name}`)),
+      html("button", { "data-layer": "invert", "aria-pressed": "false", onclick: () => { this.toggle("invert"); this.active.root.focus(); } }, html("kbd", {}, "i"), " invert"),
+      html("button", { "data-layer": "beside", "aria-pressed": "false", onclick: () => { this.toggle("beside"); this.active.root.focus(); } }, html("kbd", {}, "s"), " side by side"));
     const select = html("select", { "aria-label": "outline", onchange: (event) => this.setOutline(event.target.value) },
       ...this.store.data.labels.map((name) => html("option", { value: name }, name)));
     this.root.querySelector(".layers").after(html("p", { class: "legend" }, ...this.store.data.labels.map((name) =>

@@ -89,7 +89,10 @@ def spectral_norm(matrix):
     """Largest singular value of a square matrix a: root of the largest eigenvalue of a' a.
 
     At 32 levels LAPACK, which finds all eigenvalues, takes three times as long; so does squaring a' a over and over.
+    Beyond 128 levels LAPACK's blocks win.
     """
+    if matrix.shape[0] > 128:
+        return np.sqrt(np.linalg.eigvalsh(matrix.T @ matrix)[-1])
     gram = np.zeros(matrix.shape)
     for k in range(matrix.shape[0]):
         for i in range(matrix.shape[0]):
@@ -115,7 +118,7 @@ def _sums_of_pairs(pairs, n_pairs, memory, px, py, total, difference, numbers):
         inverse_x[i] = 1 / root_x[i] if px[i] > 0 else 0.0
         inverse_y[i] = 1 / root_y[i] if py[i] > 0 else 0.0
     memory[1] = -1.0
-    covariance = entropy = energy = largest = rarity = 0.0
+    covariance = entropy = energy = largest = guard = 0.0
     correlation = np.empty((size, size))
     for i in range(size):
         for j in range(size):
@@ -131,10 +134,12 @@ def _sums_of_pairs(pairs, n_pairs, memory, px, py, total, difference, numbers):
                 largest = max(largest, p)
                 scaled = inverse_x[i] * inverse_y[j]
                 correlation[i, j] += p * scaled
-                rarity += p * scaled * scaled
+                rarity = scaled * scaled
+                # log2(a + eps) - log2(a); its first term, but for the rarest pairs of weighted matrices.
+                guard += p * (EPS / np.log(2) * rarity if rarity < 1e10 else np.log2(1 + EPS * rarity))
                 entropy -= _information(count, p, memory)
     numbers[0], numbers[1], numbers[2], numbers[3], numbers[4] = n_pairs, covariance, entropy, energy, largest
-    numbers[5], numbers[6] = rarity, spectral_norm(correlation)
+    numbers[5], numbers[6] = guard, spectral_norm(correlation)
 
 
 @njit(cache=True, nogil=True)

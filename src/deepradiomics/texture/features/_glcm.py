@@ -54,11 +54,11 @@ def _of_differences(difference, largest_level):
 
 
 @njit(cache=True, nogil=True)
-def _of_information(px, py, joint, rarity):
+def _of_information(px, py, joint, guard):
     """The informational measures of correlation.
 
-    Where a = px py > 0, log2(a + eps) is log2(px) + log2(py) + eps / (a ln 2), with an error that has no effect on the
-    sums; so the two entropies of the product are sums over the marginals, with the share of eps that pyradiomics has.
+    Where a = px py > 0, log2(a + eps) is log2(px) + log2(py) and what eps adds, eps / (a ln 2) in a sum over a
+    itself; so the two entropies of the product are sums over the marginals, with the share of eps that pyradiomics has.
     """
     hx = hy = 0.0
     nx = ny = 0
@@ -71,7 +71,7 @@ def _of_information(px, py, joint, rarity):
             ny += 1
     # A single cell has no information, not even that of a rounding.
     alone = nx * ny == 1
-    hxy1 = joint if alone else hx + hy - _SHARE * rarity
+    hxy1 = joint if alone else hx + hy - guard
     hxy2 = joint if alone else hx + hy - _SHARE * nx * ny
     larger, gain = max(hx - _SHARE * nx, hy - _SHARE * ny), 1 - np.exp(-2 * (hxy2 - joint))
     # Where rounding makes the gain negative there is no root, and the direction does not count.
@@ -84,8 +84,9 @@ def glcm_features(px, py, total, difference, numbers, largest_levels, n_present)
 
     px, py : marginals (n, d, L). total, difference : p summed over i + j (n, d, 2L - 1) and over |i - j| (n, d, L).
     numbers : number of pairs (a direction without any is left out), covariance, entropy in bit, sum of squares and
-    largest of p, sum of p / (px py), and second largest singular value of p / sqrt(px py), whose square is the second
-    eigenvalue of Haralick's Q (n, d, 7). largest_levels : largest level of each region (n,), by which Idmn and Idn are
+    largest of p, what the guard adds to the sum of p log2(px py), and second largest singular value of
+    p / sqrt(px py), whose square is the second eigenvalue of Haralick's Q (n, d, 7).
+    largest_levels : largest level of each region (n,), by which Idmn and Idn are
     normalized. n_present : number of its different levels (n,); MCC is 1 for a single one.
 
     Haralick et al. 1973, IBSI code LFYI; conventions (a flat region, the guard in logarithms) as in pyradiomics 3.0.1.
@@ -114,5 +115,9 @@ def glcm_features(px, py, total, difference, numbers, largest_levels, n_present)
                     known[k] += 1
         for k in range(24):
             found[n, k] = found[n, k] / known[k] if known[k] > 0 else np.nan
-        found[n, 19] = found[n, 19] if n_present[n] > 1 else 1.0
+        # A flat region has pairs of one kind; where rounding left no direction of Imc2, there is no information.
+        if n_present[n] == 1 and known[19] > 0:
+            found[n, 19] = 1.0
+        if known[14] == 0 and known[13] > 0:
+            found[n, 14] = 0.0
     return found
