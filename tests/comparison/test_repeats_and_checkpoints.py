@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deepradiomics import Radiograph, compare_feature_sets
 from deepradiomics.comparison import near_duplicates
@@ -108,7 +108,7 @@ def test_what_is_finished_is_not_fitted_again(tmp_path):
     assert len(list(tmp_path.iterdir())) == 10
 
 
-def test_a_checkpoint_serves_another_process_and_holds_scores_only(tmp_path):
+def test_a_checkpoint_serves_another_process_and_holds_no_patient(tmp_path):
     script = f"""
 import sys; sys.path.insert(0, {str(__file__).rsplit("/", 1)[0]!r})
 from test_repeats_and_checkpoints import *
@@ -122,7 +122,15 @@ compare_feature_sets(model(), X, Y, cv=2, checkpoint={str(tmp_path)!r}, random_s
     assert len(files) == 2
     for path in files:
         assert "Canary" not in path.read_text()
-        assert set(json.loads(path.read_text())[0]) == {"name", "n_features", "threshold", "scores"}
+        assert set(json.loads(path.read_text())[0]) == {"name", "n_features", "threshold", "scores", "chosen"}
+
+
+def test_a_checkpoint_holds_no_word_of_a_patient(tmp_path):
+    X = patients().assign(job=["organist of Steinkirch", *["none"] * 79])
+    blocks = [("jobs", OneHotEncoder(sparse_output=False, handle_unknown="ignore", dtype=float), ["job"])]
+    jobs = make_pipeline(ColumnTransformer(blocks).set_output(transform="pandas"), LogisticRegression())
+    compare_feature_sets(jobs, X, Y, cv=2, checkpoint=tmp_path, random_state=0)
+    assert all("Steinkirch" not in path.read_text() for path in tmp_path.iterdir())
 
 
 def test_a_checkpoint_is_a_folder(tmp_path):

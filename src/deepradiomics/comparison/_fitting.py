@@ -23,6 +23,8 @@ from deepradiomics.splits import check_groups_given, splits_by_group, stratified
 _THRESHOLD_FOLDS = 3
 # Methods that groups and sites are handed to.
 _TAKE = ("fit", "transform")
+# Steps that name columns after what stands in the cells, of scikit-learn and others.
+_OF_WORDS = ("Encoder", "Vectorizer", "Binarizer")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class SetResult:
     ``threshold``: score from which on to call the event, or each of several classes, chosen on training rows; None for
     numbers, and where none was asked for. ``scores``: a float array a test table, (n_rows,), or (n_rows, n_classes) for
     more than two classes; for numbers the prediction. ``chosen``: names of the columns that reached the classifier, by
-    block; empty where the blocks give no names.
+    block; blocks that give no names, or name columns after words of the table, are left out.
     """
 
     name: str
@@ -57,11 +59,13 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         others = [front.transform(test, **_routed(front, "transform", own)) for test, own in tests]
     _check_names(parts.tail, features)
     indices = front[-1].output_indices_
-    named = (
-        {block: list(map(str, features.columns[place])) for block, place in indices.items()}
+    # A column that is named after a word of one patient would bring it into checkpoints and onto pages.
+    named = {
+        block: list(map(str, features.columns[indices[block]]))
+        for block, step in front[-1].named_transformers_.items()
         if hasattr(features, "columns")
-        else {}
-    )
+        and not any(type(part).__name__.endswith(_OF_WORDS) for part in estimators_in(step))
+    }
     results = []
     for name, members in sets.items():
         columns = np.concatenate([np.arange(features.shape[1])[indices[block]] for block in members])
