@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 from collections import Counter
+from functools import partial
 from html import unescape
 from html.parser import HTMLParser
 from io import StringIO
+from pathlib import Path
 from shutil import which
 from xml.etree import ElementTree
 
@@ -20,9 +22,10 @@ from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from deepradiomics import compare_feature_sets
+from deepradiomics.comparison._record import _all_settings
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics import (
     CalibrationPlot,
@@ -173,6 +176,20 @@ def test_chosen_features_are_those_of_the_folds(tmp_path):
     settings = compare_feature_sets(chain, X, y, **options).settings["model"].set_index("step")
     assert settings.loc["columntransformer__texture", "columns"] == "['x', 'y', 'z']"
     assert "k=1" in settings.loc["columntransformer__texture__selectkbest", "settings"]
+
+
+def test_settings_name_no_patient_and_take_classes():
+    path, words = "/home/anna/Mueller_Hans.csv", pd.DataFrame({"who": ["Zeppelin"]})
+    read = {"path": path, "all": [(path, Path(path))], "by": partial(max, words["who"], key=words.to_numpy())}
+    load = FunctionTransformer(kw_args=read, inv_kw_args={"table": words, "there": "C:\\anna\\Mueller.csv"})
+    load.func = type("Loader", (), {"__repr__": lambda self: "<Loader at 0x7F2A>"})()
+    found = _all_settings({"": make_pipeline(OneHotEncoder(), load)}).set_index("step")["settings"]
+    assert "dtype=<class 'numpy.float64'>" in found["onehotencoder"]
+    shown = found["functiontransformer"]
+    assert not re.search("anna|Zeppelin|0x", shown)
+    assert "kw_args={'path': 'Mueller_Hans.csv', 'all': [('Mueller_Hans.csv', 'Mueller_Hans.csv')]" in shown
+    assert "functools.partial(<built-in function max>, Series of shape (1,), key=ndarray of shape (1, 1))" in shown
+    assert "inv_kw_args={'table': DataFrame of shape (1, 1), 'there': 'Mueller.csv'}" in shown
 
 
 def test_it_escapes_and_shows_the_numbers(page, comparison):
