@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from scipy.stats import f_oneway, kruskal
 from sklearn.compose import ColumnTransformer
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
@@ -176,6 +176,28 @@ def test_chosen_features_are_those_of_the_folds(tmp_path):
     settings = compare_feature_sets(chain, X, y, **options).settings["model"].set_index("step")
     assert settings.loc["columntransformer__texture", "columns"] == "['x', 'y', 'z']"
     assert "k=1" in settings.loc["columntransformer__texture__selectkbest", "settings"]
+
+
+def test_words_of_cells_are_no_names_on_the_page_and_own_names_no_headings(tmp_path):
+    rng = np.random.default_rng(3)
+    X = pd.DataFrame(rng.normal(size=(60, 4)), columns=["age", *"xyz"])
+    X["job"] = ["organist of Steinkirch"] * 2 + [f"trade {n % 3}" for n in range(58)]
+    one_hot = make_pipeline(
+        OneHotEncoder(sparse_output=False, handle_unknown="ignore"), VarianceThreshold(0.02), SelectKBest(k=1)
+    )
+    blocks = ColumnTransformer([("n", SelectKBest(k=1), list("xyz")), ("job", one_hot, ["job"])])
+    chain = make_pipeline(blocks.set_output(transform="pandas"), LogisticRegression())
+    sets = {"n": ["n"], "mae": ["n", "job"]}
+    found = compare_feature_sets(chain, X, np.arange(60) % 2, cv=KFold(4), feature_sets=sets)
+    assert found.settings["chosen"].query("block == 'job'")["fits"].max() < 4
+    page = found.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Steinkirch" not in page
+    assert "trade" not in page
+    assert "blocks of words are not listed: job" in page
+    assert ">n__y<" in page
+    fold = page[page.index('id="areas-of-each-fold"') :]
+    headings = re.findall(r'<th .*?<button type="button">(.*?)</button>', fold[: fold.index("</thead>")])
+    assert headings == ["fold", "n", "mae"]
 
 
 def test_settings_name_no_patient_and_take_classes():
