@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 from collections import Counter
+from functools import partial
 from html import unescape
 from html.parser import HTMLParser
 from io import StringIO
+from pathlib import Path
 from shutil import which
 from xml.etree import ElementTree
 
@@ -16,13 +18,14 @@ import pandas as pd
 import pytest
 from scipy.stats import f_oneway, kruskal
 from sklearn.compose import ColumnTransformer
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from deepradiomics import compare_feature_sets
+from deepradiomics.comparison._record import _all_settings
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics import (
     CalibrationPlot,
@@ -173,6 +176,42 @@ def test_chosen_features_are_those_of_the_folds(tmp_path):
     settings = compare_feature_sets(chain, X, y, **options).settings["model"].set_index("step")
     assert settings.loc["columntransformer__texture", "columns"] == "['x', 'y', 'z']"
     assert "k=1" in settings.loc["columntransformer__texture__selectkbest", "settings"]
+
+
+def test_words_of_cells_are_no_names_on_the_page_and_own_names_no_headings(tmp_path):
+    rng = np.random.default_rng(3)
+    X = pd.DataFrame(rng.normal(size=(60, 4)), columns=["age", *"xyz"])
+    X["job"] = ["organist of Steinkirch"] * 2 + [f"trade {n % 3}" for n in range(58)]
+    one_hot = make_pipeline(
+        OneHotEncoder(sparse_output=False, handle_unknown="ignore"), VarianceThreshold(0.02), SelectKBest(k=1)
+    )
+    blocks = ColumnTransformer([("n", SelectKBest(k=1), list("xyz")), ("job", one_hot, ["job"])])
+    chain = make_pipeline(blocks.set_output(transform="pandas"), LogisticRegression())
+    sets = {"n": ["n"], "mae": ["n", "job"]}
+    found = compare_feature_sets(chain, X, np.arange(60) % 2, cv=KFold(4), feature_sets=sets)
+    assert found.settings["chosen"].query("block == 'job'")["fits"].max() < 4
+    page = found.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Steinkirch" not in page
+    assert "trade" not in page
+    assert "blocks of words are not listed: job" in page
+    assert ">n__y<" in page
+    fold = page[page.index('id="areas-of-each-fold"') :]
+    headings = re.findall(r'<th .*?<button type="button">(.*?)</button>', fold[: fold.index("</thead>")])
+    assert headings == ["fold", "n", "mae"]
+
+
+def test_settings_name_no_patient_and_take_classes():
+    path, words = "/home/anna/Mueller_Hans.csv", pd.DataFrame({"who": ["Zeppelin"]})
+    read = {"path": path, "all": [(path, Path(path))], "by": partial(max, words["who"], key=words.to_numpy())}
+    load = FunctionTransformer(kw_args=read, inv_kw_args={"table": words, "there": "C:\\anna\\Mueller.csv"})
+    load.func = type("Loader", (), {"__repr__": lambda self: "<Loader at 0x7F2A>"})()
+    found = _all_settings({"": make_pipeline(OneHotEncoder(), load)}).set_index("step")["settings"]
+    assert "dtype=<class 'numpy.float64'>" in found["onehotencoder"]
+    shown = found["functiontransformer"]
+    assert not re.search("anna|Zeppelin|0x", shown)
+    assert "kw_args={'path': 'Mueller_Hans.csv', 'all': [('Mueller_Hans.csv', 'Mueller_Hans.csv')]" in shown
+    assert "functools.partial(<built-in function max>, Series of shape (1,), key=ndarray of shape (1, 1))" in shown
+    assert "inv_kw_args={'table': DataFrame of shape (1, 1), 'there': 'Mueller.csv'}" in shown
 
 
 def test_it_escapes_and_shows_the_numbers(page, comparison):

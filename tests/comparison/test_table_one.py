@@ -12,6 +12,7 @@ from scipy.stats import chi2, norm, t
 from statsmodels.stats.weightstats import ttest_ind
 
 from deepradiomics.comparison._covariates import describe_covariates
+from deepradiomics.exceptions import InputError
 
 RNG = np.random.default_rng(0)
 N = 90
@@ -81,12 +82,37 @@ def test_levels_have_counts_and_chi_square(two):
 
 
 def test_few_expected_counts_take_fishers_test():
-    y, implant = np.repeat([0, 1], [12, 30]), np.repeat([1, 0, 1, 0], [5, 7, 1, 29])
+    # A count of 0 is shown, so nothing is hidden.
+    y, implant = np.repeat([0, 1], [12, 30]), np.repeat([1, 0, 0], [5, 7, 30])
     found = row(describe_covariates(pd.DataFrame({"implant": implant}), y, classes="ab"), "implant")
     # All tables with the same margins that are no more likely than the one found.
-    ways = {k: comb(12, k) * comb(30, 6 - k) for k in range(7)}
+    ways = {k: comb(12, k) * comb(30, 5 - k) for k in range(6)}
     assert found["test"] == "Fisher's exact"
     assert found["p"] == pytest.approx(sum(n for n in ways.values() if n <= ways[5]) / sum(ways.values()))
+
+
+@pytest.mark.parametrize(("n", "p"), [(7, "< 0.05"), (3, "≥ 0.05")])
+def test_a_test_does_not_tell_a_hidden_count(n, p):
+    y, implant = np.repeat([0, 1], [12, 30]), np.repeat([1, 0, 1, 0], [n, 12 - n, 4, 26])
+    found = row(describe_covariates(pd.DataFrame({"implant": implant}), y, classes="ab"), "implant")
+    assert found["b (n = 30)"] == "≥ 26"
+    assert found["p"] == p
+    assert found["test"] == "chi-square or Fisher's exact"
+
+
+@pytest.mark.parametrize("counts", [(4, 4), (4, 1), (4, 3, 2), (5, 1), (6, 2), (5, 4, 3)])
+def test_a_bound_that_would_tell_a_small_count_is_not_shown(counts):
+    words = np.concatenate([np.repeat(list("vwx")[: len(counts)], counts), np.repeat(list("vwx"), 10)])
+    y = np.repeat([0, 1], [sum(counts), 30])
+    found = describe_covariates(pd.DataFrame({"stage": words}), y, classes="ab")
+    assert set(found[f"a (n = {sum(counts)})"]) == {"not shown"}
+
+
+def test_what_cannot_be_described_is_refused():
+    with pytest.raises(InputError, match="column 'age' has infinite numbers"):
+        describe_covariates(X.assign(age=X["age"].where(Y == 0, np.inf)), Y, classes="ab")
+    with pytest.raises(InputError, match="2 columns are named 'age'"):
+        describe_covariates(pd.concat([X, X[["age"]]], axis=1), Y, classes="ab")
 
 
 def test_three_classes_and_numbers():
@@ -125,7 +151,7 @@ def test_nothing_that_fewer_than_five_share_is_shown():
     shown = [int(n) for cell in found.iloc[:, 2:4].to_numpy().ravel() for n in re.findall(r"^(\d+) \(", cell)]
     assert min(shown) >= 5
     few = describe_covariates(pd.DataFrame({"age": np.arange(12.0)}), np.arange(12) // 8, classes=["a", "b"])
-    assert few.iloc[0]["b (n = 4)"] == "fewer than 5"
+    assert few.iloc[0]["b (n < 5)"] == "fewer than 5"
     assert few.iloc[0]["test"] == "not defined: fewer than 5 patients in a group"
 
 
@@ -137,8 +163,8 @@ def test_patients_count_once_and_missing_values_are_counted():
     assert list(found)[2:4] == ["a (n = 10)", "b (n = 11)"]
     known = pd.Series([60, *range(61, 70)])
     assert row(found, "age")["a (n = 10)"] == f"{known.mean():.1f} ({known.std():.1f})"
-    assert row(found, "age")["missing"] == 2
+    assert row(found, "age")["missing"] == "< 5"
     assert row(found, "ward")["test"].startswith("not defined: one level")
     both = describe_covariates(table, y, [*patients[:-1], 0], ["a", "b"])
-    assert row(both, "age")["test"] == "not tested: 1 patients are in several classes"
+    assert row(both, "age")["test"] == "not tested: fewer than 5 patients are in several classes"
     assert np.isnan(row(both, "age")["p"])

@@ -8,12 +8,15 @@ from sklearn.pipeline import Pipeline
 
 from deepradiomics.comparison._stateless import columns_read
 from deepradiomics.comparison.leakage import _is_plain
+from deepradiomics.estimators import _as_pandas, check_names_differ
+from deepradiomics.exceptions import InputError
 
 # A number that fewer patients share could tell who they are; statistical offices draw the line here, too.
 FEW = 5
 # Numbers that are more skewed than this in a class are described by their median and compared by ranks.
 _SKEWED = 1.0
 _TOO_FEW = f"fewer than {FEW}"
+_NOT_SHOWN = "not shown"
 
 
 def clinical_columns(models, X):
@@ -33,8 +36,16 @@ def describe_covariates(X, y, patients=None, classes=None):
     Returns a DataFrame: ``covariate``, ``measure``, a column a class, ``missing`` (patients), ``p`` and ``test``. A
     patient with several rows counts once in each class, with the first of them. Other columns, such as images, are left
     out. Nothing is said of fewer than 5 patients: a smaller count is ``< 5``, the largest count beside it a lower
-    bound, so that the small one cannot be computed, and levels that fewer patients have are joined.
+    bound, so that the small one cannot be computed, and levels that fewer patients have are joined. Where the bound
+    would be too close, no level of the class is shown. Beside a hidden count ``p`` is ``< 0.05`` or ``≥ 0.05``.
+
+    Raises
+    ------
+    InputError
+        If two columns have one name, or a number is infinite; both name the column.
     """
+    X = _as_pandas(X)
+    check_names_differ(X)
     rows = pd.DataFrame({"patient": range(len(X)) if patients is None else np.asarray(patients), "y": np.asarray(y)})
     first = ~rows.duplicated(["patient", "y"] if classes is not None else "patient").to_numpy()
     X, rows = X[first].reset_index(drop=True), rows[first].reset_index(drop=True)
@@ -44,13 +55,20 @@ def describe_covariates(X, y, patients=None, classes=None):
         "all" if name is None else str(name): np.ones(len(rows), dtype=bool) if name is None else rows["y"] == code
         for code, name in enumerate(names)
     }
-    parts = {f"{name} (n = {part.sum()})": np.asarray(part) for name, part in parts.items()}
+    parts = {
+        f"{name} (n < {FEW})" if 0 < part.sum() < FEW else f"{name} (n = {part.sum()})": np.asarray(part)
+        for name, part in parts.items()
+    }
     found = []
     for name in X.columns:
         column = X[name]
         is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
         if is_number:
             column = column.astype("float64")
+            if np.isinf(column).any():
+                raise InputError(
+                    f"column {name!r} has infinite numbers; give numbers, or leave the cells empty", code="infinite"
+                )
         elif pd.api.types.is_datetime64_any_dtype(column) or not _is_plain(column.dropna()):
             continue
         known = column.notna().to_numpy()
@@ -58,9 +76,16 @@ def describe_covariates(X, y, patients=None, classes=None):
             lines, p_value, test = _number(column, rows["y"], parts, known, classes is not None)
         else:
             lines, p_value, test = _levels(column, rows["y"], parts, known, classes is not None)
+            shown = {str(line[part]) for line in lines for part in parts}
+            if shown & {_TOO_FEW, _NOT_SHOWN, f"< {FEW}"} and not np.isnan(p_value):
+                # From the p-value, and from which test was right, a hidden count could be computed.
+                p_value = "< 0.05" if p_value < 0.05 else "≥ 0.05"
+                test = "chi-square or Fisher's exact" if classes is not None else test
         if n_shared:
-            p_value, test = np.nan, f"not tested: {n_shared} patients are in several classes"
-        last = {"missing": int((~known).sum()), "p": p_value, "test": test}
+            n = _TOO_FEW if n_shared < FEW else n_shared
+            p_value, test = np.nan, f"not tested: {n} patients are in several classes"
+        n_missing = int((~known).sum())
+        last = {"missing": f"< {FEW}" if 0 < n_missing < FEW else n_missing, "p": p_value, "test": test}
         for line in lines:
             found.append({"covariate": str(name)} | line | last)
             last = {"missing": "", "p": "", "test": ""}
@@ -135,7 +160,11 @@ def _counts(counts):
         return pd.Series(_TOO_FEW, index=counts.index)
     cells = pd.Series([f"{count} ({100 * count / n:.0f} %)" for count in counts], index=counts.index)
     if is_small.any():
-        cells[is_small] = f"< {FEW}"
         largest = counts.idxmax()
-        cells[largest] = f"≥ {counts[largest] + counts[is_small].sum() - (FEW - 1) * is_small.sum()}"
+        least = counts[largest] + counts[is_small].sum() - (FEW - 1) * is_small.sum()
+        if is_small[largest] or least < FEW:
+            # The bound, and that the largest count is no small one, would tell the small ones.
+            return pd.Series(_NOT_SHOWN, index=counts.index)
+        cells[is_small] = f"< {FEW}"
+        cells[largest] = f"≥ {least}"
     return cells

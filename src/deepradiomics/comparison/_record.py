@@ -4,8 +4,9 @@ import hashlib
 import json
 import platform
 import re
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import PurePath
+from pathlib import PurePath, PureWindowsPath
 
 import joblib
 import numpy as np
@@ -128,12 +129,23 @@ def _settings(model, step, columns=""):
 
 def _in_full(value):
     """A setting in words; of an array or a table the kind and the shape, of a path the name of the file."""
-    if hasattr(value, "shape") and np.size(value) > 1:
-        return f"{type(value).__name__} of shape {tuple(value.shape)}"
-    if isinstance(value, str | PurePath) and PurePath(value).is_absolute():
-        return repr(PurePath(value).name)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_in_full(key)}: {_in_full(held)}" for key, held in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        start, end = "[]" if isinstance(value, list) else ("(", ",)" if len(value) == 1 else ")")
+        return start + ", ".join(map(_in_full, value)) + end
+    if isinstance(value, partial):
+        named = (f"{key}={_in_full(held)}" for key, held in value.keywords.items())
+        return f"functools.partial({', '.join([*map(_in_full, (value.func, *value.args)), *named])})"
+    # A class, such as np.float64, has an attribute of this name, too.
+    shape = () if isinstance(value, type) else getattr(value, "shape", ())
+    if isinstance(shape, tuple) and shape:
+        return f"{type(value).__name__} of shape {tuple(shape)}"
+    for kind in (PurePath, PureWindowsPath) if isinstance(value, str | PurePath) else ():
+        if kind(value).is_absolute():
+            return repr(kind(value).name)
     # The address in memory says nothing, and differs from run to run.
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def study_record(comparison):

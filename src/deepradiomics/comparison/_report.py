@@ -14,6 +14,7 @@ from deepradiomics.comparison._answer import question, sentences
 from deepradiomics.comparison._covariates import describe_covariates
 from deepradiomics.comparison._report_sections import Section, overview, report_sections
 from deepradiomics.comparison.result import INTERNAL
+from deepradiomics.estimators import _as_pandas
 from deepradiomics.exceptions import InputError, require
 from deepradiomics.metrics.intervals import Interval, join_intervals
 
@@ -21,6 +22,8 @@ _TEMPLATE = "report.html.jinja"
 _SETTINGS = "feature_sets folds n_repeats groups near_duplicates failures random_state model study possible_leaks"
 # Columns with counts, which are means over fits or repeats.
 _COUNTS = ("n", "events", "n_features", "features in a fit, mean")
+# Steps that name features after what stands in the cells, of scikit-learn and others.
+_OF_WORDS = ("Encoder", "Vectorizer", "Binarizer")
 
 
 def write_report(comparison, path, title, covariates, cuts, given):
@@ -89,9 +92,10 @@ def _checked(comparison, path):
 
 
 def _cells(table):
-    """A DataFrame as dict of column names and of rows of (text, number to sort by)."""
-    columns = [[_cell(name, value) for value in table[name]] for name in table.columns]
-    return {"columns": list(map(str, table.columns)), "rows": list(zip(*columns, strict=True))}
+    """A DataFrame as dict of (heading, is it a user's own name) and of rows of (text, number to sort by)."""
+    own = table.attrs.get("own_names", ())
+    columns = [[_cell(None if name in own else name, value) for value in table[name]] for name in table.columns]
+    return {"columns": [(str(name), name in own) for name in table.columns], "rows": list(zip(*columns, strict=True))}
 
 
 def _cell(name, value):
@@ -163,12 +167,15 @@ def _flow(comparison):
         else:
             row |= {label: int((part["y"] == code).sum()) for code, label in enumerate(classes)}
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    table.attrs["own_names"] = list(classes) if len(classes) > 2 else []
+    return table
 
 
 def _table_one(comparison, covariates):
     tables = dict(comparison.settings["covariates"])
     if covariates is not None:
+        covariates = _as_pandas(covariates)
         comparison.check_rows("covariates", covariates)
         rows = comparison.predictions.query("cohort == @INTERNAL").drop_duplicates("row").sort_values("row")
         if not isinstance(covariates, pd.DataFrame) or len(covariates) != len(rows):
@@ -178,7 +185,8 @@ def _table_one(comparison, covariates):
         tables[INTERNAL] = describe_covariates(covariates, rows["y"], rows["patient"], classes)
     note = (
         "Patients, each once in a class; missing: patients without a value. The tests are not corrected for their "
-        "number. What fewer than 5 patients share is not shown, so that nobody can be recognized."
+        "number. What fewer than 5 patients share is not shown in this table; other tables, as of subgroups, show all "
+        "counts. ≥ and ≥ 0.05 or < 0.05 stand where more would tell a hidden count."
     )
     if not any(map(len, tables.values())):
         note = "No block is named clinical, so nothing is described; covariates=X[['age', 'sex']] in to_html does it."
@@ -230,11 +238,22 @@ def _chosen(settings):
         }
         for key, own in chosen.groupby(by, sort=False)
     ]
-    # Where all are in every fit nothing was chosen; clinical features may have the names of words that few share.
-    varies = (chosen.groupby(by)["fits"].transform("min") < n_fits) & (chosen["block"] != "clinical")
+    # Where all are in every fit nothing was chosen; features that are made of words may have names that few share.
+    of_words = chosen["block"].map({block: _may_hold_words(block, settings["model"]) for block in set(chosen["block"])})
+    varies = (chosen.groupby(by)["fits"].transform("min") < n_fits) & ~of_words.astype(bool)
     listed = chosen[varies][[*by, "feature", "fits"]].sort_values("fits", ascending=False, kind="stable")
-    note = f"In how many of {n_fits} fits a feature reached the classifier; not of clinical, nor where all always did."
+    note = f"In how many of {n_fits} fits a feature reached the classifier; not where all always did."
+    if of_words.any():
+        names = dict.fromkeys(block or "the model" for block in chosen["block"][of_words])
+        note += f" Clinical features and blocks of words are not listed: {', '.join(names)}."
     return Section("Chosen features", {"By block": pd.DataFrame(rows), "By feature": listed}, note)
+
+
+def _may_hold_words(block, steps):
+    """Tell whether the features of a block may be named after cells: clinical ones, and what encodes words."""
+    # A model without blocks is one, without a name.
+    own = steps["class"][[not block or block in step.split("__") for step in steps["step"]]]
+    return block == "clinical" or own.str.endswith(_OF_WORDS).any()
 
 
 def _failed(failures):

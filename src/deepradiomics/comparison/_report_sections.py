@@ -163,10 +163,10 @@ def _contrasts(comparison, note):
         return []
     sets = comparison.sets
     planned, pairs = (larger_first(tests, sets) for tests in (comparison.contrasts, comparison.tests))
-    what = FIGURES["auc" if "auc_a" in planned else "mae"][0]
+    what, gain = FIGURES["auc" if "auc_a" in planned else "mae"][0], "above" if "auc_a" in planned else "below"
     note += (
-        "The difference is that of the set less the set that it is compared with. Holm-corrected p: for the tests of "
-        "this table in a cohort" + (" and class. " if "class" in planned else ". ")
+        f"The difference is that of the set less the set that it is compared with: {gain} 0 is a gain. Holm-"
+        "corrected p: for the tests of this table in a cohort" + (" and class. " if "class" in planned else ". ")
     )
     figures = []
     for cohort, own in planned.groupby("cohort", sort=False):
@@ -183,11 +183,13 @@ def _contrasts(comparison, note):
 
 def _by_fold(folds, by, value):
     table = folds.pivot_table(index=[*by, "repeat", "fold"], columns="features", values=value, sort=False, dropna=False)
+    sets = list(table.columns)
     table = table.dropna(how="all").reset_index().rename_axis(columns=None)
     several, repeat, fold = table["repeat"].max() > 0, table.pop("repeat"), table["fold"]
     table["fold"] = [
         (f"repeat {r + 1}, " if several else "") + f"fold {f + 1}" for r, f in zip(repeat, fold, strict=True)
     ]
+    table.attrs["own_names"] = sets
     return table
 
 
