@@ -178,13 +178,16 @@ def test_chosen_features_are_those_of_the_folds(tmp_path):
     assert "k=1" in settings.loc["columntransformer__texture__selectkbest", "settings"]
 
 
-def test_words_of_cells_are_no_names_on_the_page_and_own_names_no_headings(tmp_path):
+@pytest.mark.parametrize(
+    "encode",
+    [OneHotEncoder(sparse_output=False, handle_unknown="ignore"), FunctionTransformer(pd.get_dummies)],
+    ids=["sklearn", "pandas"],
+)
+def test_words_of_cells_are_no_names_on_the_page_and_own_names_no_headings(tmp_path, encode):
     rng = np.random.default_rng(3)
     X = pd.DataFrame(rng.normal(size=(60, 4)), columns=["age", *"xyz"])
     X["job"] = ["organist of Steinkirch"] * 2 + [f"trade {n % 3}" for n in range(58)]
-    one_hot = make_pipeline(
-        OneHotEncoder(sparse_output=False, handle_unknown="ignore"), VarianceThreshold(0.02), SelectKBest(k=1)
-    )
+    one_hot = make_pipeline(encode, VarianceThreshold(0.02), SelectKBest(k=1))
     blocks = ColumnTransformer([("n", SelectKBest(k=1), list("xyz")), ("job", one_hot, ["job"])])
     chain = make_pipeline(blocks.set_output(transform="pandas"), LogisticRegression())
     sets = {"n": ["n"], "mae": ["n", "job"]}

@@ -239,8 +239,10 @@ def _chosen(settings):
         for key, own in chosen.groupby(by, sort=False)
     ]
     # Where all are in every fit nothing was chosen; features that are made of words may have names that few share.
-    of_words = chosen["block"].map({block: _may_hold_words(block, settings["model"]) for block in set(chosen["block"])})
-    varies = (chosen.groupby(by)["fits"].transform("min") < n_fits) & ~of_words.astype(bool)
+    by_block = chosen.groupby("block")["feature"]
+    words = {block: _may_hold_words(block, features, settings["model"]) for block, features in by_block}
+    of_words = chosen["block"].map(words).astype(bool)
+    varies = (chosen.groupby(by)["fits"].transform("min") < n_fits) & ~of_words
     listed = chosen[varies][[*by, "feature", "fits"]].sort_values("fits", ascending=False, kind="stable")
     note = f"In how many of {n_fits} fits a feature reached the classifier; not where all always did."
     if of_words.any():
@@ -249,11 +251,18 @@ def _chosen(settings):
     return Section("Chosen features", {"By block": pd.DataFrame(rows), "By feature": listed}, note)
 
 
-def _may_hold_words(block, steps):
+def _may_hold_words(block, features, steps):
     """Tell whether the features of a block may be named after cells: clinical ones, and what encodes words."""
     # A model without blocks is one, without a name.
-    own = steps["class"][[not block or block in step.split("__") for step in steps["step"]]]
-    return block == "clinical" or own.str.endswith(_OF_WORDS).any()
+    own = steps[[not block or block in step.split("__") for step in steps["step"]]]
+    read = set(re.findall(r"'([^']+)'", " ".join(own["columns"])))
+    made = {name.removeprefix(f"{block}__") for name in features.astype(str)} - read
+    return (
+        block == "clinical"
+        or own["class"].str.endswith(_OF_WORDS).any()
+        # The names of pandas.get_dummies, too; this library writes two underscores.
+        or any(re.match(rf"{re.escape(column)}_[^_]", name) for name in made for column in read)
+    )
 
 
 def _failed(failures):
