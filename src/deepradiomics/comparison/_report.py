@@ -12,6 +12,7 @@ import pandas as pd
 
 from deepradiomics.comparison._answer import question, sentences
 from deepradiomics.comparison._covariates import describe_covariates
+from deepradiomics.comparison._fitting import _OF_WORDS
 from deepradiomics.comparison._report_sections import Section, overview, report_sections
 from deepradiomics.comparison.result import INTERNAL
 from deepradiomics.estimators import _as_pandas
@@ -22,8 +23,6 @@ _TEMPLATE = "report.html.jinja"
 _SETTINGS = "feature_sets folds n_repeats groups near_duplicates failures random_state model study possible_leaks"
 # Columns with counts, which are means over fits or repeats.
 _COUNTS = ("n", "events", "n_features", "features in a fit, mean")
-# Steps that name features after what stands in the cells, of scikit-learn and others.
-_OF_WORDS = ("Encoder", "Vectorizer", "Binarizer")
 
 
 def write_report(comparison, path, title, covariates, cuts, given):
