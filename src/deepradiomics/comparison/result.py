@@ -157,7 +157,7 @@ class _Readable:
             it, no image of a patient is on the page.
         covariates : DataFrame of shape (n_rows, n_covariates), default=None
             What Table 1 describes of the rows of X, such as ``X[["age", "sex"]]``; None takes what the block
-            ``clinical`` reads. The table shows nothing that fewer than 5 patients share. Numbers have their mean (SD), or
+            ``clinical`` reads. It shows nothing that fewer than 5 patients share. Numbers have their mean (SD), or
             their median [quartiles] where the skewness exceeds 1 in a class, words a count (%) a level.
         cuts : sequence of float, default=(-1.0, -2.5)
             Numbers at or below a cut are read as a diagnosis, for T-scores that of osteopenia and of osteoporosis;
