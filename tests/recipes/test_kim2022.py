@@ -9,6 +9,9 @@ from deepradiomics.recipes import kim2022
 from deepradiomics.simulation import make_hips
 from deepradiomics.texture import discretize
 
+# Among 40 patients texture may tell nothing.
+pytestmark = pytest.mark.filterwarnings("ignore:No features were selected:UserWarning")
+
 
 @pytest.fixture(scope="module")
 def fitted():
