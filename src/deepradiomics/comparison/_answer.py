@@ -8,16 +8,15 @@ import pandas as pd
 from deepradiomics.metrics.holm import holm_of_known
 
 _WIDTH = 80
-# Name of the figure that is compared, and whether more of it is better.
-FIGURES = {"auc": ("area under the ROC curve", True), "mae": ("mean absolute error", False)}
-_MEAN_AREA = "mean area under the ROC curves of each class against the rest"
 
 
 def main_figure(comparison):
     """The column that a comparison is judged by, its name in words, and whether more of it is better."""
-    column = "auc" if "auc" in comparison.table else "mae"
-    name, more_is_better = FIGURES[column]
-    return column, _MEAN_AREA if len(getattr(comparison, "classes", ())) > 2 else name, more_is_better
+    if "auc" not in comparison.table:
+        return "mae", "mean absolute error", False
+    if len(comparison.classes) > 2:
+        return "auc", "mean area under the ROC curves of each class against the rest", True
+    return "auc", "area under the ROC curve", True
 
 
 def planned_pairs(feature_sets):

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay, confusion_matrix
 
-from deepradiomics.comparison._answer import FIGURES, larger_first, main_figure
+from deepradiomics.comparison._answer import larger_first, main_figure
 from deepradiomics.comparison.class_result import ClassComparison
 from deepradiomics.comparison.regression_result import RegressionComparison
 from deepradiomics.metrics.calibration import calibration_measures
@@ -163,9 +163,10 @@ def _contrasts(comparison, note):
         return []
     sets = comparison.sets
     planned, pairs = (larger_first(tests, sets) for tests in (comparison.contrasts, comparison.tests))
-    what, gain = FIGURES["auc" if "auc_a" in planned else "mae"][0], "above" if "auc_a" in planned else "below"
+    _, what, more_is_better = main_figure(comparison)
     note += (
-        f"The difference is that of the set less the set that it is compared with: {gain} 0 is a gain. Holm-"
+        "The difference is that of the set less the set that it is compared with: "
+        f"{'above' if more_is_better else 'below'} 0 is a gain. Holm-"
         "corrected p: for the tests of this table in a cohort" + (" and class. " if "class" in planned else ". ")
     )
     figures = []

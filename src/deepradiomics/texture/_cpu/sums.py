@@ -3,8 +3,9 @@
 import numpy as np
 from numba import njit
 
-# pyradiomics' guard of logarithms.
+# pyradiomics' guard of logarithms, and what it adds to p log2 p where p is well above it, in bit.
 EPS = 2.0**-52
+SHARE = EPS / np.log(2)
 
 
 @njit(cache=True, nogil=True)
@@ -136,7 +137,7 @@ def _sums_of_pairs(pairs, n_pairs, memory, px, py, total, difference, numbers):
                 correlation[i, j] += p * scaled
                 rarity = scaled * scaled
                 # log2(a + eps) - log2(a); its first term, but for the rarest pairs of weighted matrices.
-                guard += p * (EPS / np.log(2) * rarity if rarity < 1e10 else np.log2(1 + EPS * rarity))
+                guard += p * (SHARE * rarity if rarity < 1e10 else np.log2(1 + EPS * rarity))
                 entropy -= _information(count, p, memory)
     numbers[0], numbers[1], numbers[2], numbers[3], numbers[4] = n_pairs, covariance, entropy, energy, largest
     numbers[5], numbers[6] = guard, spectral_norm(correlation)

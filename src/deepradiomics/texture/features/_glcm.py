@@ -3,10 +3,7 @@
 import numpy as np
 from numba import njit
 
-from deepradiomics.texture._cpu.sums import EPS
-
-# What the guard adds to p log2 p where p is above 0, in bit.
-_SHARE = EPS / np.log(2)
+from deepradiomics.texture._cpu.sums import EPS, SHARE
 
 
 @njit(cache=True, nogil=True)
@@ -72,8 +69,8 @@ def _of_information(px, py, joint, guard):
     # A single cell has no information, not even that of a rounding.
     alone = nx * ny == 1
     hxy1 = joint if alone else hx + hy - guard
-    hxy2 = joint if alone else hx + hy - _SHARE * nx * ny
-    larger, gain = max(hx - _SHARE * nx, hy - _SHARE * ny), 1 - np.exp(-2 * (hxy2 - joint))
+    hxy2 = joint if alone else hx + hy - SHARE * nx * ny
+    larger, gain = max(hx - SHARE * nx, hy - SHARE * ny), 1 - np.exp(-2 * (hxy2 - joint))
     # Where rounding makes the gain negative there is no root, and the direction does not count.
     return (joint - hxy1) / larger if larger != 0 else 0.0, np.sqrt(gain) if gain >= 0 else np.nan
 
