@@ -67,7 +67,10 @@ def _sigmoid(values):
 
 
 def _enlarged(picture, shape):
-    """Bring a picture to a larger shape, linearly between the centers of its pixels."""
+    """Bring a picture to a larger shape, linearly between the centers of its pixels.
+
+    As ``scipy.ndimage.zoom(order=1, grid_mode=True, mode="nearest")``, which took a tenth of the time of make_hips.
+    """
     for axis, length in enumerate(shape):
         held = picture.shape[axis]
         places = np.clip((np.arange(length) + 0.5) * held / length - 0.5, 0, held - 1)
