@@ -1,6 +1,6 @@
 """Texture features of columns of images (`TextureExtractor`) and of lists of images (`extract`)."""
 
-import pickle
+import json
 from dataclasses import replace
 from functools import lru_cache
 from itertools import repeat
@@ -433,16 +433,17 @@ def _plan_of(estimator):
     """Check the settings, once for all extractors that have the same, and write out what they mean."""
     settings = {name: getattr(estimator, name) for name in estimator._parameter_constraints}
     try:
-        return _checked_plan(pickle.dumps(settings))
-    except (pickle.PicklingError, AttributeError, TypeError):
-        # Something of a wrong type cannot even be written down; the check names it.
+        written = json.dumps(settings)
+    except (TypeError, ValueError):
+        # An array, or something of a wrong type, which the check names.
         estimator._validate_params()
         return make_plan(estimator)
+    return _checked_plan(written)
 
 
 @lru_cache(maxsize=64)
-def _checked_plan(settings):
-    estimator = TextureExtractor(**pickle.loads(settings))
+def _checked_plan(written):
+    estimator = TextureExtractor(**json.loads(written))
     estimator._validate_params()
     return make_plan(estimator)
 
