@@ -38,7 +38,7 @@ def main():
     n_patients, side, epochs, n_folds, repeats = (36, 256, 1, 2, 1) if smoke else (160, 512, 8, 3, 2)
 
     hips = make_hips(n_patients, random_state=0, image_shape=(side, side))
-    X = hips.data.assign(mask=hips.masks)
+    X = hips.data
     groups = np.unique(hips.groups, return_inverse=True)[1]
     splits = list(StratifiedGroupKFold(n_folds, shuffle=True, random_state=0).split(X, hips.target, groups))
     model = dr.recipes.kim2022(mask="mask", epochs=epochs, image_size=64, random_state=0)

@@ -94,7 +94,7 @@ def fusions(seed):
 def cohort(seed, n, epochs):
     """Blocks of a training and of a test hospital, and the labels."""
     parts = [make_hips(n, site=site, random_state=2 * seed + k, image_shape=(256, 256)) for k, site in enumerate("AB")]
-    tables = [part.data.assign(mask=part.masks) for part in parts]
+    tables = [part.data for part in parts]
     regions = [dr.FemurRegions(mask="mask", on_error="skip").fit_transform(table) for table in tables]
     texture = dr.TextureExtractor(min_levels=None, on_error="nan")
     network = dr.DeepExtractor("tiulpin", n_features=32, image_size=64, epochs=epochs, random_state=seed)

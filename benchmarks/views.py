@@ -25,7 +25,7 @@ def one_sided_hips(n_donors, seed):
     """Patients of whom at most one side is affected: two columns of femora, and labels."""
     hips = make_hips(n_donors, random_state=seed, image_shape=(256, 256))
     regions = FemurRegions(mask="mask", on_error="skip").set_output(transform="pandas")
-    femora = regions.fit_transform(hips.data.assign(mask=hips.masks))[["left_femur", "right_femur"]]
+    femora = regions.fit_transform(hips.data)[["left_femur", "right_femur"]]
     there = femora.notna().all(axis=1).to_numpy()
     sick, well = (np.flatnonzero(there & (hips.target == label)) for label in (1, 0))
     rng = np.random.default_rng(seed)
@@ -47,7 +47,7 @@ def one_sided_hips(n_donors, seed):
 def spines(n_patients, seed):
     """L1 to L4 in two views, and labels."""
     made = make_spines(n_patients, random_state=seed, image_shape=(256, 192))
-    table = made.data.assign(ap_mask=made.masks_ap, lateral_mask=made.masks_lateral)
+    table = made.data
     for view in ("ap", "lateral"):
         regions = VertebraRegions(image=view, mask=f"{view}_mask", levels=("L1-L4",), prefix=f"{view}_", context=0.0)
         table = regions.set_output(transform="pandas").fit_transform(table)

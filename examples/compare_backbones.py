@@ -28,7 +28,7 @@ folder.mkdir(parents=True, exist_ok=True)
 parts = []
 for seed, n in ((0, n_patients), (1, max(24, n_patients // 2))):
     spines = make_spines(n, random_state=seed, image_shape=(256, 192))
-    parts.append((spines.data.assign(lateral_mask=spines.masks_lateral), spines.target))
+    parts.append((spines.data, spines.target))
 (X, y), (X_test, y_test) = parts
 print(f"{len(y)} patients to train on, {len(y_test)} to test, {y_test.mean():.0%} with a T-score of -2.5 or less")
 
@@ -37,7 +37,9 @@ print(f"{len(y)} patients to train on, {len(y_test)} to test, {y_test.mean():.0%
 rows = {}
 for backbone in ("vgg16", "vgg19", "resnet50", "legacy_xception", "densenet121", "resnet18"):
     start = time.perf_counter()
-    model = dr.recipes.lumbar_transfer2024(backbone, pretrained=False, epochs=epochs, image_size=96, random_state=0)
+    model = dr.recipes.lumbar_transfer2024(
+        backbone, mask="lateral_mask", pretrained=False, epochs=epochs, image_size=96, random_state=0
+    )
     model.fit(X, y)
     seconds = time.perf_counter() - start
     probability = model.predict_proba(X_test)[:, 1]

@@ -34,7 +34,6 @@ cohorts = {
     "site B": make_hips(60, site="B", random_state=20),
 }
 for name, hips in cohorts.items():
-    hips.data["mask"] = hips.masks
     hips.data["patient"] = name + hips.data["patient"]
     print(f"{name}: {len(hips.target)} patients, {hips.target.mean():.0%} with a T-score of -2.5 or less")
 internal = cohorts.pop("site A")

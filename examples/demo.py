@@ -28,7 +28,6 @@ print("Simulating 160 patients of site A and 100 of site B ...")
 internal = make_hips(160, site="A", random_state=0)
 external = make_hips(100, site="B", random_state=1)
 for hips in (internal, external):
-    hips.data["mask"] = hips.masks
 print(f"Osteoporosis (T-score <= -2.5): {internal.target.mean():.0%} at site A, {external.target.mean():.0%} at site B")
 
 # %%

@@ -36,7 +36,7 @@ regions = dr.FemurRegions(mask="mask").set_output(transform="pandas")
 hips, other_site = (
     make_hips(n, site=site, random_state=seed, image_shape=(256, 256)) for n, site, seed in ((60, "A", 0), (50, "B", 1))
 )
-X, X_other = (regions.fit_transform(cohort.data.assign(mask=cohort.masks))[necks] for cohort in (hips, other_site))
+X, X_other = (regions.fit_transform(cohort.data)[necks] for cohort in (hips, other_site))
 
 
 # %%

@@ -27,7 +27,7 @@ folder = Path(sys.argv[1] if len(sys.argv) > 1 else "output")
 folder.mkdir(parents=True, exist_ok=True)
 hips = make_hips(8, random_state=0)
 femora = dr.FemurRegions(mask="mask").set_output(transform="pandas")
-neck = femora.fit_transform(hips.data.assign(mask=hips.masks))["left_neck"].iloc[0]
+neck = femora.fit_transform(hips.data)["left_neck"].iloc[0]
 
 # %%
 # The same femoral neck, z-scored and then divided by bins of width 25 (as published systems have done), and by 8, 32

@@ -33,7 +33,7 @@ folder.mkdir(parents=True, exist_ok=True)
 # so it can be moved by 2 mm.
 train, test = (make_hips(60, site=site, random_state=seed) for site, seed in (("A", 0), ("B", 1)))
 regions = dr.FemurRegions(mask="mask").set_output(transform="pandas")
-X, X_test = (regions.fit_transform(hips.data.assign(mask=hips.masks))[["left_neck"]] for hips in (train, test))
+X, X_test = (regions.fit_transform(hips.data)[["left_neck"]] for hips in (train, test))
 
 # %%
 # Five measurements an image: as it is, and four times moved by up to 2 mm and turned by up to 5 degrees, with noise.

@@ -56,7 +56,7 @@ def test_the_picture_in_a_notebook_is_a_png(tmp_path):
         ({"spacing": 0.1}, "spacing"),
         ({"spacing": ("a", "b")}, "spacing"),
         ({"laterality": "left"}, "laterality"),
-        ({"view": "PA"}, "view"),
+        ({"view": "PA"}, "invalid_input"),
     ],
 )
 def test_what_is_no_radiograph(keywords, code):

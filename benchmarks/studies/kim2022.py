@@ -30,7 +30,7 @@ def cohorts(options):
     found = {}
     for name, site, n in (("internal", "A", options.patients), ("external", "B", options.patients // 2)):
         hips = make_hips(n, site=site, random_state=len(found), image_shape=(384, 384))
-        found[name] = (hips.data.assign(mask=hips.masks), hips.target, hips.t_score)
+        found[name] = (hips.data, hips.target, hips.t_score)
     return found
 
 

@@ -25,7 +25,7 @@ def cohorts(options):
         spines = make_spines(n, random_state=20 + len(found), image_shape=(128, 96) if options.smoke else (256, 192))
         # Patients are numbered anew in each cohort.
         patient = [f"{name}, {own}" for own in spines.data["patient"]]
-        found[name] = (spines.data.assign(lateral_mask=spines.masks_lateral, patient=patient), spines.target)
+        found[name] = (spines.data.assign(patient=patient), spines.target)
     return found
 
 
@@ -37,7 +37,9 @@ def main():
     options = arguments(parser, patients=90)
     names = ["tiulpin"] if options.smoke else options.backbones
     settings = {"pretrained": options.pretrained, "epochs": options.epochs, "image_size": options.image_size}
-    models = {name: dr.recipes.lumbar_transfer2024(name, **settings, random_state=0) for name in names}
+    models = {
+        name: dr.recipes.lumbar_transfer2024(name, mask="lateral_mask", **settings, random_state=0) for name in names
+    }
     tests = cohorts(options)
     X, y = tests.pop("internal")
     found = dr.compare_models(models, X, y, cv=2 if options.smoke else 3, external=tests, random_state=0)

@@ -34,7 +34,7 @@ def cohorts(options):
         spines = make_spines(n, site=site, random_state=10 + len(found), image_shape=shape)
         # Patients are numbered anew in each cohort.
         patient = [f"{name}, {own}" for own in spines.data["patient"]]
-        table = spines.data.assign(ap_mask=spines.masks_ap, lateral_mask=spines.masks_lateral, patient=patient)
+        table = spines.data.assign(patient=patient)
         found[name] = (table, spines.bmd_class)
     return found
 
@@ -47,7 +47,11 @@ def named(labels):
 def model(options):
     """One network a view and one for both, each fitted once in a fold and shared by the six sets."""
     settings = {"backbone": options.backbone, "epochs": options.epochs, "image_size": options.image_size}
-    ap, lateral, both = (dr.recipes.mao2022(view, **settings, random_state=0) for view in ("AP", "LAT", "both"))
+    masks = {"ap": "ap_mask"}, {"lateral": "lateral_mask"}
+    ap, lateral, both = (
+        dr.recipes.mao2022(view, mask=mask, **settings, random_state=0)
+        for view, mask in (("AP", masks[0]), ("LAT", masks[1]), ("both", masks[0] | masks[1]))
+    )
     networks = [(name, *own["blocks"].transformers[0][1:]) for name, own in (("ap", ap), ("lat", lateral))]
     (_, *pair), clinical = both["blocks"].transformers
     blocks = ColumnTransformer([*networks, ("both", *pair), clinical]).set_output(transform="pandas")

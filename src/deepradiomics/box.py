@@ -44,7 +44,7 @@ class Box:
     def __post_init__(self):
         values = (self.top, self.left, self.height, self.width, self.angle)
         if not np.all(np.isfinite(values)) or self.height <= 0 or self.width <= 0:
-            raise InputError(f"a box has finite numbers and a positive size, not {self}", code="box_size")
+            raise InputError(f"a box has finite numbers and a positive size, not {self}")
 
     @property
     def centre(self):

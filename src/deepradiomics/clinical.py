@@ -288,8 +288,7 @@ def _spellings(name, cells):
         meaning = table[_plain(value)] if known else _plain(value)
         if meaning in found and not known:
             raise InputError(
-                f"column {name!r} writes a category in two ways, with other capitals or blanks; write it in one",
-                code="spelling",
+                f"column {name!r} writes a category in two ways, with other capitals or blanks; write it in one"
             )
         found.setdefault(meaning, value)
     return found
@@ -318,8 +317,7 @@ def _compare_categories(name, cells, seen, fate):
     if known.dtype == object and refused:
         raise InputError(
             f"{words}; spell them as in training (docs/clinical.md lists what is read as one), or leave cells empty "
-            "where the value is unknown",
-            code="unseen",
+            "where the value is unknown"
         )
     warnings.warn(f"{words}; they {fate}", InputWarning, stacklevel=2)
 
@@ -366,14 +364,13 @@ def _check_kind(name, column):
     kinds = {str if isinstance(cell, str) else type(cell) for cell in column.dropna()}
     if any(issubclass(kind, date | np.datetime64) for kind in kinds):
         raise InputError(
-            f"column {name!r} holds dates; give a number, such as the age in years or days since another date",
-            code="dates",
+            f"column {name!r} holds dates; give a number, such as the age in years or days since another date"
         )
     if len(kinds) > 1 if str in kinds else not all(issubclass(kind, Number | np.bool_) for kind in kinds):
         raise InputError(
             f"column {name!r} holds {' and '.join(sorted(kind.__name__ for kind in kinds))}; write all cells as "
             "text, table[column].astype('string'), or all as numbers",
-            code="mixed_column",
+            code="table",
         )
 
 
@@ -382,14 +379,13 @@ def _check_words(name, cells, numbers):
     _check_kind(name, cells)
     text = cells.dropna().astype(str)
     if not text.empty and text.str.fullmatch(_DATE).all():
-        raise InputError(f"column {name!r} holds dates as text; give a number, such as the age in years", code="dates")
+        raise InputError(f"column {name!r} holds dates as text; give a number, such as the age in years")
     n_different = cells.nunique()
     coded = n_different <= _MOST_CODES or isinstance(cells.dtype, pd.CategoricalDtype)
     if not coded and np.isfinite(numbers[cells.notna()]).all():
         raise InputError(
             f"column {name!r} holds numbers as text, {n_different} different ones; convert it with pandas.to_numeric, "
-            "or to the dtype 'category' where the numbers are codes",
-            code="numbers_as_text",
+            "or to the dtype 'category' where the numbers are codes"
         )
 
 
@@ -502,8 +498,7 @@ def check_numbers(table, columns, *, numeric=()):
         if words.any() and (name in numeric or 2 * (~np.isnan(numbers)).sum() > cells.notna().sum()):
             raise InputError(
                 f"row {words.argmax()}, column {name!r} holds no number ({words.sum()} such rows) in a column of "
-                "numbers; leave the cell empty where it is unknown, or write words in all rows if these are categories",
-                code="word_among_numbers",
+                "numbers; leave the cell empty where it is unknown, or write words in all rows if these are categories"
             )
         if np.isinf(numbers).any():
             raise InputError(

@@ -37,7 +37,7 @@ def check_names_differ(table):
         raise InputError(
             f"{(table.columns == twins[0]).sum()} columns are named {twins[0]!r}; give each a name of its own, or drop "
             "one",
-            code="column_twice",
+            code="columns",
         )
 
 

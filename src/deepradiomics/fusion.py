@@ -389,14 +389,14 @@ class OrdinalLogisticRegression(ClassifierMixin, BaseEstimator):
         if isinstance(kind, pd.CategoricalDtype) and kind.ordered:
             categories, y = list(kind.categories), np.asarray(pd.Categorical(y).codes)
             if (y < 0).any():
-                raise InputError(f"y lacks {(y < 0).sum()} of {len(y)} labels; leave these rows out", code="missing")
+                raise InputError(f"y lacks {(y < 0).sum()} of {len(y)} labels; leave these rows out")
         X, y = validate_data(self, X, y, dtype=float)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if categories is not None:
             self.classes_ = np.array([categories[code] for code in self.classes_])
         if len(self.classes_) < 2:
-            raise InputError("y has one class; an ordinal model needs two or more", code="one_class")
+            raise InputError("y has one class; an ordinal model needs two or more")
         n_columns, shares = X.shape[1], np.cumsum(np.bincount(codes))[:-1] / len(codes)
         cuts = logit(shares)
         # Slopes, the first cut, and the logarithms of the steps to the next ones.

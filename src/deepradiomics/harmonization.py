@@ -109,7 +109,7 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         indicator = np.eye(len(self.sites_))[member]
         design = np.column_stack([indicator, covariates])
         if np.linalg.matrix_rank(design) < design.shape[1]:
-            raise InputError("the covariates say what the sites say; leave out the one that does", code="collinear")
+            raise InputError("the covariates say what the sites say; leave out the one that does")
         coefficients = np.linalg.lstsq(design, X, rcond=None)[0]
         self.grand_mean_ = indicator.mean(axis=0) @ coefficients[: len(self.sites_)]
         self.covariate_coefficients_ = coefficients[len(self.sites_) :]
@@ -170,14 +170,10 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         covariates = _checked_covariates(covariates, len(X))
         if covariates.shape[1] != len(self.covariate_coefficients_):
             raise InputError(
-                f"{covariates.shape[1]} covariates, and fit had {len(self.covariate_coefficients_)}; give the same",
-                code="covariates",
+                f"{covariates.shape[1]} covariates, and fit had {len(self.covariate_coefficients_)}; give the same"
             )
         if site is None and len(self.sites_) > 1:
-            raise InputError(
-                f"transform got no site, and fit learned {len(self.sites_)} sites; give site=, one a row",
-                code="no_site",
-            )
+            raise InputError(f"transform got no site, and fit learned {len(self.sites_)} sites; give site=, one a row")
         site = np.repeat(self.sites_, len(X)) if site is None else _checked_site(site, len(X))
         location, scale = self._effects(site)
         adjusted = (self._standardised(X, covariates) - location) / np.sqrt(scale)
@@ -194,8 +190,7 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if unknown.any() and self.unseen == "raise":
             raise InputError(
                 f"{unknown.sum()} rows are of sites that fit did not see, first in row {np.flatnonzero(unknown)[0]}; "
-                f"{len(self.sites_)} known sites can be adjusted; unseen='pooled' leaves others as they are",
-                code="unseen_site",
+                f"{len(self.sites_)} known sites can be adjusted; unseen='pooled' leaves others as they are"
             )
         rows = np.where(unknown, 0, np.searchsorted(self.sites_, site).clip(max=len(self.sites_) - 1))
         location = np.where(unknown[:, None], 0.0, self.location_[rows])
@@ -263,10 +258,10 @@ def _checked_site(site, n_rows):
         raise InputError(f"site of shape {site.shape} for {n_rows} rows; give one site a row", code="length")
     missing = pd.isna(site) | np.array([not str(cell).strip() for cell in site], dtype=bool)
     if missing.any():
-        raise InputError(f"row {missing.argmax()} has no site ({missing.sum()} such rows); name it", code="missing")
+        raise InputError(f"row {missing.argmax()} has no site ({missing.sum()} such rows); name it")
     kinds = sorted({type(cell).__name__ for cell in site}) if site.dtype == object else []
     if len(kinds) > 1:
-        raise InputError(f"site holds {' and '.join(kinds)}; write all sites as text", code="mixed_column")
+        raise InputError(f"site holds {' and '.join(kinds)}; write all sites as text", code="table")
     return site
 
 
@@ -280,8 +275,7 @@ def _checked_covariates(covariates, n_rows):
         words = [name for name, column in pd.DataFrame(covariates).items() if not _are_numbers(column)]
         if words:
             raise InputError(
-                f"covariate {words[0]!r} holds words, dates or empty cells; give numbers, such as 0 and 1 for sex",
-                code="covariates",
+                f"covariate {words[0]!r} holds words, dates or empty cells; give numbers, such as 0 and 1 for sex"
             )
     covariates = np.empty((n_rows, 0)) if covariates is None else np.asarray(covariates, dtype=float)
     if covariates.ndim != 2 or len(covariates) != n_rows or not np.isfinite(covariates).all():

@@ -155,8 +155,7 @@ def _read_only(values, dtype):
     if np.ma.is_masked(values):
         raise InputError(
             f"the array hides {np.ma.count_masked(values)} pixels behind a mask of numpy.ma, which would be lost; give "
-            "Radiograph(array.data, mask=~array.mask)",
-            code="masked_array",
+            "Radiograph(array.data, mask=~array.mask)"
         )
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":

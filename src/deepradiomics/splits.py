@@ -297,14 +297,14 @@ def cross_validation_splits(cv, y, groups=None, *, random_state=None, rows=None,
     takes_part = np.isin(np.arange(len(y)), np.arange(len(y)) if rows is None else rows)
     if isinstance(cv, Integral):
         if isinstance(cv, bool) or cv < 2:
-            raise InputError(f"cv is {cv!r}; it must be a whole number of at least 2", code="cv")
+            raise InputError(f"cv is {cv!r}; it must be a whole number of at least 2")
         advice = "use cv={}" if owner is None else f"use cv={{}} of {owner}, whose inner folds these are,"
         advice += " or collect more"
         _check_enough(int(cv), y, groups, takes_part, advice)
         cv = stratified_splitter(int(cv), groups, random_state)
     elif isinstance(cv, str) or not (hasattr(cv, "split") or np.iterable(cv)):
         raise InputError(
-            f"cv is {cv!r}; give a number of folds, a splitter of scikit-learn, or (train, test) row numbers", code="cv"
+            f"cv is {cv!r}; give a number of folds, a splitter of scikit-learn, or (train, test) row numbers"
         )
     check_groups_given(cv, groups)
     splitter = check_cv(cv, y, classifier=True)
@@ -318,8 +318,7 @@ def cross_validation_splits(cv, y, groups=None, *, random_state=None, rows=None,
     if (tested != takes_part).any():
         row = np.flatnonzero(tested != takes_part)[0]
         raise InputError(
-            f"row {row} is tested {tested[row]} times; give a cv that tests each row once, such as a number of folds",
-            code="not_a_partition",
+            f"row {row} is tested {tested[row]} times; give a cv that tests each row once, such as a number of folds"
         )
     for number, (train, test) in enumerate(splits, start=1):
         _check_split(f"fold {number}", train, test, y, groups, y[takes_part])
@@ -371,8 +370,7 @@ def validation_split(rows, fraction, *, y=None, groups=None, random_state=None):
         if np.ceil(fraction * n_units) >= n_units:
             raise InputError(
                 f"a validation_fraction of {fraction} of {n_units} {'images' if own is None else 'patients'} leaves "
-                f"none to train on; give at most {np.floor(1000 * (n_units - 1) / n_units) / 1000}",
-                code="validation_fraction",
+                f"none to train on; give at most {np.floor(1000 * (n_units - 1) / n_units) / 1000}"
             )
         kind = ShuffleSplit if own is None else GroupShuffleSplit
         splitter, classes = kind(1, test_size=fraction, random_state=random_state), None
@@ -405,7 +403,7 @@ def _check_split(name, train, test, y, groups, classes):
     if both.size:
         raise LeakageError(f"{name} trains on row {both[0]} and tests it; split anew", code="row_overlap")
     if len(np.unique(y[train])) < len(np.unique(classes)):
-        raise InputError(f"the training part of {name} lacks a class; use fewer folds", code="class_missing")
+        raise InputError(f"the training part of {name} lacks a class; use fewer folds")
     shared = np.empty(0) if groups is None else np.intersect1d(groups[train], groups[test])
     if len(shared):
         pairs = [(int(train[groups[train] == g][0]), int(test[groups[test] == g][0])) for g in shared[:5]]

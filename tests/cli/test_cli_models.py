@@ -10,6 +10,7 @@ from sklearn.frozen import FrozenEstimator
 
 import deepradiomics as dr
 from deepradiomics.cli import main
+from deepradiomics.recipes import kim2022, mao2022
 from deepradiomics.simulation import make_hips, make_spines, write_dicom
 
 
@@ -121,11 +122,11 @@ def test_where_masks_are_missing_the_weights_of_the_package_outline(tmp_path):
     from deepradiomics.cli._cohorts import _outlines
 
     table = pd.DataFrame({"radiograph": ["a.dcm"], "ap": ["a.dcm"], "lateral": ["a.dcm"], "ap_mask": ["a.png"]})
-    assert isinstance(_outlines("kim2022", table, {})["segmenter"], FrozenEstimator)
+    assert _outlines("kim2022", table, {}) == _outlines("lumbar_transfer2024", table, {}) == {}
     assert _outlines("kim2022", table.assign(mask="m.png"), {}) == {"mask": "mask"}
-    assert list(_outlines("mao2022", table, {})["segmenters"]) == ["lateral"]
-    assert list(_outlines("mao2022", table, {"view": "AP"})["segmenters"]) == []
-    assert isinstance(_outlines("lumbar_transfer2024", table, {})["segmenter"], FrozenEstimator)
+    assert _outlines("mao2022", table, {}) == _outlines("mao2022", table, {"view": "AP"}) == {"mask": {"ap": "ap_mask"}}
+    regions = [mao2022(mask={"ap": "ap_mask"})[0], mao2022(mask={"ap": "ap_mask"})[1], kim2022()[0]]
+    assert [isinstance(step.segmenter, FrozenEstimator) for step in regions] == [False, True, True]
     assert _outlines("vcfnet2022", table.assign(boxes="b.xml"), {}) == {"boxes": "boxes"}
 
 

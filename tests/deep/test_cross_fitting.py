@@ -107,14 +107,13 @@ def test_group_splitter_without_groups_is_an_error(hips, cv, method):
 
 
 @pytest.mark.parametrize(
-    ("cv", "code"),
-    [(13, "few_patients"), (ShuffleSplit(3, random_state=0), "not_a_partition"), (KFold(2), "class_missing")],
+    ("cv", "message"),
+    [(13, "13"), (ShuffleSplit(3, random_state=0), "is tested . times"), (KFold(2), "lacks a class")],
 )
-def test_splits_that_cannot_work_say_so(cv, code):
+def test_splits_that_cannot_work_say_so(cv, message):
     X, y = make_views(24)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=message):
         DeepExtractor(cv=cv, **SMALL).fit_transform(X, np.sort(y))
-    assert caught.value.code == code
 
 
 def test_groups_are_routed_through_pipeline_and_column_transformer(hips):

@@ -217,22 +217,21 @@ def _python_path():
 
 
 @pytest.mark.parametrize(
-    ("settings", "code"),
+    ("settings", "message"),
     [
-        ({"backbone": "resnet19"}, "backbone"),
-        ({"pretrained": True}, "no_weights"),
-        ({"pretrained": "nowhere.safetensors"}, "weights"),
-        ({"n_features": 15}, "n_features"),
+        ({"backbone": "resnet19"}, "no backbone 'resnet19'"),
+        ({"pretrained": True}, "no published weights"),
+        ({"pretrained": "nowhere.safetensors"}, "nowhere.safetensors"),
+        ({"n_features": 15}, "n_features=15"),
         ({"image_size": 32}, "image_size"),
-        ({"augmentation": {"spin": 3}}, "augmentation"),
-        ({"device": "abacus"}, "device"),
-        ({"class_weight": {"sick": 2}}, "class_weight"),
+        ({"augmentation": {"spin": 3}}, "spin"),
+        ({"device": "abacus"}, "the device 'abacus'"),
+        ({"class_weight": {"sick": 2}}, "class_weight names"),
     ],
 )
-def test_settings_that_cannot_work_say_so(hips, settings, code):
-    with pytest.raises(InputError) as caught:
+def test_settings_that_cannot_work_say_so(hips, settings, message):
+    with pytest.raises(InputError, match=message):
         DeepExtractor(**SMALL | settings).fit(*hips)
-    assert caught.value.code == code
 
 
 def test_bad_input_names_the_item(hips):
@@ -240,10 +239,9 @@ def test_bad_input_names_the_item(hips):
     X["right"] = [*X["right"][:3], np.full((9, 9), np.inf), *X["right"][4:]]
     with pytest.raises(InputError, match="row 3, column 'right'"):
         DeepExtractor(**SMALL).fit(X, y)
-    for labels, code in ((y[:5], "labels_shape"), (None, "no_labels"), (np.zeros(24), "one_class")):
-        with pytest.raises(InputError) as caught:
+    for labels, message in ((y[:5], "y has shape"), (None, "give labels y"), (np.zeros(24), "class")):
+        with pytest.raises(InputError, match=message):
             DeepExtractor(**SMALL).fit(hips[0], labels)
-        assert caught.value.code == code
     with pytest.raises(InputError, match="table of numbers"):
         DeepExtractor(**SMALL).fit(np.zeros((24, 3)), y)
 

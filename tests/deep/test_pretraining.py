@@ -54,13 +54,12 @@ def test_every_backbone_can_be_started(tmp_path, backbone):
 
 
 @pytest.mark.parametrize(
-    ("images", "settings", "code"),
-    [([np.eye(64)], {}, "few_images"), ([np.eye(64)] * 4, {"augmentation": False}, "augmentation")],
+    ("images", "settings", "message"),
+    [([np.eye(64)], {}, "1 image"), ([np.eye(64)] * 4, {"augmentation": False}, "augmentation")],
 )
-def test_what_cannot_be_learned_is_refused(tmp_path, images, settings, code):
-    with pytest.raises(InputError) as caught:
+def test_what_cannot_be_learned_is_refused(tmp_path, images, settings, message):
+    with pytest.raises(InputError, match=message):
         pretrain(images, DeepExtractor(**SMALL | settings), tmp_path / "start.safetensors", epochs=1)
-    assert caught.value.code == code
     assert not list(tmp_path.iterdir())
 
 

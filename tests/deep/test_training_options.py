@@ -64,14 +64,14 @@ def test_a_map_takes_clinical_columns_along(aged):
 
 
 @pytest.mark.parametrize(
-    ("column", "cells", "code"), [("sex", ["F", "M"] * 20, "clinical_words"), ("bmi", None, "clinical_column")]
+    ("column", "cells", "message"),
+    [("sex", ["F", "M"] * 20, "the clinical column 'sex' does not hold numbers"), ("bmi", None, "no column 'bmi'")],
 )
-def test_clinical_columns_that_cannot_work_say_so(aged, column, cells, code):
+def test_clinical_columns_that_cannot_work_say_so(aged, column, cells, message):
     X, y = aged
     X = X[["left"]] if cells is None else X[["left"]].assign(**{column: cells})
-    with pytest.raises(InputError, match=column) as caught:
+    with pytest.raises(InputError, match=message):
         DeepExtractor(clinical=[column], **SMALL).fit(X, y)
-    assert caught.value.code == code
 
 
 def test_while_the_backbone_is_frozen_only_what_lies_behind_it_moves(hips):
@@ -85,9 +85,8 @@ def test_while_the_backbone_is_frozen_only_what_lies_behind_it_moves(hips):
     assert named == ["branches.0.projection.weight", "branches.0.projection.bias", "head.weight", "head.bias"]
     frozen = DeepExtractor(frozen_epochs=1, **few).fit(X, y)
     assert frozen.history_["epoch"].tolist() == [1, 2]
-    with pytest.raises(InputError, match="frozen_epochs=2") as caught:
+    with pytest.raises(InputError, match="frozen_epochs=2"):
         DeepExtractor(frozen_epochs=2, **few).fit(X, y)
-    assert caught.value.code == "frozen_epochs"
 
 
 @pytest.mark.parametrize("backbone", ["tiulpin", "resnet18", "vgg16", "densenet121", "legacy_xception"])
@@ -186,18 +185,17 @@ def test_it_stands_where_scikit_learn_expects_a_regressor(graded):
 
 
 @pytest.mark.parametrize(
-    ("values", "code"),
+    ("values", "message"),
     [
-        (np.zeros(90), "one_value"),
-        (np.full(90, np.nan), "labels_missing"),
-        (np.zeros(7), "labels_shape"),
-        (None, "no_labels"),
+        (np.zeros(90), "do not differ"),
+        (np.full(90, np.nan), "missing"),
+        (np.zeros(7), "y has shape"),
+        (None, "y"),
     ],
 )
-def test_values_that_cannot_be_learned_say_so(graded, values, code):
-    with pytest.raises(InputError) as caught:
+def test_values_that_cannot_be_learned_say_so(graded, values, message):
+    with pytest.raises(InputError, match=message):
         DeepRegressor(**SMALL).fit(graded[0], values)
-    assert caught.value.code == code
 
 
 def test_an_infinite_clinical_number_is_named(aged):

@@ -61,25 +61,24 @@ def test_smooth_is_that_of_scikit_image():
 
 
 @pytest.mark.parametrize(
-    ("call", "code"),
+    ("call", "message"),
     [
-        (lambda: normalise(np.full((4, 4), 7.3)), "flat_region"),
-        (lambda: normalise(np.full((4, 4), 0)), "flat_region"),
-        (lambda: normalise(PICTURE, np.zeros_like(MASK)), "empty_region"),
-        (lambda: normalise(PICTURE, MASK.T), "mask_shape"),
-        (lambda: normalise(PICTURE, MASK.astype(int)), "mask_shape"),
-        (lambda: normalise([[1, np.nan]]), "not_finite"),
-        (lambda: normalise(PICTURE, method="z"), "method"),
-        (lambda: normalise(PICTURE, method="percentile", percentiles=(99, 1)), "method"),
-        (lambda: window(PICTURE, 1, 0), "window"),
-        (lambda: smooth(PICTURE, 0), "sigma"),
-        (lambda: equalise(np.zeros((2, 2, 2))), "not_an_image"),
+        (lambda: normalise(np.full((4, 4), 7.3)), "flat|one"),
+        (lambda: normalise(np.full((4, 4), 0)), "flat|one"),
+        (lambda: normalise(PICTURE, np.zeros_like(MASK)), "mask"),
+        (lambda: normalise(PICTURE, MASK.T), "mask"),
+        (lambda: normalise(PICTURE, MASK.astype(int)), "mask"),
+        (lambda: normalise([[1, np.nan]]), "finite|NaN"),
+        (lambda: normalise(PICTURE, method="z"), "method is one of"),
+        (lambda: normalise(PICTURE, method="percentile", percentiles=(99, 1)), "percentile"),
+        (lambda: window(PICTURE, 1, 0), "width of a window is positive"),
+        (lambda: smooth(PICTURE, 0), "sigma is positive"),
+        (lambda: equalise(np.zeros((2, 2, 2))), "shape"),
     ],
 )
-def test_what_cannot_be_normalised(call, code):
-    with pytest.raises((InputError, RegionError)) as caught:
+def test_what_cannot_be_normalised(call, message):
+    with pytest.raises((InputError, RegionError), match=message):
         call()
-    assert caught.value.code == code
 
 
 @pytest.mark.parametrize("method", ["zscore", "minmax", "percentile", "equalise"])

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:No features were selected:UserWa
 @pytest.fixture(scope="module")
 def fitted():
     hips = make_hips(40, random_state=2)
-    X = hips.data.assign(mask=hips.masks)
+    X = hips.data
     X["mask"] = [np.where(X["mask"][0] == 1, 1, 0), *X["mask"][1:]]
     model = kim2022(mask="mask", epochs=1, image_size=64, random_state=0)
     return model.fit(X, hips.target), X, hips.target
@@ -50,7 +50,7 @@ def test_fitted_twice_gives_the_same(fitted):
 def test_the_faithful_texture_has_330_columns_a_hip_and_two_grey_levels():
     hips = make_hips(2, random_state=0, image_shape=(256, 256))
     model = kim2022(faithful=True, mask="mask", random_state=0)
-    table = model.named_steps["regions"].transform(hips.data.assign(mask=hips.masks))
+    table = model.named_steps["regions"].transform(hips.data)
     texture, columns = next((block, columns) for name, block, columns in model[1].transformers if name == "texture")
     features = texture[0].set_output(transform="pandas").fit_transform(table[columns])
     left = [name for name in features if name.startswith("left_")]

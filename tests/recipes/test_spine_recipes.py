@@ -11,13 +11,19 @@ from deepradiomics.recipes import kim2022, lumbar_transfer2024, mao2022, vcfnet2
 from deepradiomics.simulation import make_spines
 
 SPINES = make_spines(36, random_state=0, image_shape=(256, 192))
-X = SPINES.data.assign(ap_mask=SPINES.masks_ap, lateral_mask=SPINES.masks_lateral)
+X = SPINES.data
+MASKS = {"ap": "ap_mask", "lateral": "lateral_mask"}
+VIEWS = {"AP": ["ap"], "LAT": ["lateral"], "both": ["ap", "lateral"]}
 SMALL = {"epochs": 1, "image_size": 32, "random_state": 0}
 
 
-@pytest.mark.parametrize(("view", "regions"), [("AP", ["ap"]), ("LAT", ["lateral"]), ("both", ["ap", "lateral"])])
+def mao(view, **settings):
+    return mao2022(view, mask={name: MASKS[name] for name in VIEWS[view]}, **settings)
+
+
+@pytest.mark.parametrize(("view", "regions"), VIEWS.items())
 def test_mao_reads_one_or_two_views_and_tells_three_classes(view, regions):
-    model = mao2022(view, backbone="tiulpin", **SMALL | {"image_size": 64})
+    model = mao(view, backbone="tiulpin", **SMALL | {"image_size": 64})
     assert [name for name, _ in model.steps] == [*regions, "blocks", "classifier"]
     probability = model.fit(X, SPINES.bmd_class).predict_proba(X.head(5))
     assert probability.shape == (5, 3)
@@ -27,12 +33,14 @@ def test_mao_reads_one_or_two_views_and_tells_three_classes(view, regions):
 
 
 def test_mao_without_covariates_has_none():
-    names = [name for name, *_ in mao2022("AP", covariates=False).named_steps["blocks"].transformers]
+    names = [name for name, *_ in mao("AP", covariates=False).named_steps["blocks"].transformers]
     assert names == ["deep"]
     with pytest.raises(InputError, match="view is one of AP, LAT, both, not 'PA'"):
         mao2022("PA")
-    with pytest.raises(InputError, match=r"segmenters is \['AP'\]; give a dict with the keys \['ap'\]"):
-        mao2022("AP", segmenters={"AP": None})
+    with pytest.raises(InputError, match=r"segmenter is \['AP'\]; give a dict with the keys \['ap'\]"):
+        mao2022("AP", segmenter={"AP": None})
+    with pytest.raises(InputError, match="mask is str; give a dict"):
+        mao2022("AP", mask="ap_mask")
     with pytest.raises(InputError, match="covariates is 'False'"):
         mao2022("AP", covariates="False")
     with pytest.raises(InputError, match="faithful is 'False'"):
@@ -40,7 +48,7 @@ def test_mao_without_covariates_has_none():
 
 
 def test_the_region_is_round_the_four_vertebrae():
-    cut = mao2022("LAT").named_steps["lateral"].transform(X.head(3))
+    cut = mao("LAT").named_steps["lateral"].transform(X.head(3))
     for region, mask, radiograph in zip(cut["lateral_L1-L4"], X["lateral_mask"], X["lateral"], strict=False):
         rows, columns = np.nonzero(np.isin(mask, [1, 2, 3, 4]))
         height, width = region.pixels.shape
@@ -51,13 +59,13 @@ def test_the_region_is_round_the_four_vertebrae():
 
 
 def test_mao_with_and_without_covariates_is_one_comparison():
-    model = mao2022("LAT", backbone="tiulpin", **SMALL | {"image_size": 64})
+    model = mao("LAT", backbone="tiulpin", **SMALL | {"image_size": 64})
     found = compare_feature_sets(model, X, SPINES.target, cv=2, random_state=0)
     assert list(found.table.loc["internal"].index) == ["C", "D", "DC"]
 
 
 def test_lumbar_transfer_is_a_classifier():
-    model = lumbar_transfer2024("resnet18", pretrained=False, **SMALL)
+    model = lumbar_transfer2024("resnet18", mask="lateral_mask", pretrained=False, **SMALL)
     assert clone(model).get_params()["network__image_size"] == 32
     probability = model.fit(X.head(16), SPINES.target[:16]).predict_proba(X.tail(4))
     assert probability.shape == (4, 2)
@@ -66,7 +74,7 @@ def test_lumbar_transfer_is_a_classifier():
 
 @pytest.mark.parametrize("backbone", ["vgg16", "vgg19", "resnet50", "legacy_xception"])
 def test_the_four_published_networks_can_be_named(backbone):
-    assert lumbar_transfer2024(backbone)[-1].backbone == backbone
+    assert lumbar_transfer2024(backbone, mask="lateral_mask")[-1].backbone == backbone
 
 
 def broken_vertebrae():

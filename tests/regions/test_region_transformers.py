@@ -17,7 +17,7 @@ from deepradiomics.simulation import make_hips
 @pytest.fixture(scope="module")
 def table():
     hips = make_hips(2, random_state=0)
-    return hips.data.assign(mask=hips.masks)
+    return hips.data
 
 
 class KnownMasks(BaseEstimator):
@@ -166,7 +166,7 @@ def test_pixels_that_are_not_square_cost_one_row():
 def test_a_column_that_is_there_already_is_refused():
     hips = make_hips(2, random_state=0, image_shape=(256, 256))
     regions = FemurRegions(mask="mask", on_error="skip")
-    once = regions.fit_transform(hips.data.assign(mask=hips.masks))
+    once = regions.fit_transform(hips.data)
     with pytest.raises(InputError, match=r"column 'left_[a-z]+' already"):
         FemurRegions(mask="mask", on_error="skip").fit_transform(once)
 

@@ -140,12 +140,18 @@ REFUSED = {
         lambda folder: texture(bin_count=None, bin_width=0.001),
         "too_many_levels",
     ),
-    "a typing error in a parameter file": (lambda folder: parameters(folder, "setting: {binwidth: 3}"), "unknown_key"),
-    "both settings of bins": (lambda folder: parameters(folder, "setting: {binWidth: 3, binCount: 9}"), "binning"),
-    "a parameter file that is no YAML": (lambda folder: parameters(folder, "\t{"), "parameter_file"),
-    "an entity bomb": (lambda folder: voc(folder, head=BOMB), "annotation"),
-    "an external entity": (lambda folder: voc(folder, head=EXTERNAL), "annotation"),
-    "an inverted box": (lambda folder: voc(folder, xmin=9, xmax=1), "box_size"),
+    "a typing error in a parameter file": (
+        lambda folder: parameters(folder, "setting: {binwidth: 3}"),
+        "invalid_input",
+    ),
+    "both settings of bins": (
+        lambda folder: parameters(folder, "setting: {binWidth: 3, binCount: 9}"),
+        "invalid_input",
+    ),
+    "a parameter file that is no YAML": (lambda folder: parameters(folder, "\t{"), "invalid_input"),
+    "an entity bomb": (lambda folder: voc(folder, head=BOMB), "invalid_input"),
+    "an external entity": (lambda folder: voc(folder, head=EXTERNAL), "invalid_input"),
+    "an inverted box": (lambda folder: voc(folder, xmin=9, xmax=1), "invalid_input"),
     "a box outside": (lambda folder: voc(folder, xmax=99), "box_outside"),
     "YOLO out of range": (
         lambda folder: dr.annotations.read_yolo(written(folder, "a.txt", b"0 1.5 0.5 0.2 0.2"), image_shape=(40, 48)),
@@ -167,7 +173,7 @@ REFUSED = {
         lambda folder: dr.DeepExtractor(clinical=["sex"]).fit(TABLE, LABELS),
         "clinical_words",
     ),
-    "one class only": (lambda folder: compare(y=np.zeros(40)), "two_classes"),
+    "one class only": (lambda folder: compare(y=np.zeros(40)), "invalid_input"),
     "too few rows of a class": (lambda folder: compare(y=np.arange(40) == 3), "few_patients"),
     "one patient in both parts": (
         lambda folder: compare(cv=[(FIRST, LAST), (LAST, FIRST)], groups=np.arange(40) % 35),

@@ -109,7 +109,7 @@ def test_a_loaded_model_answers_to_the_bit(tmp_path, name, kind):
 @pytest.mark.filterwarnings("ignore:No features were selected")
 def test_the_recipe_of_kim_with_its_network_and_trees(tmp_path):
     hips = make_hips(40, random_state=2, image_shape=(256, 256))
-    table = hips.data.assign(mask=hips.masks)
+    table = hips.data
     model = dr.recipes.kim2022(mask="mask", epochs=1, image_size=64, random_state=0)
     model.set_params(blocks__texture__textureextractor__min_levels=None).fit(table, hips.target)
     path = dr.save(model, tmp_path / "kim.zip")

@@ -125,24 +125,24 @@ def test_what_is_no_model(tmp_path):
     import pickle
 
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(LogisticRegression()))
-    refused(tmp_path / "model.pkl", r"model.pkl is no saved model", "no_model")
-    refused(tmp_path / "nowhere", r"nowhere is no saved model", "no_model")
+    refused(tmp_path / "model.pkl", r"model.pkl is no saved model", "untrusted")
+    refused(tmp_path / "nowhere", r"nowhere is no saved model", "untrusted")
     (tmp_path / "empty").mkdir()
-    refused(tmp_path / "empty", r"no manifest that can be read", "no_model")
+    refused(tmp_path / "empty", r"no manifest that can be read", "untrusted")
     os.mkfifo(tmp_path / "fifo")
-    refused(tmp_path / "fifo", r"no saved model", "no_model")
+    refused(tmp_path / "fifo", r"no saved model", "untrusted")
 
 
 def test_a_link_in_a_folder(network):
     os.symlink("/etc/hostname", network / "link")
-    refused(network, "holds a link", "link")
+    refused(network, "holds a link", "untrusted")
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/../../evil", "C:evil", "..\\evil", "a/b", "..", "a\0b"])
 def test_names_that_lead_elsewhere(tmp_path, name):
     data = zipped({"x" * len(name): b"x"}).replace(b"x" * len(name), name.encode())
     (tmp_path / "m.zip").write_bytes(data)
-    refused(tmp_path / "m.zip", "leads outside", "link")
+    refused(tmp_path / "m.zip", "leads outside", "untrusted")
     assert [path.name for path in tmp_path.iterdir()] == ["m.zip"]
 
 
@@ -150,18 +150,18 @@ def test_a_link_in_a_zip_file(tmp_path):
     info = zipfile.ZipInfo("manifest.json")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
     (tmp_path / "m.zip").write_bytes(zipped({info: "/etc/passwd"}))
-    refused(tmp_path / "m.zip", "is a link", "link")
+    refused(tmp_path / "m.zip", "is a link", "untrusted")
 
 
 def test_a_bomb_that_says_so(tmp_path):
     with zipfile.ZipFile(tmp_path / "m.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("manifest.json", bytes(100 * 2**20))
-    refused(tmp_path / "m.zip", "would unpack to 1 parts of 100 MiB", "too_large")
+    refused(tmp_path / "m.zip", "would unpack to 1 parts of 100 MiB", "untrusted")
 
 
 def test_many_parts(tmp_path):
     (tmp_path / "m.zip").write_bytes(zipped({f"{number}": b"" for number in range(20_001)}))
-    refused(tmp_path / "m.zip", "would unpack to 20001 parts", "too_large")
+    refused(tmp_path / "m.zip", "would unpack to 20001 parts", "untrusted")
 
 
 def lying_bomb(name, method):
@@ -181,7 +181,7 @@ def test_a_bomb_that_lies_is_unpacked_no_further_than_it_says(tmp_path):
 
     (tmp_path / "m.zip").write_bytes(lying_bomb("manifest.json", zipfile.ZIP_DEFLATED))
     tracemalloc.start()
-    refused(tmp_path / "m.zip", "no manifest that can be read", "no_model")
+    refused(tmp_path / "m.zip", "no manifest that can be read", "untrusted")
     assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
     tracemalloc.stop()
 
@@ -191,7 +191,7 @@ def test_a_bomb_that_lies_inside_the_skops_part(boosted):
 
     rewrite(boosted, "model.skops", lying_bomb("schema.json", zipfile.ZIP_DEFLATED))
     tracemalloc.start()
-    refused(boosted, "damaged", "damaged")
+    refused(boosted, "damaged", "unreadable")
     assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
     tracemalloc.stop()
 
@@ -199,7 +199,7 @@ def test_a_bomb_that_lies_inside_the_skops_part(boosted):
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_ways_of_packing(tmp_path, method):
     (tmp_path / "m.zip").write_bytes(lying_bomb("manifest.json", method))
-    refused(tmp_path / "m.zip", "packed in another way", "packing")
+    refused(tmp_path / "m.zip", "packed in another way", "untrusted")
 
 
 def test_two_parts_of_one_name(tmp_path):
@@ -236,7 +236,7 @@ def test_a_missing_and_an_added_part(network):
 )
 def test_a_manifest_that_cannot_be_read(network, text):
     (network / "manifest.json").write_text(text, encoding="latin1")
-    refused(network, "no manifest that can be read", "no_model")
+    refused(network, "no manifest that can be read", "untrusted")
 
 
 def test_other_settings_in_the_manifest(network):
@@ -251,7 +251,7 @@ def test_other_columns_in_the_manifest(network):
 
 def test_a_newer_format(network):
     edit_manifest(network, lambda manifest: manifest.update(format=2))
-    refused(network, "has format 2, this version reads 1; update deepradiomics", "format")
+    refused(network, "has format 2, this version reads 1; update deepradiomics", "version")
 
 
 def test_another_scikit_learn(network):
@@ -354,7 +354,7 @@ def test_missing_and_surplus_weights(network):
 
 def test_weights_that_are_no_safetensors(network):
     rewrite(network, next(network.glob("*.safetensors")).name, b"\x80\x04K\x01.")
-    refused(network, "damaged", "damaged")
+    refused(network, "damaged", "unreadable")
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def test_forged_trees_of_xgboost(boosted, key, value):
             forest["trees"][1][key][0] = value
 
     edit_trees(boosted, change)
-    refused(boosted, "holds", "trees")
+    refused(boosted, "holds", "untrusted")
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_forged_trees_of_xgboost(boosted, key, value):
 )
 def test_forged_forests_of_xgboost(boosted, change):
     edit_trees(boosted, change)
-    refused(boosted, "holds", "trees")
+    refused(boosted, "holds", "untrusted")
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_forged_trees_of_scikit_learn(tree, place, value):
     nodes_of_tree[place][0] = value
     np.save(stream := io.BytesIO(), nodes_of_tree)
     rewrite(tree, "model.skops", zipped(members | {name: stream.getvalue()}))
-    refused(tree, "a tree", "trees")
+    refused(tree, "a tree", "untrusted")
 
 
 @pytest.mark.parametrize("key", ["node_count", "max_depth"])

@@ -451,7 +451,6 @@ def test_an_image_that_is_missing_has_no_score(fitted, missing):
 def test_what_is_no_sequence_of_images_is_refused(fitted, method, images, found):
     with pytest.raises(InputError, match=f"the images are {found}; give a sequence") as caught:
         getattr(fitted, method)(images)
-    assert caught.value.code == "not_a_sequence"
     assert "CANARY" not in str(caught.value)
 
 
@@ -512,7 +511,7 @@ def test_a_file_that_describes_no_network_of_ours_is_refused(fitted, text, reaso
     fitted.save_weights(tmp_path / "good.safetensors")
     with pytest.raises(InputError, match=reason) as caught:
         UNetSegmenter.from_weights(rewritten(tmp_path / "good.safetensors", text, tmp_path))
-    assert caught.value.code in ("weights", "encoder")
+    assert caught.value.code in ("weights", "invalid_input")
     assert str(tmp_path) not in str(caught.value)
     again = UNetSegmenter.from_weights(rewritten(tmp_path / "good.safetensors", json.dumps(GOOD), tmp_path))
     assert again.classes_ == SMALL["classes"]

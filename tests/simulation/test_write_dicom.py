@@ -154,25 +154,24 @@ def test_identity_fills_the_attributes_asked_for(spines, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "code"),
+    ("wrong", "message"),
     [
-        ({"photometric": "RGB"}, "dicom_variant"),
-        ({"bits": 8}, "dicom_variant"),
-        ({"identity": {"PatientNmae": "x"}}, "identity"),
-        ({"identity": {"Rows": "7"}}, "identity"),
-        ({"identity": {7: "x"}}, "identity"),
-        ({"identity": {"PatientName": 5}}, "identity"),
-        ({"identity": {"PatientName": None}}, "identity"),
-        ({"identity": {"PatientBirthDate": "CANARY"}}, "identity"),
-        ({"identity": {"PatientSex": "canary"}}, "identity"),
-        ({"identity": {"PatientID": 65 * "CANARY"}}, "identity"),
-        ({"identity": ["CANARY"]}, "identity"),
+        ({"photometric": "RGB"}, "'RGB' with 12 bits was asked for"),
+        ({"bits": 8}, "with 8 bits was asked for"),
+        ({"identity": {"PatientNmae": "x"}}, "PatientNmae"),
+        ({"identity": {"Rows": "7"}}, "Rows"),
+        ({"identity": {7: "x"}}, "7"),
+        ({"identity": {"PatientName": 5}}, "PatientName"),
+        ({"identity": {"PatientName": None}}, "PatientName"),
+        ({"identity": {"PatientBirthDate": "CANARY"}}, "PatientBirthDate"),
+        ({"identity": {"PatientSex": "canary"}}, "PatientSex"),
+        ({"identity": {"PatientID": 65 * "CANARY"}}, "PatientID"),
+        ({"identity": ["CANARY"]}, "identity is a list"),
     ],
 )
-def test_what_cannot_be_written_is_said(spines, wrong, code, tmp_path):
-    with pytest.raises(InputError) as caught:
+def test_what_cannot_be_written_is_said(spines, wrong, message, tmp_path):
+    with pytest.raises(InputError, match=message) as caught:
         write_dicom(spines, tmp_path, **wrong)
-    assert caught.value.code == code
     assert "canary" not in str(caught.value).lower()
     assert not list(tmp_path.iterdir())
 
@@ -217,18 +216,16 @@ def test_what_is_missing_of_a_patient_stays_empty(missing, tmp_path):
     [(-3, "-3"), (1000, "1000"), (float("inf"), "inf"), ("CANARY", "of type str"), ([7], "of type list")],
 )
 def test_an_age_that_is_no_number_of_years_is_refused(age, found, tmp_path):
-    with pytest.raises(InputError, match=f"row 0: the age is {found}; give years") as caught:
+    with pytest.raises(InputError, match=f"row 0: the age is {found}; give years"):
         write_dicom(one_hip(age=pd.Series([age], dtype=object)), tmp_path)
-    assert caught.value.code == "age"
 
 
 @pytest.mark.parametrize("name", [0, "hip/left", "hip\\left", "hip\n", ("hip", "left")])
 def test_a_column_whose_name_no_file_can_have_is_refused(name, tmp_path):
     hips = one_hip()
     hips.data.columns = pd.Index([name if column == "radiograph" else column for column in hips.data], dtype=object)
-    with pytest.raises(InputError, match="rename it") as caught:
+    with pytest.raises(InputError, match="rename it"):
         write_dicom(hips, tmp_path)
-    assert caught.value.code == "column_name"
 
 
 def test_columns_of_one_name_are_refused(spines, tmp_path):
@@ -249,5 +246,4 @@ def test_a_folder_that_cannot_be_written_to_is_named_without_its_path(tmp_path):
     for folder, reason in wrong.items():
         with pytest.raises(InputError, match=reason) as caught:
             write_dicom(one_hip(), folder)
-        assert caught.value.code == "folder"
         assert str(tmp_path) not in str(caught.value)

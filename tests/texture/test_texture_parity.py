@@ -184,7 +184,7 @@ def test_where_pyradiomics_cannot_bin_the_error_is_ours(engine):
         live(flat, MASKS["scattered"], {"Wavelet": {}}, {})
     with pytest.raises(RegionError, match="flat but for rounding") as caught:
         extract([flat], [MASKS["scattered"]], image_types=["Wavelet"], min_levels=None, engine=engine)
-    assert caught.value.code == "flat_but_for_rounding"
+    assert caught.value.code == "flat_region"
 
 
 def test_values_next_to_nothing_are_flat():

@@ -10,9 +10,8 @@ from deepradiomics.training import Augmentation, as_augmentation, augment, augme
 
 @pytest.mark.parametrize("flip", [0.5, 1, "yes", None, np.nan])
 def test_flip_is_a_switch_and_no_probability(flip):
-    with pytest.raises(InputError, match=r"flip is .*; give True, which flips half of the images, or False") as caught:
+    with pytest.raises(InputError, match=r"flip is .*; give True, which flips half of the images, or False"):
         Augmentation(flip=flip)
-    assert caught.value.code == "augmentation"
 
 
 @pytest.mark.parametrize("flip", [True, np.True_])
@@ -40,9 +39,8 @@ def test_flip_mirrors_half_of_the_images(flip):
     ],
 )
 def test_what_is_no_augmentation_is_named(setting, reason):
-    with pytest.raises(InputError, match=reason) as caught:
+    with pytest.raises(InputError, match=reason):
         as_augmentation(setting)
-    assert caught.value.code == "augmentation"
 
 
 def test_stretch_changes_width_against_height_within_its_limit_and_fill_comes_in_from_outside():

@@ -25,7 +25,7 @@ def text_of(path, max_bytes):
     try:
         return content_of(path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is not text; is it an annotation file?", code="annotation") from error
+        raise InputError(f"{path.name} is not text; is it an annotation file?") from error
 
 
 def agreed_shape(stated, given, name):
@@ -34,8 +34,7 @@ def agreed_shape(stated, given, name):
     if stated and given is not None and tuple(stated) != tuple(given):
         raise InputError(
             f"{name} was made for an image of {stated[0]:g} x {stated[1]:g} pixels, this one has {given[0]} x "
-            f"{given[1]}; give the image that the boxes were drawn on",
-            code="image_size",
+            f"{given[1]}; give the image that the boxes were drawn on"
         )
     shape = stated if given is None else given
     if shape is not None and shape[0] * shape[1] > _MAX_PIXELS:
@@ -51,13 +50,13 @@ def number(word, place):
     try:
         return float(word)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{place} has {str(word)[:40]!r} where a number is needed", code="annotation") from error
+        raise InputError(f"{place} has {str(word)[:40]!r} where a number is needed") from error
 
 
 def label_of(name, place):
     """Label of a box, without blanks at its ends; there must be one."""
     if not (name and name.strip()):
-        raise InputError(f"{place} has no label; give each box one", code="annotation")
+        raise InputError(f"{place} has no label; give each box one")
     return name.strip()
 
 
@@ -68,16 +67,16 @@ def class_names(classes, most=None):
         found = (
             f"the word {classes!r}; write [{classes!r}]" if isinstance(classes, str) else f"{names[:9]} with repeats"
         )
-        raise InputError(f"classes is a list of names, all different, not {found}", code="annotation")
+        raise InputError(f"classes is a list of names, all different, not {found}")
     if most is not None and len(names) > most:
-        raise InputError(f"there are {len(names)} classes, a label map holds {most}; ask for fewer", code="annotation")
+        raise InputError(f"there are {len(names)} classes, a label map holds {most}; ask for fewer")
     return names
 
 
 def checked_box(left, top, width, height, shape, place, angle=0.0):
     """Build a box; it must have a size and lie in the image, half a pixel of rounding allowed."""
     if not (width > 0 and height > 0):
-        raise InputError(f"{place} is {width:g} wide and {height:g} high; its corners are inverted", code="box_size")
+        raise InputError(f"{place} is {width:g} wide and {height:g} high; its corners are inverted")
     box = Box(top, left, height, width, angle)
     (first_row, first_column), (last_row, last_column) = box.corners.min(axis=0), box.corners.max(axis=0)
     if shape is not None and (
@@ -94,7 +93,7 @@ def checked_box(left, top, width, height, shape, place, angle=0.0):
 def corners_of(polygon, shape, place):
     """Corners of a polygon (n, 2), row and column."""
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-        raise InputError(f"{place} has a polygon without three corners of two numbers", code="annotation")
+        raise InputError(f"{place} has a polygon without three corners of two numbers")
     corners = np.array([number(value, place) for value in polygon]).reshape(-1, 2)[:, ::-1]
     if not np.isfinite(corners).all() or (corners < -1).any() or (corners > np.array(shape) + 1).any():
         raise InputError(

@@ -67,11 +67,10 @@ def read_voc(path, *, image_shape=None):
         root = fromstring(content_of(path, MAX_BYTES), forbid_dtd=True)
     except (ParseError, DefusedXmlException, RecursionError, LookupError, ValueError) as error:
         raise InputError(
-            f"{path.name} is not plain XML ({type(error).__name__}); save the boxes again in Pascal VOC format",
-            code="annotation",
+            f"{path.name} is not plain XML ({type(error).__name__}); save the boxes again in Pascal VOC format"
         ) from error
     if root.tag != "annotation":
-        raise InputError(f"{path.name} is XML, but not of Pascal VOC; its root is not <annotation>", code="annotation")
+        raise InputError(f"{path.name} is XML, but not of Pascal VOC; its root is not <annotation>")
     shape = agreed_shape(_voc_shape(root, path.name), image_shape, path.name)
     boxes = []
     for position, entry in enumerate(root.iter("object")):
@@ -125,7 +124,7 @@ def read_yolo(path, *, image_shape, classes=None):
             continue
         words = line.split()
         if len(words) != 5:
-            raise InputError(f"{place} has {len(words)} numbers, a YOLO box has 5", code="annotation")
+            raise InputError(f"{place} has {len(words)} numbers, a YOLO box has 5")
         x, y, width, height = (number(word, place) for word in words[1:])
         rows, columns = image_shape
         box = checked_box(
@@ -146,9 +145,9 @@ def _voc_shape(root, name):
 def _class_name(word, classes, place):
     """Name of a YOLO class number."""
     if not (word.isascii() and word.isdigit()):
-        raise InputError(f"{place} has the class {word[:40]!r}, a whole number from 0 on is needed", code="annotation")
+        raise InputError(f"{place} has the class {word[:40]!r}, a whole number from 0 on is needed")
     if classes is None:
         return word
     if int(word) >= len(classes):
-        raise InputError(f"{place} is of class {word}, there are {len(classes)} names", code="annotation")
+        raise InputError(f"{place} is of class {word}, there are {len(classes)} names")
     return classes[int(word)]

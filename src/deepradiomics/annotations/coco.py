@@ -69,7 +69,7 @@ def read_coco(path, *, image_name, image_shape=None):
     for place, name, entry in entries:
         bbox, attributes = entry["bbox"], entry.get("attributes") or {}
         if not isinstance(bbox, list) or len(bbox) != 4 or not isinstance(attributes, dict):
-            raise InputError(f"{place} has no box of four numbers", code="annotation")
+            raise InputError(f"{place} has no box of four numbers")
         turned = -number(attributes.get("rotation", 0), place)
         angle = (turned + 180) % 360 - 180
         boxes.append((name, checked_box(*(number(value, place) for value in bbox), shape, place, angle)))
@@ -127,7 +127,7 @@ def read_coco_masks(path, *, image_name, classes, image_shape=None):
     path, classes = Path(path), class_names(classes, MAX_CLASSES)
     entries, shape = _coco_entries(path, image_name, image_shape, "segmentation", classes)
     if shape is None:
-        raise InputError(f"{path.name} does not say the size of the image; give image_shape", code="image_size")
+        raise InputError(f"{path.name} does not say the size of the image; give image_shape")
     labels = np.zeros(tuple(int(size) for size in shape), dtype=np.uint8)
     is_box = ["rotation" in (entry.get("attributes") or {}) for _, _, entry in entries]
     outlined = {name for (_, name, _), box in zip(entries, is_box, strict=True) if not box}
@@ -139,7 +139,7 @@ def read_coco_masks(path, *, image_name, classes, image_shape=None):
             labels[_unpacked_runs(outline, labels.shape, place)] = label
             continue
         if not isinstance(outline, list) or not outline:
-            raise InputError(f"{place} has neither a list of polygons nor runs; export it again", code="annotation")
+            raise InputError(f"{place} has neither a list of polygons nor runs; export it again")
         for polygon in outline:
             labels[inside(corners_of(polygon, labels.shape, place), labels.shape)] = label
     return labels
@@ -238,8 +238,7 @@ def _named_boxes(own, name):
     ):
         raise InputError(
             f"the boxes of {name} are no dict of name to Box and no list of (name, Box); make each with Box(top, left, "
-            "height, width)",
-            code="annotation",
+            "height, width)"
         )
     return [(str(label).strip(), box) for label, box in pairs]
 
@@ -252,8 +251,7 @@ def _outlines(label_map, shape, n_classes, name):
         raise InputError(
             f"the label map of {name} is {label_map.dtype} of shape {label_map.shape} with the labels {labels[:9]}, "
             f"its image has the shape {tuple(shape)} and there are {n_classes} classes; give whole numbers of that "
-            "shape, and a name for each label",
-            code="label_map",
+            "shape, and a name for each label"
         )
     return [(int(label), _of_mask(label_map == label)) for label in labels]
 
@@ -303,22 +301,17 @@ def _coco_entries(path, image_name, image_shape, key, classes=()):
             if images and entry["image_id"] == images[0]["id"]
         ]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path.name} is not a COCO file ({type(error).__name__})", code="annotation") from error
+        raise InputError(f"{path.name} is not a COCO file ({type(error).__name__})") from error
     if len(images) != 1:
-        raise InputError(
-            f"{path.name} knows {len(images)} images of the name asked for, one is needed", code="annotation"
-        )
+        raise InputError(f"{path.name} knows {len(images)} images of the name asked for, one is needed")
     if strange:
         raise InputError(
             f"{path.name} has {len(strange)} annotations of images that it does not list, first image_id "
-            f"{strange[0]!r}, a {type(strange[0]).__name__}; ids there are such as {next(iter(known))!r}",
-            code="annotation",
+            f"{strange[0]!r}, a {type(strange[0]).__name__}; ids there are such as {next(iter(known))!r}"
         )
     missing = [name for name in classes if name not in names.values()]
     if missing:
-        raise InputError(
-            f"{path.name} has no category {missing[0]!r}; it has {sorted(names.values())}", code="annotation"
-        )
+        raise InputError(f"{path.name} has no category {missing[0]!r}; it has {sorted(names.values())}")
     stated = tuple(number(value, f"the size in {path.name}") for value in sizes[0]) if sizes else None
     places = [(f"annotation {position} of {path.name}", name, entry) for position, name, entry in entries]
     return [(place, label_of(name, place), entry) for place, name, entry in places], agreed_shape(
@@ -331,12 +324,11 @@ def _unpacked_runs(runs, shape, place):
     counts, size = runs.get("counts"), runs.get("size")
     counts = _lengths(counts) if isinstance(counts, str) else counts
     if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
-        raise InputError(f"{place} has runs that are no whole numbers from 0 on; export it again", code="annotation")
+        raise InputError(f"{place} has runs that are no whole numbers from 0 on; export it again")
     if size != list(shape) or sum(counts) != shape[0] * shape[1]:
         raise InputError(
             f"{place} has runs for {sum(counts)} pixels of an image of {str(size)[:40]}, this one has {shape[0]} x "
-            f"{shape[1]}; was it drawn on another image?",
-            code="image_size",
+            f"{shape[1]}; was it drawn on another image?"
         )
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(shape, order="F")
 

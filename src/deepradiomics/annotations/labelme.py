@@ -104,24 +104,23 @@ def read_labelme(path, *, classes=None, image_shape=None):
         size = (content["imageHeight"], content["imageWidth"]) if content.get("imageHeight") else None
         corners = [[value for point in points for value in point] for _, _, points in shapes]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path.name} is not a file of LabelMe ({type(error).__name__})", code="annotation") from error
+        raise InputError(f"{path.name} is not a file of LabelMe ({type(error).__name__})") from error
     stated = None if size is None else tuple(number(value, f"the size in {path.name}") for value in size)
     size = agreed_shape(stated, image_shape, path.name)
     if size is None:
-        raise InputError(f"{path.name} does not say the size of the image; give image_shape", code="image_size")
+        raise InputError(f"{path.name} does not say the size of the image; give image_shape")
     size = tuple(int(length) for length in size)
     drawn = {label.strip() for label, kind, _ in shapes if kind == "polygon"}
     if names and drawn and not drawn & set(names):
         raise InputError(
-            f"{path.name} has polygons of {sorted(drawn)[:9]}, none of the classes {names[:9]}; are they spelled so?",
-            code="annotation",
+            f"{path.name} has polygons of {sorted(drawn)[:9]}, none of the classes {names[:9]}; are they spelled so?"
         )
     found = LabelMe([], [], None if classes is None else np.zeros(size, dtype=np.uint8))
     for position, ((label, kind, points), values) in enumerate(zip(shapes, corners, strict=True)):
         place = f"shape {position} of {path.name}"
         label, numbers = label_of(label, place), [number(value, place) for value in values]
         if any(len(point) != 2 for point in points):
-            raise InputError(f"{place} has points that are not pairs of numbers", code="annotation")
+            raise InputError(f"{place} has points that are not pairs of numbers")
         if kind == "polygon":
             outline = corners_of(numbers, size, place)
             if label in names:
@@ -134,8 +133,7 @@ def read_labelme(path, *, classes=None, image_shape=None):
         else:
             raise InputError(
                 f"{place} is a {str(kind)[:20]} of {len(numbers) / 2:g} points; polygons, rectangles of two and points "
-                "are read, draw it as one of them",
-                code="annotation",
+                "are read, draw it as one of them"
             )
     return found
 

@@ -27,7 +27,7 @@ _FAULTS = (
     ValueError,
 )
 # These are about the call and not about an image: they stop the run at once.
-_ABOUT_THE_CALL = {"columns", "names", "no_mask", "not_a_table", "not_numbers", "rows", "table"}
+_ABOUT_THE_CALL = {"columns", "table"}
 # So many images at the start of a chunk that all raise, and no error of ours, stop the run: it is not the images.
 _ALL = 10
 RETRYABLE = {"missing_dependency", "no_file", "out_of_memory"}
@@ -125,12 +125,12 @@ def _numbers(found, n_rows):
         raise InputError(
             "the estimator gives columns that are not numbers; let it end in features, such as those of "
             "TextureExtractor",
-            code="not_numbers",
+            code="table",
         ) from error
     if values.ndim != 2 or len(values) != n_rows:
         raise InputError(
             f"the estimator gave an array of shape {values.shape} for {n_rows} images; one row an image is needed",
-            code="rows",
+            code="table",
         )
     return values
 
@@ -145,7 +145,7 @@ def _names(estimator, found, n_features):
         names = [f"x{number}" for number in range(n_features)]
     if len(set(names)) != n_features:
         raise InputError(
-            f"the estimator names {len(set(names))} features and gives {n_features}; names must differ", code="names"
+            f"the estimator names {len(set(names))} features and gives {n_features}; names must differ", code="columns"
         )
     return names
 

@@ -86,7 +86,7 @@ _UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 # Words of an error's code, for the column that says why a file was left out.
 _REASONS = {
     "bits": "stores bits in a way that is not read",
-    "colour": "colour picture",
+    "color": "color picture",
     "decoder": "compressed in a way for which no decoder is installed",
     "empty_file": "empty file",
     "laterality": "names both sides of the body",

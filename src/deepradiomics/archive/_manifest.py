@@ -72,7 +72,7 @@ class Rows:
 
     def _check_ids(self):
         if not len(self):
-            raise InputError("the manifest has no rows; give one row an image", code="empty_manifest")
+            raise InputError("the manifest has no rows; give one row an image")
         try:
             self._run("CREATE UNIQUE INDEX by_id ON image (id)")
         except sqlite3.IntegrityError:
@@ -80,7 +80,7 @@ class Rows:
             raise InputError(
                 f"ids occur more than once in the manifest, such as {', '.join(key for (key,) in twice)}; give each "
                 "image an id of its own",
-                code="duplicate_id",
+                code="table",
             ) from None
 
     def _run(self, statement, values=()):
@@ -99,8 +99,7 @@ class Rows:
 def _full(error):
     return InputError(
         f"the rows of the manifest do not fit on the disk for temporary files ({error}); free space, or set "
-        "SQLITE_TMPDIR to a folder on another disk",
-        code="disk_full",
+        "SQLITE_TMPDIR to a folder on another disk"
     )
 
 
@@ -115,8 +114,7 @@ def _open(manifest, id_column, columns):
         return _Frame(manifest, id_column, columns)
     if not isinstance(manifest, str | os.PathLike):
         raise InputError(
-            f"the manifest is a DataFrame, or the path of a CSV or parquet file, not {type(manifest).__name__}",
-            code="manifest",
+            f"the manifest is a DataFrame, or the path of a CSV or parquet file, not {type(manifest).__name__}"
         )
     path = Path(manifest)
     if not path.is_file():
@@ -125,9 +123,7 @@ def _open(manifest, id_column, columns):
         return _Csv(path, id_column, columns)
     if path.name.lower().endswith(_PARQUET):
         return _Parquet(path, id_column, columns)
-    raise InputError(
-        f"the manifest {path.name} is of an unknown kind; {', '.join(_TEXTS + _PARQUET)} are read", code="manifest"
-    )
+    raise InputError(f"the manifest {path.name} is of an unknown kind; {', '.join(_TEXTS + _PARQUET)} are read")
 
 
 class _Frame:
@@ -181,8 +177,7 @@ class _Csv:
             # What pandas says may hold cells.
             raise InputError(
                 f"the manifest {self._path.name} cannot be read ({type(error).__name__}); it is UTF-8 text with a "
-                "header line and as many cells in each line",
-                code="manifest",
+                "header line and as many cells in each line"
             ) from None
 
 
@@ -196,9 +191,7 @@ class _Parquet:
         try:
             self._file = pq.ParquetFile(path)
         except (pa.ArrowException, OSError) as error:
-            raise InputError(
-                f"the manifest {path.name} is no parquet file ({type(error).__name__})", code="manifest"
-            ) from None
+            raise InputError(f"the manifest {path.name} is no parquet file ({type(error).__name__})") from None
         names = self._file.schema_arrow.names
         self.columns, self._id_column = _chosen(names, id_column, columns), id_column
         self._schema = pa.schema([_plain(self._file.schema_arrow.field(name)) for name in self.columns])
@@ -232,8 +225,7 @@ def _plain(field):
     if not any(check(kind) for check in checks):
         raise InputError(
             f"column {field.name!r} of the manifest holds {field.type}; text, numbers and booleans are read, so name "
-            "the columns that the estimator needs with columns=",
-            code="manifest",
+            "the columns that the estimator needs with columns="
         )
     return pa.field(field.name, kind)
 
@@ -264,13 +256,15 @@ def _ids(column, start):
     lacking = np.flatnonzero(column.isna())
     if len(lacking):
         raise InputError(
-            f"row {start + lacking[0]} of the manifest has no id; give each image an id of its own", code="no_id"
+            f"row {start + lacking[0]} of the manifest has no id; give each image an id of its own", code="table"
         )
     ids = [str(key) for key in column]
     # Halves of surrogate pairs are what cannot be encoded.
     broken = [row for row, key in enumerate(ids) if key != key.encode("utf-8", "ignore").decode()]
     if broken:
-        raise InputError(f"the id of row {start + broken[0]} of the manifest is no text in UTF-8; rename it", code="id")
+        raise InputError(
+            f"the id of row {start + broken[0]} of the manifest is no text in UTF-8; rename it", code="table"
+        )
     return ids
 
 

@@ -22,15 +22,12 @@ def key_of(key):
             key = path.read_bytes().strip()
         except OSError as error:
             raise InputError(
-                f"the file of the key, {path.name}, cannot be read or made ({type(error).__name__}); is the path "
-                "right?",
-                code="key",
+                f"the file of the key, {path.name}, cannot be read or made ({type(error).__name__}); is the path right?"
             ) from None
     if not isinstance(key, bytes) or len(key) < _SHORTEST:
         raise InputError(
             f"a key is {_SHORTEST} bytes or more, or the path of a file with them; a short one could be guessed, and "
-            "with it every patient",
-            code="key",
+            "with it every patient"
         )
     return blake2b(key, digest_size=32).digest()
 

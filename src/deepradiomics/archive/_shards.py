@@ -78,7 +78,7 @@ def read_settings(folder):
         raise InputError(
             f"{folder.name}/{_SETTINGS} is missing or damaged ({type(error).__name__}); {folder.name} was not written "
             "by archive.extract, or somebody changed it",
-            code="damaged",
+            code="unreadable",
         ) from error
 
 
@@ -91,15 +91,13 @@ def find_folder(output, settings=None):
         return chosen[0]
     if found and not chosen:
         raise InputError(
-            f"{output.name} holds no settings {settings!r}; there are {', '.join(folder.name for folder in found)}",
-            code="settings",
+            f"{output.name} holds no settings {settings!r}; there are {', '.join(folder.name for folder in found)}"
         )
     raise InputError(
         f"{output.name} holds results of {len(found)} settings ({', '.join(folder.name for folder in found)}); choose "
         "one with settings="
         if found
-        else f"{output.name} holds no archive; give the output of archive.extract",
-        code="settings",
+        else f"{output.name} holds no archive; give the output of archive.extract"
     )
 
 
@@ -129,7 +127,7 @@ def read_shard(path, columns=None):
         raise InputError(
             f"the shard {path.parent.name}/{path.name} is damaged ({type(error).__name__}); delete it and run "
             "archive.extract again, which makes this one anew",
-            code="damaged",
+            code="unreadable",
         ) from None
 
 
@@ -184,6 +182,5 @@ def _write(path, fill):
         unfinished.unlink(missing_ok=True)
         raise InputError(
             f"{path.name} could not be written ({error.strerror or type(error).__name__}); what was finished is kept, "
-            "so make room and run again",
-            code="not_written",
+            "so make room and run again"
         ) from error

@@ -153,11 +153,10 @@ def extract(
         name = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
         raise InputError(
             f"the estimator is {'the class' if isinstance(estimator, type) else 'a'} {name}; give a transformer of "
-            "scikit-learn's kind, such as TextureExtractor()",
-            code="estimator",
+            "scikit-learn's kind, such as TextureExtractor()"
         )
     if n_jobs == 0:
-        raise InputError("n_jobs is 0; give a number of workers, -1 for all cores, or None", code="n_jobs")
+        raise InputError("n_jobs is 0; give a number of workers, -1 for all cores, or None")
     with closing(Rows(manifest, id_column, columns)) as rows:
         settings = settings_of(estimator, id_column, rows.columns)
         folder = Path(output) / settings["hash"]
@@ -230,8 +229,7 @@ class _Writer:
             codes = {code for parts in self._parts.values() for _, found in parts for *_, code in found.failures}
             raise InputError(
                 f"no image could be measured ({', '.join(sorted(codes))}); do the paths of the manifest lead anywhere "
-                "from here?",
-                code="all_failed",
+                "from here?"
             )
 
     def _write(self, shard):
@@ -248,12 +246,12 @@ def _table(task, measured, id_column, names):
 
     if id_column in names:
         raise InputError(
-            f"the estimator names a feature {id_column!r}, like the column of the ids; rename one", code="names"
+            f"the estimator names a feature {id_column!r}, like the column of the ids; rename one", code="columns"
         )
     if measured.names not in (None, names):
         raise InputError(
             "the estimator names its features differently from one chunk to the next; they must not depend on the rows",
-            code="names",
+            code="columns",
         )
     values = np.full((len(task.ids), len(names)), np.nan) if measured.values is None else measured.values
     failed = [[] for _ in task.ids]

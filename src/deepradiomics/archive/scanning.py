@@ -162,7 +162,7 @@ def scan(folder, *, key, progress=None, pixels=True, unpack=None, patient_in_pat
         store.execute("COMMIT")
         n_files = store.execute("SELECT count(*) FROM seen").fetchone()[0]
         if not n_files:
-            raise InputError(f"the folder {folder.name} holds no files", code="no_rows")
+            raise InputError(f"the folder {folder.name} holds no files")
         missing = store.execute("SELECT file, path FROM seen WHERE file NOT IN (SELECT file FROM done)").fetchall()
         with tqdm(total=n_files, initial=n_files - len(missing), desc="scan", unit="file", disable=None) as bar:
             Crew(work, n_jobs, partial(_keep, store, bar)).finish(_tasks(missing), _CHUNK)
@@ -184,8 +184,7 @@ def _check_pattern(pattern):
         n_groups = None
     if n_groups != 1:
         raise InputError(
-            f"patient_in_path is {pattern!r}; give a regular expression with one group, such as r'^(\\d+)/'",
-            code="patient_in_path",
+            f"patient_in_path is {pattern!r}; give a regular expression with one group, such as r'^(\\d+)/'"
         )
 
 

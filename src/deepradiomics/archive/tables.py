@@ -78,7 +78,7 @@ def read_all(output, columns=None, *, settings=None):
     """
     tables = list(read(output, columns, settings=settings))
     if not tables:
-        raise InputError("no shard is finished yet; run archive.extract to the end", code="nothing_finished")
+        raise InputError("no shard is finished yet; run archive.extract to the end")
     table = pd.concat(tables, ignore_index=True)
     return table.sort_values(table.columns[0], kind="stable", ignore_index=True)
 

@@ -12,7 +12,7 @@ def check_counts(options):
     """Refuse a number of an option that cannot be."""
     given = vars(options)
     if given.get("jobs") == 0:
-        raise InputError("--jobs is 0; give a number from 1 up, or -1 for one a core", code="jobs")
+        raise InputError("--jobs is 0; give a number from 1 up, or -1 for one a core")
     for name, low, high in (("folds", 2, None), ("repeats", 1, None), ("seed", 0, _LARGEST_SEED)):
         value = given.get(name)
         if value is not None and (value < low or (high is not None and value > high)):

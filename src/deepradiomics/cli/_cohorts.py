@@ -118,7 +118,7 @@ def _segmenter(name):
         return UNetSegmenter.pretrained(name)
     found = load(name)
     if not isinstance(found, UNetSegmenter):
-        raise InputError(f"{Path(name).name} holds a {type(found).__name__}, not a segmenter", code="model")
+        raise InputError(f"{Path(name).name} holds a {type(found).__name__}, not a segmenter")
     return found
 
 
@@ -139,8 +139,7 @@ def train(options):
     if counts.min() < 2:
         raise InputError(
             f"column {options.label!r} of {options.table.name} holds {len(classes)} different values in {len(y)} rows, "
-            "one of them in a single row; a diagnosis has several rows of each class",
-            code="labels",
+            "one of them in a single row; a diagnosis has several rows of each class"
         )
     groups = patient_groups(X)
     metadata = {} if groups is None else {"groups": groups}
@@ -180,12 +179,11 @@ def predict(options):
         check_file(options.output, options.table, options.model)
         check_ending(options.output)
     if options.threshold is not None and not 0 <= options.threshold <= 1:
-        raise InputError(f"--threshold is {options.threshold:g}; a probability is 0 to 1", code="threshold")
+        raise InputError(f"--threshold is {options.threshold:g}; a probability is 0 to 1")
     model = load(options.model)
     if not hasattr(model, "predict_proba") and not is_regressor(model):
         raise InputError(
-            f"{options.model.name} holds a {type(model).__name__}, which gives no probabilities; give what train wrote",
-            code="model",
+            f"{options.model.name} holds a {type(model).__name__}, which gives no probabilities; give what train wrote"
         )
     if options.dry_run:
         return _dry_run(options, model)
@@ -209,7 +207,7 @@ def _answers(model, X, threshold):
 
     if not hasattr(model, "predict_proba"):
         if threshold is not None:
-            raise InputError("--threshold is for two classes, the model predicts a number", code="threshold")
+            raise InputError("--threshold is for two classes, the model predicts a number")
         return pd.DataFrame({"prediction": model.predict(X)})
     names = np.array(getattr(model, "class_names_", [str(label) for label in model.classes_]))
     probabilities = model.predict_proba(X)
@@ -218,7 +216,7 @@ def _answers(model, X, threshold):
         threshold = 0.5 if threshold is None else threshold
         return found.assign(call=names[(probabilities[:, 1] >= threshold).astype(int)], threshold=threshold)
     if threshold is not None:
-        raise InputError(f"--threshold is for two classes, the model has {len(names)}", code="threshold")
+        raise InputError(f"--threshold is for two classes, the model has {len(names)}")
     return found.assign(call=names[probabilities.argmax(axis=1)])
 
 
@@ -256,7 +254,7 @@ def _compared(options):
     external = {}
     for name, table in map(_pair, options.external):
         if name in external:
-            raise InputError(f"--external names {name!r} twice; give each cohort a name of its own", code="setting")
+            raise InputError(f"--external names {name!r} twice; give each cohort a name of its own")
         external[name] = _classes(Path(table), model, options)
     missing = [name for name in options.subgroups if name not in X]
     if missing:
@@ -296,8 +294,7 @@ def _classes(path, model, options):
     if n_classes > _MOST_CLASSES:
         raise InputError(
             f"column {options.label!r} of {path.name} holds {n_classes} classes; a comparison takes 2 to "
-            f"{_MOST_CLASSES}",
-            code="two_classes",
+            f"{_MOST_CLASSES}"
         )
     if options.classes is None:
         return X, y
@@ -305,8 +302,7 @@ def _classes(path, model, options):
     if len(set(order)) < max(len(order), 2) or not set(words) <= set(order):
         raise InputError(
             f"column {options.label!r} of {path.name} holds {n_classes} classes, and not only those of --classes; name "
-            "each class once, with commas between them, the healthiest first",
-            code="labels",
+            "each class once, with commas between them, the healthiest first"
         )
     return X, pd.Categorical(words, order, ordered=True)
 
@@ -330,15 +326,13 @@ def _recipe(options):
     from deepradiomics import recipes
 
     if options.recipe not in recipes.__all__:
-        raise InputError(
-            f"there is no recipe {options.recipe!r}; {did_you_mean(options.recipe, recipes.__all__)}", code="recipe"
-        )
+        raise InputError(f"there is no recipe {options.recipe!r}; {did_you_mean(options.recipe, recipes.__all__)}")
     build = getattr(recipes, options.recipe)
     given = {name: _value(name, text) for name, text in map(_pair, options.set)}
     known = list(signature(build).parameters)
     for name in given:
         if name not in known:
-            raise InputError(f"{options.recipe} has no argument {name!r}; {did_you_mean(name, known)}", code="setting")
+            raise InputError(f"{options.recipe} has no argument {name!r}; {did_you_mean(name, known)}")
     outlines = _outlines(options.recipe, names_in(options.table), given)
     model = build(**outlines | {"random_state": options.seed} | given)
     if options.on_error == "empty":
@@ -358,28 +352,21 @@ def _steps(model):
 
 
 def _outlines(recipe, table, given):
-    """Say where a recipe's outlines come from: columns of the table, or the weights of the package."""
-    from sklearn.frozen import FrozenEstimator
-
-    from deepradiomics.segmentation import UNetSegmenter
-
-    def frozen(name):
-        return FrozenEstimator(UNetSegmenter.pretrained(name))
-
+    """Name the columns of the table that hold a recipe's outlines; without them it uses the weights of the package."""
     if recipe == "kim2022":
-        return {"mask": "mask"} if "mask" in table else {"segmenter": frozen("femur")}
+        return {"mask": "mask"} if "mask" in table else {}
     if recipe == "mao2022":
         views = {"AP": ["ap"], "LAT": ["lateral"]}.get(given.get("view"), ["ap", "lateral"])
-        return {"segmenters": {view: frozen(f"lumbar-{view}") for view in views if f"{view}_mask" not in table}}
+        return {"mask": {view: f"{view}_mask" for view in views if f"{view}_mask" in table}}
     if recipe == "lumbar_transfer2024":
-        return {} if "lateral_mask" in table else {"segmenter": frozen("lumbar-lateral")}
+        return {"mask": "lateral_mask"} if "lateral_mask" in table else {}
     return {"boxes": "boxes"} if "boxes" in table else {}
 
 
 def _pair(text):
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        raise InputError(f"{text!r} is not of the form NAME=VALUE", code="setting")
+        raise InputError(f"{text!r} is not of the form NAME=VALUE")
     return name, value
 
 
@@ -394,8 +381,7 @@ def _value(name, text):
     if isinstance(value, list | dict) or (name.startswith("segmenter") and value is not None):
         raise InputError(
             f"--set {name}: {text!r} is no number, word, true, false or null that it takes; give what is more than "
-            "that in Python",
-            code="setting",
+            "that in Python"
         )
     return value
 
@@ -416,7 +402,7 @@ def review(options):
     if options.boxes is not None:
         if options.masks is None:
             raise InputError(
-                "--boxes needs --masks, the column of the outlines that they are placed on", code="no_mask"
+                "--boxes needs --masks, the column of the outlines that they are placed on", code="columns"
             )
         kind = dr.FemurRegions if options.boxes == "femur" else dr.VertebraRegions
         regions = kind(image=options.image, mask=options.masks, on_error="skip")

@@ -59,7 +59,7 @@ def _table(path):
     table = read_table(path, text=["Image", "Mask", *codes_in(path)])
     check_columns(table, ["Image", "Mask"], path)
     if table.empty:
-        raise InputError(f"{path.name} has no rows; give a row a region", code="no_rows")
+        raise InputError(f"{path.name} has no rows; give a row a region")
     for name in ("Image", "Mask"):
         if table[name].isna().any():
             row = int(table[name].isna().to_numpy().argmax())
@@ -92,8 +92,7 @@ def _numbers(table, name):
     if wrong.any():
         raise InputError(
             f"row {int(wrong.argmax())}, column {name!r} is not a whole number; give the number of the region or layer "
-            "in its mask, or leave the cell empty to take all of it",
-            code="label",
+            "in its mask, or leave the cell empty to take all of it"
         )
     return [None if number != number else int(number) for number in numbers]
 
@@ -124,7 +123,7 @@ def _check_free(table, extractor, name):
         raise InputError(
             f"{name} has a column {twice[0]!r} already ({len(twice)} such columns); drop them, or give the table as it "
             "was before it was measured",
-            code="column_twice",
+            code="columns",
         )
 
 

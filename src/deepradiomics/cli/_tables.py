@@ -179,7 +179,7 @@ def _cohort_table(path, reads, label):
     table = read_table(path, text=[*reads.files, "patient"])
     check_columns(table, [*reads.files, *reads.others, *([] if label is None else [label])], path)
     if table.empty:
-        raise InputError(f"{path.name} has no rows; give a row a patient", code="no_rows")
+        raise InputError(f"{path.name} has no rows; give a row a patient")
     for name in reads.others:
         numbers = numbers_in(table[name])
         if _is_numeric(table[name], numbers):
@@ -237,15 +237,13 @@ def _labels(column, name):
         row = int(column.isna().to_numpy().argmax())
         raise InputError(
             f"{name} has no value in row {row}, column {column.name!r} ({column.isna().sum()} such rows); leave these "
-            "rows out",
-            code="no_label",
+            "rows out"
         )
     n_classes = column.nunique()
     fractions = column.dtype.kind == "f" and (column % 1 != 0).any()
     if fractions or n_classes < 2:
         raise InputError(
             f"column {column.name!r} of {name} holds {n_classes} different values in {len(column)} rows; a diagnosis "
-            "has two or more classes, without fractions",
-            code="labels",
+            "has two or more classes, without fractions"
         )
     return column.to_numpy()

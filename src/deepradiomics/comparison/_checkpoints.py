@@ -21,7 +21,7 @@ def fit_or_read(folder, parts, sets, train, tests, seed, n_classes=2):
     the file holds scores and names of features. It is written whole or not at all; the folder is made if missing.
     """
     if Path(folder).exists() and not Path(folder).is_dir():
-        raise InputError(f"checkpoint {Path(folder).name} is a file; give a folder", code="checkpoint")
+        raise InputError(f"checkpoint {Path(folder).name} is a file; give a folder")
     key = joblib.hash((version("deepradiomics"), parts, sets, train, tests, seed, n_classes))
     path = Path(folder) / f"{key}.json"
     if path.exists():
@@ -43,6 +43,5 @@ def _read(path):
         ]
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"the checkpoint {path.name} is damaged ({type(error).__name__}); delete it, and its fold is fitted anew",
-            code="checkpoint",
+            f"the checkpoint {path.name} is damaged ({type(error).__name__}); delete it, and its fold is fitted anew"
         ) from error

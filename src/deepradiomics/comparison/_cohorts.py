@@ -52,7 +52,7 @@ def check_comparison(models, X, y, groups, site, external, random_state, event):
     """
     X = _as_pandas(X)
     if np.ndim(X) < 2 or not hasattr(X, "shape"):
-        raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case", code="kind")
+        raise InputError(f"X is a {type(X).__name__}; give a DataFrame or an array, a row a case")
     if np.shape(y) != (len(X),):
         raise InputError(f"y of shape {np.shape(y)} for {len(X)} rows of X; give one label a row", code="length")
     check_names_differ(X)
@@ -62,14 +62,13 @@ def check_comparison(models, X, y, groups, site, external, random_state, event):
         seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2).tolist()
     except ValueError:
         raise InputError(
-            f"random_state is a {type(random_state).__name__}; give a whole number, a RandomState or None",
-            code="random_state",
+            f"random_state is a {type(random_state).__name__}; give a whole number, a RandomState or None"
         ) from None
     internal = Cohort(INTERNAL, X, y, patient_groups(X, groups), _sites(INTERNAL, X, site))
     cohorts = [internal, *_external_cohorts(external, target, site)]
     steps = [step for parts, _ in models for part in (parts.front, parts.tail) for step in part.get_params().values()]
     if site is not None and not any(_site_of(step) for step in steps):
-        raise InputError("site is given, and no step of the model takes it; leave it out", code="site")
+        raise InputError("site is given, and no step of the model takes it; leave it out")
     found = [_check_model(parts, cohorts, target) for parts, _ in models]
     given = {name: (_as_pandas(cohort[0]), *cohort[1:], None)[:3:2] for name, cohort in (external or {}).items()}
     read = [name for name in getattr(X, "columns", ()) if any(name in names for names, _ in found)]
@@ -82,7 +81,7 @@ def _sites(name, X, site):
     """Site of each row: an array, or the column of that name; None where there is none."""
     if isinstance(site, str):
         if site not in getattr(X, "columns", ()):
-            raise InputError(f"cohort {name!r} has no column {site!r}, which is to hold the site", code="site")
+            raise InputError(f"cohort {name!r} has no column {site!r}, which is to hold the site")
         site = X[site]
     site = None if site is None else np.asarray(site)
     if site is not None and site.shape != (len(X),):
@@ -91,9 +90,7 @@ def _sites(name, X, site):
         )
     missing = np.flatnonzero(pd.isna(site)) if site is not None else ()
     if len(missing):
-        raise InputError(
-            f"cohort {name!r}: row {missing[0]} has no site ({len(missing)} such rows); name it", code="missing"
-        )
+        raise InputError(f"cohort {name!r}: row {missing[0]} has no site ({len(missing)} such rows); name it")
     return site
 
 
@@ -106,35 +103,30 @@ def _external_cohorts(external, target, site):
     cohorts = []
     if external is not None and not isinstance(external, Mapping):
         raise InputError(
-            f"external is a {type(external).__name__}; give a dict, cohorts by name: {{'site B': (X_b, y_b)}}",
-            code="kind",
+            f"external is a {type(external).__name__}; give a dict, cohorts by name: {{'site B': (X_b, y_b)}}"
         )
     for name, cohort in (external or {}).items():
         if not isinstance(cohort, tuple | list) or len(cohort) not in (2, 3, 4):
             raise InputError(
-                f"cohort {name!r} is a {type(cohort).__name__}; give (X, y), (X, y, groups) or (X, y, groups, site)",
-                code="kind",
+                f"cohort {name!r} is a {type(cohort).__name__}; give (X, y), (X, y, groups) or (X, y, groups, site)"
             )
         table, labels, patients, own_site = (_as_pandas(cohort[0]), *cohort[1:], None, None)[:4]
         if np.ndim(table) < 2 or not hasattr(table, "shape"):
             raise InputError(
-                f"cohort {name!r}: X is a {type(table).__name__}; give a DataFrame or an array, a row a case",
-                code="kind",
+                f"cohort {name!r}: X is a {type(table).__name__}; give a DataFrame or an array, a row a case"
             )
         if not len(table):
-            raise InputError(f"cohort {name!r} has no row; leave it out", code="external_rows")
+            raise InputError(f"cohort {name!r} has no row; leave it out")
         if np.shape(labels) != (len(table),):
             raise InputError(
-                f"cohort {name!r} has {len(table)} rows, labels of shape {np.shape(labels)}; give one a row",
-                code="external_labels",
+                f"cohort {name!r} has {len(table)} rows, labels of shape {np.shape(labels)}; give one a row"
             )
         check_same_rows(f"X of cohort {name!r}", table, y=labels, groups=patients, site=own_site)
         if name == INTERNAL:
-            raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name", code="name")
+            raise InputError(f"an external cohort cannot be called {INTERNAL!r}; choose another name")
         if site is not None and own_site is None and not isinstance(site, str):
             raise InputError(
-                f"cohort {name!r} has no site; give (X, y, groups, site), or the name of a column as site=",
-                code="site",
+                f"cohort {name!r} has no site; give (X, y, groups, site), or the name of a column as site="
             )
         own_site = _sites(name, table, own_site if own_site is not None or site is None else site)
         cohorts.append(Cohort(name, table, target.codes(labels, name), patient_groups(table, patients), own_site))
@@ -149,8 +141,7 @@ def _check_model(parts, cohorts, target):
         if cohorts[0].site is None and site and (type(step).__name__ == "ComBat" or site.default is site.empty):
             raise InputError(
                 f"step {name!r} ({type(step).__name__}) needs the site of each row; give site=, an array or the name "
-                "of a column",
-                code="site",
+                "of a column"
             )
     for part in (parts.front, parts.tail):
         with metadata_routing(part, cohorts[0].metadata()):
@@ -165,7 +156,7 @@ def _check_model(parts, cohorts, target):
         if lost:
             raise InputError(
                 f"cohort {cohort.name!r} lacks {len(lost)} columns that the model reads, first {lost[0]!r}",
-                code="external_columns",
+                code="columns",
             )
     check_id_columns(X, groups, names if is_sure else [])
     leaks += target.check_columns(X, y, names, groups) + row_numbers(X, names if is_sure else [])

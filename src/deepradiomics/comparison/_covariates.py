@@ -66,9 +66,7 @@ def describe_covariates(X, y, patients=None, classes=None):
         if is_number:
             column = column.astype("float64")
             if np.isinf(column).any():
-                raise InputError(
-                    f"column {name!r} has infinite numbers; give numbers, or leave the cells empty", code="infinite"
-                )
+                raise InputError(f"column {name!r} has infinite numbers; give numbers, or leave the cells empty")
         elif pd.api.types.is_datetime64_any_dtype(column) or not _is_plain(column.dropna()):
             continue
         known = column.notna().to_numpy()

@@ -39,7 +39,7 @@ def resolve_feature_sets(feature_sets, blocks):
     if not isinstance(feature_sets, Mapping):
         feature_sets = {name: default.get(name, name.split("+")) for name in _names(feature_sets)}
     if not feature_sets:
-        raise InputError("feature_sets is empty; name at least one set, or give None", code="feature_sets")
+        raise InputError("feature_sets is empty; name at least one set, or give None")
     return {name: _in_order(name, members, blocks) for name, members in feature_sets.items()}
 
 
@@ -49,8 +49,7 @@ def _names(feature_sets):
     if wrong:
         raise InputError(
             f"feature_sets names {wrong[0]!r}; give a list of names such as 'TC' or 'texture+clinical', or a dict with "
-            "the blocks of each set",
-            code="feature_sets",
+            "the blocks of each set"
         )
     return names
 
@@ -60,7 +59,6 @@ def _in_order(name, members, blocks):
     unknown = [member for member in members if member not in blocks]
     if unknown or not members:
         raise InputError(
-            f"feature set {name!r} names {unknown or 'no block'}; the blocks of the model are {', '.join(blocks)}",
-            code="feature_sets",
+            f"feature set {name!r} names {unknown or 'no block'}; the blocks of the model are {', '.join(blocks)}"
         )
     return [block for block in blocks if block in members]

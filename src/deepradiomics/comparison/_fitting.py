@@ -88,8 +88,7 @@ def _check_names(tail, features):
     if wrong and any(type(step).__module__.startswith("xgboost") for step in estimators_in(tail)):
         raise InputError(
             f"{len(wrong)} features have [, ] or < in their names, which XGBoost refuses, first {wrong[0]!r}; rename "
-            "the column",
-            code="feature_name",
+            "the column"
         )
 
 
@@ -202,8 +201,7 @@ def _check_columns(final, scores, is_probability):
         raise InputError(
             f"{type(final).__name__} scores pairs of classes or gives {n_columns} scores for {len(final.classes_)} "
             "classes; give one score a class: set decision_function_shape='ovr', or use a classifier with "
-            "probabilities",
-            code="ovo",
+            "probabilities"
         )
 
 

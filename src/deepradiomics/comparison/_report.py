@@ -82,11 +82,10 @@ def _checked(comparison, path):
     if lacking:
         raise InputError(
             f"the comparison lacks {', '.join(lacking)} among its settings; give what compare_feature_sets or "
-            "compare_models returned",
-            code="settings",
+            "compare_models returned"
         )
     if not path.parent.is_dir():
-        raise InputError(f"the folder of {path.name} does not exist; make it first", code="no_folder")
+        raise InputError(f"the folder of {path.name} does not exist; make it first", code="no_file")
     return path
 
 
@@ -300,8 +299,7 @@ def _picture(image, row):
     pixels = np.asarray(getattr(image, "pixels", image))
     if pixels.ndim != 2 or pixels.dtype.kind not in "biuf":
         raise InputError(
-            f"the image of row {row} is a {type(image).__name__}; give Radiographs or arrays of shape (H, W)",
-            code="image",
+            f"the image of row {row} is a {type(image).__name__}; give Radiographs or arrays of shape (H, W)"
         )
     return pixels
 

@@ -39,8 +39,7 @@ def cut_model(model):
     if not isinstance(model, Pipeline):
         raise InputError(
             f"the model is a {type(model).__name__}; give a Pipeline that holds a ColumnTransformer of named blocks "
-            "and ends in a classifier",
-            code="not_a_pipeline",
+            "and ends in a classifier"
         )
     positions = [i for i, (_, step) in enumerate(model.steps) if isinstance(step, ColumnTransformer)]
     if not positions or positions[0] == len(model.steps) - 1:

@@ -41,8 +41,7 @@ class Target:
         if not np.isin(labels, known).all():
             raise InputError(
                 f"cohort {cohort!r} has {len(labels)} rows and classes {pd.unique(labels)[:5].tolist()}; give one "
-                f"label a row, of the classes {list(self.classes)}",
-                code="external_labels",
+                f"label a row, of the classes {list(self.classes)}"
             )
         order = np.argsort(known, kind="stable")
         return order[np.searchsorted(known[order], labels)]
@@ -103,8 +102,7 @@ def read_target(y, finals, event=None):
     other = [final for final in finals if not (is_classifier(final) or is_regressor(final))]
     if other:
         raise InputError(
-            f"the last step of the model is a {type(other[0]).__name__}; it must be a classifier or a regressor",
-            code="no_classifier",
+            f"the last step of the model is a {type(other[0]).__name__}; it must be a classifier or a regressor"
         )
     if event is not None and not all(map(is_classifier, finals)):
         raise InputError(f"event is {event!r}, but numbers have no event; leave it out", code="event")
@@ -115,11 +113,11 @@ def read_target(y, finals, event=None):
             raise InputError(
                 f"y holds {n_different} different number(s), which are classes; end the model in a classifier, or give "
                 "the measured values",
-                code="not_numbers",
+                code="table",
             )
         return Target(None), values
     if any(map(is_regressor, finals)):
-        raise InputError("some models are classifiers and some regressors; compare one kind", code="no_classifier")
+        raise InputError("some models are classifiers and some regressors; compare one kind")
     labels = np.asarray(y)
     classes, codes = class_codes(labels)
     dtype = getattr(y, "dtype", None)
@@ -128,13 +126,11 @@ def read_target(y, finals, event=None):
     if is_fraction and len(classes) > 2 and not ordered:
         raise InputError(
             f"y holds {len(classes)} different numbers and the model is a classifier; end it in a regressor, or turn "
-            "the numbers into classes by thresholds",
-            code="labels",
+            "the numbers into classes by thresholds"
         )
     if len(classes) < 2:
         raise InputError(
-            f"y holds {len(classes)} class(es), {classes.tolist()}; feature sets are compared on 2 or more",
-            code="two_classes",
+            f"y holds {len(classes)} class(es), {classes.tolist()}; feature sets are compared on 2 or more"
         )
     if ordered:
         classes = np.array([label for label in dtype.categories if label in set(classes.tolist())])
@@ -171,5 +167,5 @@ def _numbers(y, name):
     values = as_numbers(y, f"the values of {name}")
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
-        raise InputError(f"{name}: row {bad[0]} has no value ({len(bad)} such rows); leave them out", code="no_label")
+        raise InputError(f"{name}: row {bad[0]} has no value ({len(bad)} such rows); leave them out")
     return values

@@ -198,7 +198,7 @@ class ClassComparison(_Readable):
         shape = self.predictions["cohort"].nunique(), len(self.views)
         axes = given_axes(axes, *shape, figsize=(4.4 * shape[1], 4.6 * shape[0]), squeeze=False)
         if np.shape(axes) != shape:
-            raise InputError(f"axes of shape {np.shape(axes)}; give one a cohort and class, {shape}", code="axes")
+            raise InputError(f"axes of shape {np.shape(axes)}; give one a cohort and class, {shape}")
         for (label, view), column in zip(self.views.items(), np.transpose(axes), strict=True):
             for ax in view.plot_roc(axes=column):
                 ax.set_title(f"{label}, {ax.get_title()}", fontsize="medium")

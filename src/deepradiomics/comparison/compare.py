@@ -248,7 +248,7 @@ def compare_models(  # noqa: PLR0913
     if not isinstance(models, Mapping) or not models:
         raise InputError(
             f"models is a {type(models).__name__} of {np.size(models)}; give a dict of names and classifiers",
-            code="no_model",
+            code="untrusted",
         )
     parts = {name: _whole(model, site) for name, model in models.items()}
     named = [(part, {name: part.blocks}) for name, part in parts.items()]
@@ -312,9 +312,7 @@ def _refit(models, tables, cohort, splits, n_repeats, y):
 def _split(cohorts, target, cv, n_repeats, seed):
     """Step 2: (train, test) of each fold, repeat by repeat. No patient and no image is on both sides."""
     if check_number("n_repeats", n_repeats, low=1) > 1 and not isinstance(cv, int | np.integer):
-        raise InputError(
-            f"n_repeats is {n_repeats} with cv {type(cv).__name__}; repeats need a number of folds", code="n_repeats"
-        )
+        raise InputError(f"n_repeats is {n_repeats} with cv {type(cv).__name__}; repeats need a number of folds")
     groups = cohorts[0].groups
     y = target.strata(cohorts[0].y, cv, groups)
     seeds = [seed, *np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
@@ -418,9 +416,7 @@ def _areas(cohorts, splits, n_folds, fits):
 def _whole(model, site):
     """A model as one feature set: cut behind its blocks, or all columns as one block."""
     if not hasattr(model, "fit"):
-        raise InputError(
-            f"a model is a {type(model).__name__}; give a classifier of scikit-learn", code="no_classifier"
-        )
+        raise InputError(f"a model is a {type(model).__name__}; give a classifier of scikit-learn")
     steps = model.steps if isinstance(model, Pipeline) else []
     if any(isinstance(step, ColumnTransformer) for _, step in steps[:-1]):
         return cut_model(model)

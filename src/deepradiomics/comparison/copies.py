@@ -146,7 +146,7 @@ def _details(image):
     image = as_radiograph(image) if isinstance(image, str | Path) else image
     pixels = np.asarray(getattr(image, "pixels", image), dtype=np.float32)
     if pixels.ndim != 2 or not pixels.size:
-        raise InputError(f"an image of shape {pixels.shape} cannot be compared; give two dimensions", code="shape")
+        raise InputError(f"an image of shape {pixels.shape} cannot be compared; give two dimensions")
     # One undefined pixel would spread over the thumbnail, and from there over the comparison of all images.
     finite = np.isfinite(pixels)
     pixels = np.where(finite, pixels, pixels[finite].min() if finite.any() else 0)

@@ -52,8 +52,7 @@ def contributions(classifier, X):
     else:
         raise InputError(
             f"{type(classifier).__name__} has no contributions here; give an XGBClassifier or a linear classifier of "
-            "two classes, or use sklearn.inspection.permutation_importance",
-            code="no_contributions",
+            "two classes, or use sklearn.inspection.permutation_importance"
         )
     return pd.DataFrame(found, columns=values.columns, index=values.index)
 

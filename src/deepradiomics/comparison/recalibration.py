@@ -126,8 +126,7 @@ class RecalibratedClassifier(ClassifierMixin, BaseEstimator):
         if set(target.classes) != set(known):
             raise InputError(
                 f"the local patients are of the classes {list(target.classes)}, the model knows {known}; give patients "
-                "of each class, and no other",
-                code="classes",
+                "of each class, and no other"
             )
         scores = self.classifier.predict_proba(X)[:, [known.index(label) for label in target.classes]]
         two = len(known) == 2

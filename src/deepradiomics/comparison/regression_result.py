@@ -121,7 +121,7 @@ class RegressionComparison(_Readable):
         """
         y = self.predictions["y"] <= cut
         if y.nunique() < 2:
-            raise InputError(f"all values are on one side of {cut}; give another cut", code="two_classes")
+            raise InputError(f"all values are on one side of {cut}; give another cut")
         columns = {"y": y.astype(int), "score": -self.predictions["score"], "threshold": -float(cut)}
         found = self.predictions.drop(columns=["low", "high"]).assign(**columns)
         found["call"] = found["score"] >= found["threshold"]

@@ -77,8 +77,7 @@ class _Readable:
         """
         if "study" not in getattr(self, "settings", {}):
             raise InputError(
-                "the comparison lacks what its run noted; give what compare_feature_sets or compare_models returned",
-                code="settings",
+                "the comparison lacks what its run noted; give what compare_feature_sets or compare_models returned"
             )
         return study_record(self)
 
@@ -196,7 +195,7 @@ class _Readable:
         part = self.predictions.query("cohort == @cohort and features == @features")
         if part.empty:
             known = ", ".join(self.predictions["features"].unique())
-            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}", code="features")
+            raise InputError(f"no feature set {features!r} in cohort {cohort!r}; there are {known}")
         return part
 
 
@@ -376,9 +375,7 @@ class Comparison(_Readable):
         known = list(part["features"].unique())
         unknown = [name for name in features or [] if name not in known]
         if part.empty or unknown:
-            raise InputError(
-                f"no feature set {unknown[:3]} in cohort {cohort!r}; there are {known or 'none'}", code="features"
-            )
+            raise InputError(f"no feature set {unknown[:3]} in cohort {cohort!r}; there are {known or 'none'}")
         chosen = known if features is None else features
         return subgroup_table(part[part["features"].isin(chosen)], labels, self._auc)
 

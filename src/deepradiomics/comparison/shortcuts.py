@@ -74,8 +74,7 @@ def find_shortcuts(comparison, nuisances):
     """
     if not isinstance(comparison, Comparison) or comparison.refit is None:
         raise InputError(
-            "shortcuts needs a comparison of two classes as compare_feature_sets returned it, not one that was saved",
-            code="settings",
+            "shortcuts needs a comparison of two classes as compare_feature_sets returned it, not one that was saved"
         )
     part = comparison.predictions.query("cohort == @INTERNAL")
     rows = part.drop_duplicates("row").sort_values("row")
@@ -95,8 +94,7 @@ def find_shortcuts(comparison, nuisances):
         if len(np.unique(level[y == 0])) < 2:
             raise InputError(
                 f"all rows without the event have one level of {name!r}, so none can be told from another; leave "
-                f"{name!r} out",
-                code="levels",
+                f"{name!r} out"
             )
         told += [{"nuisance": name} | row for row in _told(comparison, level, y == 0, patient)]
     stratum = pd.DataFrame(levels).groupby(list(levels)).ngroup().to_numpy()
@@ -156,17 +154,14 @@ def _levels(values, name):
     """Level of each row as a word; a measured number in four bands of equal size."""
     missing = np.flatnonzero(values.isna())
     if len(missing):
-        raise InputError(
-            f"{name!r} is missing in row {missing[0]} ({len(missing)} such rows); call it 'unknown'", code="missing"
-        )
+        raise InputError(f"{name!r} is missing in row {missing[0]} ({len(missing)} such rows); call it 'unknown'")
     # Few whole numbers are codes, such as those of sites.
     is_code = values.dtype.kind in "iu" and values.nunique() <= _MOST_LEVELS
     if values.dtype.kind in "iuf" and values.nunique() > _BANDS and not is_code:
         values = pd.qcut(values, _BANDS, duplicates="drop")
     if not 2 <= values.nunique() <= _MOST_LEVELS:
         raise InputError(
-            f"{name!r} has {values.nunique()} different values; give 2 to {_MOST_LEVELS} levels, or numbers",
-            code="levels",
+            f"{name!r} has {values.nunique()} different values; give 2 to {_MOST_LEVELS} levels, or numbers"
         )
     return values.astype(str).to_numpy()
 
@@ -196,7 +191,7 @@ def _among_equals(comparison, part, y, patient, stratum):
     level = pd.Series(y).groupby(stratum)
     paired = (level.transform("min") < level.transform("max")).to_numpy()
     if not paired.any():
-        raise InputError("no row with the event shares all levels with one without; give fewer nuisances", code="pairs")
+        raise InputError("no row with the event shares all levels with one without; give fewer nuisances")
     pairs = sum(int((y[stratum == code] == 1).sum() * (y[stratum == code] == 0).sum()) for code in np.unique(stratum))
     areas, covariances = [], []
     for _, own in part.groupby("repeat"):

@@ -50,8 +50,7 @@ def subgroup_table(predictions, labels, auc):
     missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
         raise InputError(
-            f"row {missing[0]} is in no subgroup ({len(missing)} such rows); call it 'unknown', so that no row is lost",
-            code="no_subgroup",
+            f"row {missing[0]} is in no subgroup ({len(missing)} such rows); call it 'unknown', so that no row is lost"
         )
     predictions = predictions.assign(subgroup=labels[predictions["row"]])
     first = predictions.drop_duplicates("row")

@@ -120,12 +120,12 @@ class Triage(BaseEstimator):
         """
         for name in ("ppv", "npv", "confidence"):
             if not 0 < getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}; give a share between 0 and 1", code="share")
+                raise InputError(f"{name} is {getattr(self, name)!r}; give a share between 0 and 1")
         check_same_rows("X", X, y=y, groups=groups)
         X, y, groups = indexable(X, y, groups)
         target, codes = read_target(y, [self.classifier], self.event)
         if len(target.classes or ()) != 2:
-            raise InputError(f"a triage is between two classes, y has {len(target.classes or ())}", code="two_classes")
+            raise InputError(f"a triage is between two classes, y has {len(target.classes or ())}")
         rng = check_random_state(self.random_state)
         patients = np.arange(len(codes)) if groups is None else encode_groups(groups, len(codes))
         splits = cross_validation_splits(
@@ -142,8 +142,7 @@ class Triage(BaseEstimator):
             least = min(_smallest(wanted, allowed) for wanted in (self.ppv, self.npv))
             raise InputError(
                 f"neither promise can be kept: of {len(scores)} patients ({self._sick.sum()} with the event) no group "
-                f"of {least} or more is pure enough; promise less, or bring more patients",
-                code="few_events",
+                f"of {least} or more is pure enough; promise less, or bring more patients"
             )
         self.notes_ = [
             f"nobody is ruled {way}: no group of {_smallest(wanted, allowed)} or more patients is pure enough to "
@@ -220,7 +219,7 @@ class Triage(BaseEstimator):
         check_is_fitted(self)
         prevalences = np.asarray(prevalences, dtype=float)
         if prevalences.ndim != 1 or not ((prevalences > 0) & (prevalences < 1)).all():
-            raise InputError("give a list of prevalences between 0 and 1, such as [0.1, 0.3]", code="share")
+            raise InputError("give a list of prevalences between 0 and 1, such as [0.1, 0.3]")
         shares = {}
         for decision in ("rule in", "rule out"):
             of_all = self._decisions == decision

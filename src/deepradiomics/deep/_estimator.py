@@ -287,7 +287,7 @@ class _NetworkEstimator(TransformerMixin, PickledNetwork, BaseEstimator):
                 decisive.update(images.numpy().tobytes() + present.numpy().tobytes())
         folder = Path(self.checkpoint)
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"checkpoint {folder.name} is a file; give a folder", code="checkpoint")
+            raise InputError(f"checkpoint {folder.name} is a file; give a folder")
         return [folder / f"{decisive.hexdigest()[:24]}-{stage}.safetensors" for stage in (1, 2)]
 
     def _run(self, network, batches, loss, validate, title, files):

@@ -31,12 +31,12 @@ class Patients:
 def encode_labels(y, n_samples):
     """Sorted labels, and the place of each row's label among them; absent and missing labels are refused."""
     if y is None:
-        raise InputError("DeepExtractor is supervised: give labels y", code="no_labels")
+        raise InputError("DeepExtractor is supervised: give labels y")
     y = np.asarray(y)
     if y.shape != (n_samples,):
-        raise InputError(f"y has shape {y.shape}, X {n_samples} rows; give one label a row", code="labels_shape")
+        raise InputError(f"y has shape {y.shape}, X {n_samples} rows; give one label a row", code="length")
     if pd.isna(y).any():
-        raise InputError("y holds missing labels; drop those rows", code="labels_missing")
+        raise InputError("y holds missing labels; drop those rows")
     check_classification_targets(y)
     encoder = LabelEncoder().fit(y)
     return encoder.classes_, encoder.transform(y)

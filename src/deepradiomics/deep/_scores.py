@@ -52,10 +52,7 @@ def loss_weights(class_weight, classes, codes):
     if isinstance(weights, dict):
         unknown = set(weights) - set(classes.tolist())
         if unknown:
-            raise InputError(
-                f"class_weight names {sorted(unknown, key=str)}, the labels are {classes.tolist()}",
-                code="class_weight",
-            )
+            raise InputError(f"class_weight names {sorted(unknown, key=str)}, the labels are {classes.tolist()}")
         weights = {code: weights.get(label, 1.0) for code, label in enumerate(classes.tolist())}
     if weights is None:
         return None

@@ -13,8 +13,7 @@ def learning_stages(network, epochs, *, frozen_epochs=0, layer_decay=1.0):
     """
     if frozen_epochs >= epochs:
         raise InputError(
-            f"frozen_epochs={frozen_epochs} leaves none of {epochs} epochs for the backbone; give fewer than epochs",
-            code="frozen_epochs",
+            f"frozen_epochs={frozen_epochs} leaves none of {epochs} epochs for the backbone; give fewer than epochs"
         )
     layers = {}
     for depth, parameter in _depths(network):

@@ -107,7 +107,7 @@ def grad_cam(extractor, X, *, label=None):
     classes = getattr(extractor, "classes_", np.array([None])).tolist()
     target = classes[-1] if label is None else label
     if target not in classes:
-        raise InputError(f"there is no class {label!r}; the classes are {classes}", code="label")
+        raise InputError(f"there is no class {label!r}; the classes are {classes}")
     columns, clinical = extractor._columns(X)
     device = resolve_device(extractor.device)
     images = PreparedImages(columns, extractor._names, extractor.architecture_.image_size, cache=False)
@@ -130,7 +130,7 @@ def _maps(network, images, row, names, code, clinical):
     for number, view in enumerate(views):
         own = 0 if len(network.branches) == 1 else view
         if own not in recorder.features:
-            raise InputError("the backbone has no layer with rows and columns; take a convolutional one", code="no_map")
+            raise InputError("the backbone has no layer with rows and columns; take a convolutional one")
         # Branches with shared weights see the views that are there as one batch.
         place = number if len(network.branches) == 1 else 0
         features = recorder.features[own]

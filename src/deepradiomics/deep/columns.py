@@ -47,12 +47,11 @@ def image_columns(X):
     if twice:
         raise InputError(f"X has two columns {twice[0]!r}; rename one", code="columns")
     if not columns or not columns[0]:
-        raise InputError("X holds no image; give a data frame of image columns, one row a patient", code="no_images")
+        raise InputError("X holds no image; give a data frame of image columns, one row a patient")
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "biufc":
         raise InputError(
             f"X is a table of numbers of shape {X.shape}; give images: paths, 2-D arrays or Radiographs in a data "
-            "frame, an object array or a list",
-            code="not_images",
+            "frame, an object array or a list"
         )
     return names, columns
 
@@ -92,14 +91,13 @@ def clinical_columns(X, names):
     absent = [name for name in names if not isinstance(X, pd.DataFrame) or name not in X.columns]
     if absent:
         raise InputError(
-            f"X has no column {absent[0]!r}, which clinical names; give a data frame with it", code="clinical_column"
+            f"X has no column {absent[0]!r}, which clinical names; give a data frame with it", code="columns"
         )
     words = [name for name in names if not pd.api.types.is_numeric_dtype(X[name])]
     if words:
         raise InputError(
             f"the clinical column {words[0]!r} does not hold numbers; encode it first, with clinical_encoder() in a "
-            "ColumnTransformer or by hand",
-            code="clinical_words",
+            "ColumnTransformer or by hand"
         )
     clinical = X[list(names)].to_numpy(dtype=float, copy=True, na_value=np.nan)
     if np.isinf(clinical).any():

@@ -286,8 +286,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         if isinstance(patch, tuple) and self._side % max(patch):
             raise InputError(
                 f"{self.model!r} looks at patches of {max(patch)} pixels, image_size is {self._side}; give another "
-                f"image_size, such as {max(1, round(self._side / max(patch))) * max(patch)}",
-                code="image_size",
+                f"image_size, such as {max(1, round(self._side / max(patch))) * max(patch)}"
             )
         return network.eval()
 
@@ -304,19 +303,18 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         except (AssertionError, RuntimeError, IndexError) as error:
             raise InputError(
                 f"the model {self.model!r} cannot embed images of {self._side} x {self._side} pixels with "
-                f"layers={self.layers} ({error}); give another image_size or other layers",
-                code="image_size",
+                f"layers={self.layers} ({error}); give another image_size or other layers"
             ) from error
 
     def _pooled(self, network, pictures):
         """Yield the name of each part of an embedding with its values, (n, length)."""
         if self.pooling == "native":
             if self.layers is not None:
-                raise InputError("layers need pooling 'cls', 'mean' or 'cls+mean'", code="pooling")
+                raise InputError("layers need pooling 'cls', 'mean' or 'cls+mean'")
             return [("embedding", network(pictures))]
         prefix = getattr(network, "num_prefix_tokens", 0)
         if "cls" in self.pooling and not (prefix and getattr(network, "cls_token", None) is not None):
-            raise InputError(f"{self.model!r} has no class token; give pooling='mean'", code="pooling")
+            raise InputError(f"{self.model!r} has no class token; give pooling='mean'")
         layers = [-1] if self.layers is None else [int(layer) for layer in self.layers]
         settings = {"return_prefix_tokens": True} if prefix else {}
         depth = len(network.blocks) if prefix else len(network.feature_info)
@@ -345,7 +343,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         if self.checkpoint is None:
             return
         if Path(self.checkpoint).exists() and not Path(self.checkpoint).is_dir():
-            raise InputError(f"checkpoint {Path(self.checkpoint).name} is a file; give a folder", code="checkpoint")
+            raise InputError(f"checkpoint {Path(self.checkpoint).name} is a file; give a folder")
         precision = "bfloat16" if resolve_device(self.device).type == "cuda" else "float32"
         layers = None if self.layers is None else [int(layer) for layer in self.layers]
         shared = (version("deepradiomics"), self.model, weights_hash, self._side, self._interpolation, self._scale)
@@ -360,7 +358,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
                 try:
                     return path, np.load(path, allow_pickle=False)
                 except (ValueError, OSError, EOFError) as error:
-                    raise InputError(f"the checkpoint {path.name} is damaged; delete it", code="checkpoint") from error
+                    raise InputError(f"the checkpoint {path.name} is damaged; delete it") from error
         radiograph = as_radiograph(cell)
         pictures = [
             prepare_image(part, self._side, interpolation=self._interpolation) for part in self._cut(radiograph)

@@ -273,8 +273,7 @@ class DeepExtractor(ClassifierMixin, _NetworkEstimator):
         if len(np.unique(codes[usable])) < max(2, len(self.classes_)):
             raise InputError(
                 f"training needs at least two classes and an image for each; the labels are {self.classes_.tolist()}, "
-                f"those with an image {self.classes_[np.unique(codes[usable])].tolist()}",
-                code="one_class",
+                f"those with an image {self.classes_[np.unique(codes[usable])].tolist()}"
             )
         self.class_prior_ = np.bincount(codes[usable], minlength=len(self.classes_)) / usable.sum()
         return codes, codes

@@ -150,8 +150,7 @@ def downloading(name, build, give):
         raise InputError(
             f"the weights of {name!r} could not be fetched from the internet ({error}); where there is one run "
             f"safetensors.torch.save_file({build}.state_dict(), 'weights.safetensors'), copy the file here and give "
-            f"{give}",
-            code="no_weights",
+            f"{give}"
         ) from error
 
 

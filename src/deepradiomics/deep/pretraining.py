@@ -88,16 +88,16 @@ def pretrain(images, extractor, path, *, epochs=100, batch_size=64, temperature=
     (8, 16)
     """
     if not Path(path).parent.is_dir():
-        raise InputError(f"there is no folder for {Path(path).name}; make it first", code="no_folder")
+        raise InputError(f"there is no folder for {Path(path).name}; make it first", code="no_file")
     for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 2)):
         if not isinstance(value, int | np.integer) or value < least:
             raise InputError(f"{name} is {value!r}; give a whole number from {least} up", code=name)
     if not temperature > 0:
-        raise InputError(f"temperature is {temperature!r}; give a number above 0", code="temperature")
+        raise InputError(f"temperature is {temperature!r}; give a number above 0")
     prepared = _pooled(clinical_columns(images, extractor.clinical)[0], extractor.image_size)
     limits = _STRONG if extractor.augmentation is True else as_augmentation(extractor.augmentation)
     if limits is None:
-        raise InputError("without augmentation there is nothing to learn; give augmentation=True", code="augmentation")
+        raise InputError("without augmentation there is nothing to learn; give augmentation=True")
     device = resolve_device(extractor.device)
     seed = int(check_random_state(extractor.random_state).randint(2**31 - 1))
     with seeded(seed, device):
@@ -125,7 +125,7 @@ def _pooled(images, image_size):
     cells = list(chain.from_iterable(zip(*columns, strict=True)))
     kept = [cell for cell, there in zip(cells, present.ravel(), strict=True) if there]
     if len(kept) < 2:
-        raise InputError(f"{len(kept)} images are too few to tell apart; give two or more", code="few_images")
+        raise InputError(f"{len(kept)} images are too few to tell apart; give two or more")
     return PreparedImages([kept], ["image"], image_size)
 
 

@@ -206,8 +206,7 @@ class DeepRegressor(RegressorMixin, _NetworkEstimator):
         values = _checked_values(y, len(usable))
         if not usable.any() or np.ptp(values[usable]) == 0:
             raise InputError(
-                f"{usable.sum()} rows have an image, and their values do not differ; there is nothing to learn",
-                code="one_value",
+                f"{usable.sum()} rows have an image, and their values do not differ; there is nothing to learn"
             )
         self.mean_ = float(values[usable].mean())
         thirds = np.zeros(len(values), dtype=int)
@@ -244,11 +243,11 @@ class DeepRegressor(RegressorMixin, _NetworkEstimator):
 
 def _checked_values(y, n_samples):
     if y is None:
-        raise InputError("DeepRegressor is supervised: give values y", code="no_labels")
+        raise InputError("DeepRegressor is supervised: give values y")
     values = pd.to_numeric(pd.Series(np.asarray(y).ravel()), errors="coerce").to_numpy(dtype=float)
     if np.shape(y) != (n_samples,):
-        raise InputError(f"y has shape {np.shape(y)}, X {n_samples} rows; give one value a row", code="labels_shape")
+        raise InputError(f"y has shape {np.shape(y)}, X {n_samples} rows; give one value a row", code="length")
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise InputError(f"the value of row {row} is no finite number; drop such rows", code="labels_missing")
+        raise InputError(f"the value of row {row} is no finite number; drop such rows")
     return values

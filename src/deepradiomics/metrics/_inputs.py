@@ -19,7 +19,7 @@ def two_classes(labels, need):
     """Return the two classes of labels of shape (n_samples,) and each row's number (0 or 1)."""
     classes, codes = class_codes(labels)
     if len(classes) != 2:
-        raise InputError(f"y holds {len(classes)} class(es), {classes[:5].tolist()}; {need}", code="two_classes")
+        raise InputError(f"y holds {len(classes)} class(es), {classes[:5].tolist()}; {need}")
     return classes, codes
 
 
@@ -27,12 +27,12 @@ def class_codes(labels):
     """Return the sorted classes of labels of shape (n_samples,) and each row's number."""
     missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
-        raise InputError(f"row {missing[0]} has no label ({len(missing)} such rows); leave them out", code="no_label")
+        raise InputError(f"row {missing[0]} has no label ({len(missing)} such rows); leave them out")
     try:
         return np.unique(labels, return_inverse=True)
     except TypeError:
         kinds = sorted({type(label).__name__ for label in labels.tolist()})
-        raise InputError(f"labels are of several types, {', '.join(kinds)}; use one", code="labels") from None
+        raise InputError(f"labels are of several types, {', '.join(kinds)}; use one") from None
 
 
 def check_scores(scores, n_rows, what="scores"):
@@ -51,14 +51,14 @@ def as_numbers(values, what):
     try:
         return np.asarray(values, dtype=float)
     except (TypeError, ValueError):
-        raise InputError(f"{what} are not numbers, or differ in length; give one number a row", code="scores") from None
+        raise InputError(f"{what} are not numbers, or differ in length; give one number a row") from None
 
 
 def check_calls(values, what):
     """Return values that are 0 and 1, or False and True, as a bool array."""
     values = np.asarray(values)
     if values.dtype != bool and not np.isin(values, (0, 1)).all():
-        raise InputError(f"{what} holds {np.unique(values)[:5].tolist()}; it must hold 0 and 1 only", code="not_binary")
+        raise InputError(f"{what} holds {np.unique(values)[:5].tolist()}; it must hold 0 and 1 only")
     return values.astype(bool)
 
 
@@ -68,7 +68,7 @@ def check_probabilities(y, probability):
     event = check_two_classes(y)
     probability = check_row(probability, len(event), "probabilities")
     if not ((probability >= 0) & (probability <= 1)).all():
-        raise InputError("a probability is not within 0..1; calibrate decision values first", code="not_a_probability")
+        raise InputError("a probability is not within 0..1; calibrate decision values first")
     return event, probability
 
 

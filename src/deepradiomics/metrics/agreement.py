@@ -47,7 +47,7 @@ def icc(ratings, kind="ICC(2,1)", level=0.95):
     check_level(level)
     forms = {"ICC(1,1)": _one_way, "ICC(2,1)": _two_way_random, "ICC(3,1)": _two_way_fixed}
     if kind not in forms:
-        raise InputError(f"kind is one of {', '.join(forms)}, not {kind!r}", code="kind")
+        raise InputError(f"kind is one of {', '.join(forms)}, not {kind!r}")
     if np.ptp(ratings) == 0:
         return Interval(np.nan, np.nan, np.nan)
     return Interval(*(float(value) for value in forms[kind](ratings, (1 - level) / 2)))
@@ -144,8 +144,7 @@ def _checked_ratings(ratings):
     ratings = as_numbers(ratings, "ratings")
     if ratings.ndim != 2 or min(ratings.shape) < 2:
         raise InputError(
-            f"ratings of shape {ratings.shape}; give one row a subject and one column a rater, two of each at least",
-            code="ratings",
+            f"ratings of shape {ratings.shape}; give one row a subject and one column a rater, two of each at least"
         )
     if not np.isfinite(ratings).all():
         raise InputError("a rating is missing or not finite; leave that subject out", code="not_finite")
@@ -209,7 +208,7 @@ def _agreement_weights(a, b, weights, n_categories):
     check_same_rows("a", a, b=b)
     given = as_numbers(a, "ratings"), as_numbers(b, "ratings")
     if not all(np.array_equal(part, np.rint(part)) for part in given):
-        raise InputError("ratings are whole numbers, steps of a scale, none missing", code="ratings")
+        raise InputError("ratings are whole numbers, steps of a scale, none missing")
     a, b = (part.astype(int) for part in given)
     if a.shape != b.shape or a.ndim != 1 or len(a) == 0:
         raise InputError(
@@ -219,7 +218,7 @@ def _agreement_weights(a, b, weights, n_categories):
     size = max(a.max(), b.max()) - low + 1 if n_categories is None else n_categories
     low = low if n_categories is None else min(low, 1)
     if max(a.max(), b.max()) - low >= size:
-        raise InputError(f"ratings go up to {max(a.max(), b.max())}, n_categories is {n_categories}", code="ratings")
+        raise InputError(f"ratings go up to {max(a.max(), b.max())}, n_categories is {n_categories}")
     table = np.zeros((size, size))
     np.add.at(table, (a - low, b - low), 1 / len(a))
     distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size))) / max(size - 1, 1)

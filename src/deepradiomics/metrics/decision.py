@@ -46,7 +46,7 @@ def net_benefit(y, probability, thresholds=None):
     event, probability = check_probabilities(y, probability)
     thresholds = np.linspace(0.01, 0.99, 99) if thresholds is None else np.asarray(thresholds, dtype=float)
     if not ((thresholds > 0) & (thresholds < 1)).all():
-        raise InputError("a threshold lies above 0 and below 1", code="threshold")
+        raise InputError("a threshold lies above 0 and below 1")
     odds = thresholds / (1 - thresholds)
     true_positives, false_positives = (_above(probability[rows], thresholds) for rows in (event, ~event))
     return pd.DataFrame(

@@ -51,7 +51,7 @@ def plot_roc_panels(predictions, auc, *, axes=None):
     cohorts = predictions["cohort"].unique()
     axes = np.atleast_1d(given_axes(axes, 1, len(cohorts), figsize=(4.6 * len(cohorts), 4.8)))
     if len(axes) < len(cohorts):
-        raise InputError(f"{len(axes)} axes for {len(cohorts)} cohorts; give one a cohort", code="axes")
+        raise InputError(f"{len(axes)} axes for {len(cohorts)} cohorts; give one a cohort")
     for ax, cohort in zip(axes, cohorts, strict=False):
         part = predictions[predictions["cohort"] == cohort]
         for features, own in part.groupby("features", sort=False):

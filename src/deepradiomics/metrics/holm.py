@@ -32,7 +32,7 @@ def holm(p_values):
     """
     p_values = as_numbers(p_values, "p-values")
     if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
-        raise InputError("a p-value is missing or not within 0..1; leave that test out", code="p_value")
+        raise InputError("a p-value is missing or not within 0..1; leave that test out")
     order = np.argsort(p_values)
     stepped = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
     corrected = np.empty_like(p_values)

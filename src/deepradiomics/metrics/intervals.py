@@ -261,14 +261,14 @@ def check_level(level):
     >>> check_level(0.95)
     """
     if not 0 < level < 1:
-        raise InputError(f"a confidence level lies between 0 and 1, such as 0.95, not {level}", code="level")
+        raise InputError(f"a confidence level lies between 0 and 1, such as 0.95, not {level}")
 
 
 def _checked(successes, n, level):
     """Return the proportion and the normal quantile of the level."""
     check_level(level)
     if not 0 <= successes <= n:
-        raise InputError(f"{successes} successes out of {n} trials; give 0 <= successes <= n", code="counts")
+        raise InputError(f"{successes} successes out of {n} trials; give 0 <= successes <= n")
     return successes / n if n else np.nan, norm.isf((1 - level) / 2)
 
 

@@ -112,7 +112,7 @@ def multiclass_auc(y, probability, *, classes=None, groups=None, level=0.95):
         )
     absent = [label for label in classes if not 0 < (y == label).sum() < len(y)]
     if absent:
-        raise InputError(f"class {absent[0]!r} has no row, or all of them; an ROC curve needs both", code="two_classes")
+        raise InputError(f"class {absent[0]!r} has no row, or all of them; an ROC curve needs both")
     found = {}
     for label, score in zip(classes, probability.T, strict=True):
         auc, covariance = delong_covariance(y == label, [score], groups=groups)
@@ -210,7 +210,7 @@ def _checked(y, pred, classes):
     for what, values in (("y", y), ("pred", pred)):
         unknown = sorted(set(values.tolist()) - set(classes), key=str)
         if unknown:
-            raise InputError(f"{what} holds {unknown[:5]}, which is none of the classes {classes}", code="classes")
+            raise InputError(f"{what} holds {unknown[:5]}, which is none of the classes {classes}")
     return y, pred, classes
 
 

@@ -184,10 +184,7 @@ def overlap_ratio(box_a, box_b):
     """
     for box in (box_a, box_b):
         if not isinstance(box, Box):
-            raise InputError(
-                f"a {type(box).__name__} was given; give two boxes, such as Box(top, left, height, width)",
-                code="not_a_box",
-            )
+            raise InputError(f"a {type(box).__name__} was given; give two boxes, such as Box(top, left, height, width)")
     common = _area(_clipped(box_a.corners, box_b.corners))
     return common / (box_a.height * box_a.width + box_b.height * box_b.width - common)
 

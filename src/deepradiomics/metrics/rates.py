@@ -123,9 +123,9 @@ def rates_from_counts(tp, fp, fn, tn, *, ci="wilsoncc", level=0.95):
     0.85 [0.73, 0.92]
     """
     if ci not in METHODS:
-        raise InputError(f"ci is one of {', '.join(METHODS)}, not {ci!r}", code="ci")
+        raise InputError(f"ci is one of {', '.join(METHODS)}, not {ci!r}")
     if min(tp, fp, fn, tn) < 0:
-        raise InputError(f"a count of ({tp}, {fp}, {fn}, {tn}) is negative; counts are 0 or more", code="counts")
+        raise InputError(f"a count of ({tp}, {fp}, {fn}, {tn}) is negative; counts are 0 or more")
     proportions = ((tp, tp + fn), (tn, tn + fp), (tp, tp + fp), (tn, tn + fn), (tp + tn, tp + fp + fn + tn))
     rates = [METHODS[ci](successes, n, level) for successes, n in proportions]
     return DiagnosticRates(*rates, _f1(tp, fp, fn, METHODS[ci], level), (tp, fp, fn, tn))
@@ -197,7 +197,7 @@ def sensitivity_threshold(y, score, sensitivity=0.9):
     0.35
     """
     if not 0 < sensitivity <= 1:
-        raise InputError(f"a sensitivity to reach lies above 0 and at most at 1, not {sensitivity}", code="sensitivity")
+        raise InputError(f"a sensitivity to reach lies above 0 and at most at 1, not {sensitivity}")
     _, true_positive, cuts = _curve(y, score)
     return _between(cuts, np.flatnonzero(true_positive >= sensitivity - 1e-12)[0])
 

@@ -93,8 +93,7 @@ def obuchowski_rockette(auc, covariance, level=0.95):
     if auc.ndim != 2 or len(auc) != 2 or auc.shape[1] < 2 or covariance.shape != (*auc.shape, *auc.shape):
         raise InputError(
             f"areas of shape {auc.shape} and covariance of shape {covariance.shape}; give (2, n_readers), two readers "
-            "at least, and (2, n_readers, 2, n_readers)",
-            code="readers",
+            "at least, and (2, n_readers, 2, n_readers)"
         )
     n_readers = auc.shape[1]
     same = np.eye(n_readers, dtype=bool)
@@ -228,8 +227,7 @@ def reader_study(y, readers, model, aided=None, *, call_from=3):
     aided = {name: _checked(name, score, len(event)) for name, score in dict(aided).items()}
     if aided and list(aided) != list(readers):
         raise InputError(
-            f"aided readers {list(aided)} and unaided readers {list(readers)} differ; give the same, in one order",
-            code="readers",
+            f"aided readers {list(aided)} and unaided readers {list(readers)} differ; give the same, in one order"
         )
     first, first_aided = _first_called(readers, call_from), _first_called(aided or readers, call_from)
     rows = {(name, "unaided"): _reader_row(event, score, first[name]) for name, score in readers.items()}
@@ -296,8 +294,7 @@ def _called(name, own, classes, n_cases):
     n_unknown = int((~is_class.any(axis=1)).sum())
     if n_unknown:
         raise InputError(
-            f"reader {name!r} calls {n_unknown} cases by none of the classes {classes.tolist()}; give one of them",
-            code="readers",
+            f"reader {name!r} calls {n_unknown} cases by none of the classes {classes.tolist()}; give one of them"
         )
     return is_class.argmax(axis=1)
 
@@ -308,8 +305,7 @@ def _checked(name, score, n_cases):
     if len(broken):
         raise InputError(
             f"reader {name!r} has scores that are not whole, such as {broken[0]}; give steps of a scale, 1 to 5 or 1 "
-            "to 100, or calls of 0 and 1",
-            code="readers",
+            "to 100, or calls of 0 and 1"
         )
     return score.astype(int)
 

@@ -59,8 +59,7 @@ def fit_recalibration(y, probability, method="slope"):
     event, probability = check_probabilities(y, probability)
     reverse = InputError(
         f"the larger the probability, the rarer the event among {len(event)} patients, so that the model would be "
-        'turned round; check which label is the event, or take method="intercept" or more patients',
-        code="reversed",
+        'turned round; check which label is the event, or take method="intercept" or more patients'
     )
     if method == "isotonic":
         steps = IsotonicRegression(y_min=0.0, y_max=1.0).fit(probability, event)
@@ -75,15 +74,14 @@ def fit_recalibration(y, probability, method="slope"):
     if not np.isfinite(slope):
         raise InputError(
             f"the probabilities of {len(event)} patients are all equal or separate the classes, so that no slope fits "
-            'best; take method="intercept", or more patients',
-            code="separated",
+            'best; take method="intercept", or more patients'
         )
     return np.array([offset, slope])
 
 
 def _check_method(method):
     if method not in METHODS:
-        raise InputError(f"method is one of {', '.join(METHODS)}, not {method!r}", code="method")
+        raise InputError(f"method is one of {', '.join(METHODS)}, not {method!r}")
 
 
 def apply_recalibration(found, probability):
@@ -184,8 +182,7 @@ def recalibration_curve(
     largest = max(check_number("sizes", size, low=0) for size in sizes)
     if largest > n_patients / 2:
         raise InputError(
-            f"{largest} of {n_patients} patients leave fewer than half to judge by; give sizes up to {n_patients // 2}",
-            code="sizes",
+            f"{largest} of {n_patients} patients leave fewer than half to judge by; give sizes up to {n_patients // 2}"
         )
     rows = []
     for size in sizes:

@@ -59,7 +59,7 @@ def regression_measures(y, predicted, *, groups=None, level=0.95, n_resamples=20
     predicted = check_row(predicted, np.size(y), "predictions")
     y = check_row(y, len(predicted), "measured values")
     if len(y) < 3:
-        raise InputError(f"{len(y)} rows; agreement needs three at least", code="few_rows")
+        raise InputError(f"{len(y)} rows; agreement needs three at least")
     drawn = resampled_sums(
         moments(y, predicted),
         np.arange(len(y)) if groups is None else groups,

@@ -196,7 +196,7 @@ def delong_tests(y, scores, level=0.95, *, groups=None, inflation=1.0):
     2  D  C    0.139   0.279
     """
     if not hasattr(scores, "keys"):
-        raise InputError(f"scores is a {type(scores).__name__}; give a dict or DataFrame, scores by name", code="kind")
+        raise InputError(f"scores is a {type(scores).__name__}; give a dict or DataFrame, scores by name")
     names = list(scores)
     auc, covariance = delong_covariance(y, [scores[name] for name in names], groups=groups)
     return pairwise_tests(names, auc, inflation * covariance, level, counts=class_counts(y, groups))

@@ -34,8 +34,7 @@ def write_parts(path, parts):
     except OSError as error:
         raise InputError(
             f"{path.name} cannot be written ({type(error).__name__}: {error.strerror}); is there room, and may you "
-            "write there?",
-            code="not_written",
+            "write there?"
         ) from None
 
 
@@ -48,13 +47,13 @@ def read_parts(path):
             raise _too_large(path.name)
         if not path.is_file() or not zipfile.is_zipfile(path):
             raise InputError(
-                f"{path.name} is no saved model; give a folder or zip file that save has written", code="no_model"
+                f"{path.name} is no saved model; give a folder or zip file that save has written", code="untrusted"
             )
         return unpacked(path.read_bytes(), path.name)
     except OSError as error:
         raise InputError(
             f"{path.name} cannot be read ({type(error).__name__}: {error.strerror}); is it there, and may you read it?",
-            code="no_model",
+            code="untrusted",
         ) from None
 
 
@@ -64,7 +63,7 @@ def _read_folder(path):
         raise InputError(
             f"{path.name} holds a link or a folder, a saved model has plain files only; copy it again from where it "
             "came",
-            code="link",
+            code="untrusted",
         )
     if len(files) > _MOST_PARTS or sum(file.stat().st_size for file in files) > MOST_BYTES:
         raise _too_large(path.name)
@@ -109,13 +108,13 @@ def _check_members(members, n_bytes, name):
         if link or not _PLAIN_NAME.fullmatch(member.orig_filename) or member.filename != member.orig_filename:
             raise InputError(
                 f"{name} has a part that is a link or leads outside of it; it was not written by save, do not use it",
-                code="link",
+                code="untrusted",
             )
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:
             raise InputError(
                 f"{name} is packed in another way than save packs; pack it with deflate, without a password, or keep "
                 "the folder",
-                code="packing",
+                code="untrusted",
             )
     if len({member.filename for member in members}) < len(members):
         raise InputError(f"{name} has two parts of one name; it was not written by save, do not use it", code="changed")
@@ -132,12 +131,14 @@ def _read_member(archive, member):
 
 def damaged(name, error):
     """Say that a file cannot be read, without what the parser said, which may hold values of the file."""
-    return InputError(f"{name} is damaged ({type(error).__name__}); copy it again from where it came", code="damaged")
+    return InputError(
+        f"{name} is damaged ({type(error).__name__}); copy it again from where it came", code="unreadable"
+    )
 
 
 def _too_large(name, details=""):
     return InputError(
         f"{name} is no saved model{details}; up to {MOST_BYTES >> 30} GiB, {_RATIO} times the file and {_MOST_PARTS} "
         "parts are allowed",
-        code="too_large",
+        code="untrusted",
     )

@@ -67,7 +67,7 @@ def checked_manifest(parts, name):
         raise InputError(
             f"{name} has format {str(manifest['format'])[:20]}, this version reads {FORMAT}; update deepradiomics, or "
             "save the model anew",
-            code="format",
+            code="version",
         )
     if MODEL not in wanted or set(wanted) != set(parts) - {MANIFEST, CARD}:
         raise InputError(
@@ -96,7 +96,7 @@ def _read_manifest(parts, name):
         raise InputError(
             f"{name} has no manifest that can be read ({type(error).__name__}); it is no saved model, give one that "
             "save has written",
-            code="no_model",
+            code="untrusted",
         ) from error
     return manifest, wanted
 

@@ -51,7 +51,7 @@ def checked_booster(data, name):
             raise InputError(
                 f"{name} has XGBoost's {str(booster['name'])[:20]!r} or trees of categories; plain trees "
                 "(booster='gbtree', enable_categorical=False) are saved and loaded",
-                code="trees",
+                code="untrusted",
             )
         _check_forest(booster["model"], learner["learner_model_param"], name)
     except InputError:
@@ -137,4 +137,4 @@ def _raise(error):
 
 
 def _invalid(name, what):
-    return InputError(f"{name} holds {what}; it was not written by save, do not use it", code="trees")
+    return InputError(f"{name} holds {what}; it was not written by save, do not use it", code="untrusted")

@@ -55,7 +55,7 @@ def load(path):
     See `save`.
     """
     if not isinstance(path, str | PathLike):
-        raise InputError(f"the path is a {type(path).__name__}; give a folder or zip file", code="path")
+        raise InputError(f"the path is a {type(path).__name__}; give a folder or zip file")
     path = Path(path)
     parts = read_parts(path)
     manifest = checked_manifest(parts, path.name)

@@ -66,7 +66,7 @@ def save(model, path):
     from skops import io as skops
 
     if not isinstance(model, BaseEstimator):
-        raise InputError(f"the model is a {type(model).__name__}; give a fitted estimator or pipeline", code="model")
+        raise InputError(f"the model is a {type(model).__name__}; give a fitted estimator or pipeline")
     path = Path(path)
     if path.exists() or path.is_symlink():
         raise InputError(f"{path.name} exists already; remove it, or give another name", code="exists")
@@ -79,8 +79,7 @@ def save(model, path):
         raise InputError(
             f"a {type(model).__name__} cannot be saved ({type(error).__name__}: {str(error).partition(';')[0]}); "
             "docs/persistence.md lists what can: no functions or objects of your own or of other libraries, no nearest "
-            "neighbours, no boosting of scikit-learn (XGBoost's can)",
-            code="not_saved",
+            "neighbours, no boosting of scikit-learn (XGBoost's can)"
         ) from error
     manifest = manifest_of(model, plain, parts)
     parts[CARD] = card_of(plain, manifest, sizes_of(model)).encode()

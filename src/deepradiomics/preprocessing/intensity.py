@@ -52,7 +52,7 @@ def normalise(pixels, mask=None, *, method="zscore", percentiles=(1.0, 99.0)):
         low, high = np.percentile(inside, _checked_percentiles(percentiles)).astype(float)
         width = high - low
     else:
-        raise InputError(f"method is zscore, minmax or percentile, not {method!r}", code="method")
+        raise InputError(f"method is zscore, minmax or percentile, not {method!r}")
     if not width > 1e-7 * max(abs(low), 1e-30):  # float32 cannot tell such values apart
         raise RegionError(
             "all grey values are the same, so there is no scale; is the picture empty?", code="flat_region"
@@ -91,7 +91,7 @@ def window(pixels, level, width):
     """
     pixels, _ = checked_image(pixels, None)
     if not width > 0:
-        raise InputError(f"the width of a window is positive, not {width}", code="window")
+        raise InputError(f"the width of a window is positive, not {width}")
     return np.clip((pixels - (level - width / 2)) / width, 0, 1).astype(np.float32)
 
 
@@ -162,7 +162,7 @@ def smooth(pixels, sigma, *, spacing=None):
     """
     pixels, _ = checked_image(pixels, None)
     if not sigma > 0:
-        raise InputError(f"sigma is positive, not {sigma}", code="sigma")
+        raise InputError(f"sigma is positive, not {sigma}")
     steps = (1, 1) if spacing is None else spacing
     return ndimage.gaussian_filter(pixels, [sigma / step for step in steps])
 
@@ -170,5 +170,5 @@ def smooth(pixels, sigma, *, spacing=None):
 def _checked_percentiles(percentiles):
     low, high = percentiles
     if not 0 <= low < high <= 100:
-        raise InputError(f"percentiles are two numbers from 0 to 100, lower first, not {percentiles}", code="method")
+        raise InputError(f"percentiles are two numbers from 0 to 100, lower first, not {percentiles}")
     return low, high

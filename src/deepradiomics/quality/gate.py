@@ -231,8 +231,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         if there < _MIN_IMAGES:
             raise InputError(
                 f"{there} images do not show what is normal; give {_MIN_IMAGES} at least, or take the shipped "
-                "statistics: ImageGate.pretrained('femur')",
-                code="few_images",
+                "statistics: ImageGate.pretrained('femur')"
             )
         rows = range(len(columns[0]))
         check_same_rows("X", X, groups=groups)
@@ -242,8 +241,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         if n_groups < _N_FOLDS:
             raise InputError(
                 f"groups has the shape {groups.shape} and {n_groups} different values in rows with an image; give one "
-                f"for each of the {len(rows)} rows, and {_N_FOLDS} different ones at least",
-                code="groups",
+                f"for each of the {len(rows)} rows, and {_N_FOLDS} different ones at least"
             )
         looks = self._look_at(names, columns)
         features, values = (np.stack(part) for part in zip(*looks.values(), strict=True))

@@ -123,7 +123,7 @@ def _check_dicom(dataset, name, n_bytes):
         raise InputError(
             f"{name} is {interpretation or 'of unknown photometric interpretation'} of {n_samples} samples and "
             f"{stored} bits; MONOCHROME1 and MONOCHROME2 of one sample, and RGB of 8 bits, can be read",
-            code="colour",
+            code="color",
         )
     if allocated not in (8, 16, 32) or not 1 <= stored <= min(allocated, 24):
         raise InputError(f"{name} stores {stored} of {allocated} bits; 1 to 24 of 8, 16 or 32 can be read", code="bits")
@@ -290,8 +290,7 @@ def _rescale(dataset, name):
     if slope == 0 or not np.isfinite([slope, intercept]).all():
         raise InputError(
             f"{name} has the rescale slope {slope:g} and intercept {intercept:g}, finite numbers and a slope other "
-            "than 0 are allowed; correct the file",
-            code="rescale",
+            "than 0 are allowed; correct the file"
         )
     whole = "RescaleSlope" in dataset and "RescaleIntercept" in dataset
     return (slope, intercept) if whole else (1.0, 0.0)
@@ -303,12 +302,11 @@ def _windowed(values, dataset, name):
 
     if not dataset.get("VOILUTSequence"):
         if dataset.get("WindowWidth") is None or dataset.get("WindowCenter") is None:
-            raise InputError(f"{name} has no display window; leave voi=False", code="voi")
+            raise InputError(f"{name} has no display window; leave voi=False")
         if np.ravel(dataset.WindowWidth).astype(float)[0] <= 0:
             raise InputError(
                 f"{name} has a display window of width {np.ravel(dataset.WindowWidth)[0]}, it must be positive; leave "
-                "voi=False",
-                code="voi",
+                "voi=False"
             )
     values = apply_modality_lut(values, dataset)
     if dataset.get("VOILUTSequence"):

@@ -141,8 +141,7 @@ def checked_path(source):
     if _PRINTED.match(text) and not os.path.exists(text):
         raise InputError(
             "a text stands where an image is expected, perhaps an array as to_csv prints it, which lacks most pixels; "
-            "save images as files, PNG or TIFF, and give their paths",
-            code="printed_array",
+            "save images as files, PNG or TIFF, and give their paths"
         )
     try:
         path = path_meant(text)
@@ -275,7 +274,7 @@ def one_channel(values, name, color="raise"):
     if others.size and (others != (np.iinfo(others.dtype).max if others.dtype.kind in "iu" else 1)).any():
         raise InputError(
             f"{name} has an alpha channel, or layers, that are not opaque; save it without alpha, one layer",
-            code="colour",
+            code="color",
         )
     if (colors == colors[..., :1]).all():
         return np.ascontiguousarray(colors[..., 0])
@@ -284,7 +283,7 @@ def one_channel(values, name, color="raise"):
     raise InputError(
         f"{name} is a color picture, its channels differ; export the radiograph itself in gray values, or pass "
         "color='luminance' where only marks are colored",
-        code="colour",
+        code="color",
     )
 
 

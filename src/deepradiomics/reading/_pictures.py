@@ -85,7 +85,7 @@ def _read_png(path, content, labels, turned, color):
         if kind == 4 or b"sBIT" in content[:4096]:
             raise InputError(
                 f"{path.name} has {n_channels} channels of 16 bits with alpha or significant bits; save it as gray",
-                code="colour",
+                code="color",
             )
         with nullcontext() if isinstance(path, Path) else TemporaryDirectory() as folder:
             if folder is not None:  # ITK reads no bytes
@@ -113,7 +113,7 @@ def _read_tiff(path, content, labels, turned, color):
     bits, kind = (int(np.ravel(tags.get(tag, 1))[0]) for tag in (258, 339))
     n_samples, white_is_zero = int(tags.get(277, 1)), tags.get(262) == 0
     if n_samples == 2:
-        raise InputError(f"{path.name} has gray and alpha channels; save it without alpha", code="colour")
+        raise InputError(f"{path.name} has gray and alpha channels; save it without alpha", code="color")
     plain = n_samples in (1, 3, 4) and (bits, kind) in _TIFF_KINDS and int(tags.get(284, 1)) == 1
     # ITK shows tiles and single bits in 8 bits, Pillow as they are.
     by_pillow = n_samples == 1 and (bits == 1 or 322 in tags or tags.get(262) == 3) and bits in (1, 8, 16)

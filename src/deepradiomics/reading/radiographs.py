@@ -130,8 +130,7 @@ def read_radiograph(  # noqa: PLR0913
     """
     if color not in ("raise", "luminance") or orientation not in (None, "stored"):
         raise InputError(
-            f"color is 'raise' or 'luminance', orientation None or 'stored', not {color!r} and {orientation!r}",
-            code="option",
+            f"color is 'raise' or 'luminance', orientation None or 'stored', not {color!r} and {orientation!r}"
         )
     found = _find(source, voi, color, orientation)
     spacing, spacing_source = _spacing_at_the_bone(found, spacing, magnification)
@@ -154,7 +153,7 @@ def _find(source, voi, color, orientation):
     if file is not None:
         return _read_file(*file, voi, color, orientation)
     if voi:
-        raise InputError("an array has no display window; leave voi=False", code="voi")
+        raise InputError("an array has no display window; leave voi=False")
     if isinstance(source, Radiograph):
         sides = (source.laterality,) if source.laterality else ()
         return Found(
@@ -174,7 +173,7 @@ def _read_file(path, content, voi, color, orientation):
     if content[128:132] == b"DICM" or content.startswith(BARE_DICOM):
         return read_dicom(content, path.name, voi, orientation == "stored", color)
     if voi:
-        raise InputError(f"{path.name} is not DICOM and has no display window; leave voi=False", code="voi")
+        raise InputError(f"{path.name} is not DICOM and has no display window; leave voi=False")
     return read_picture(path, content, turned=orientation == "stored", color=color)
 
 

@@ -204,8 +204,7 @@ def write_segmentation(path, label_map, source, *, classes, algorithm="deepradio
     if not names or wrong:
         raise InputError(
             f"classes is {wrong[0][:80] if wrong else classes!r}; give a list of names of 1 to 64 letters, without a "
-            "backslash",
-            code="classes",
+            "backslash"
         )
     labels = np.setdiff1d(label_map, [0]).tolist()
     is_map = label_map.shape == shape and label_map.dtype.kind in "biu"
@@ -213,8 +212,7 @@ def write_segmentation(path, label_map, source, *, classes, algorithm="deepradio
         raise InputError(
             f"the label map is {label_map.dtype} of shape {label_map.shape} with the labels {labels[:9]}, its "
             f"radiograph has the shape {shape} and there are {len(names)} classes; give whole numbers of that "
-            "shape, and a list with a name for each label",
-            code="label_map",
+            "shape, and a list with a name for each label"
         )
     family = codes.DCM.ArtificialIntelligence
     drawn_by = None if algorithm is None else AlgorithmIdentificationSequence(algorithm, family, version="1")

@@ -11,6 +11,7 @@ from xgboost import XGBClassifier
 from deepradiomics.clinical import clinical_encoder
 from deepradiomics.deep import DeepExtractor
 from deepradiomics.exceptions import InputError
+from deepradiomics.recipes._outlines import outliner
 from deepradiomics.regions import FemurRegions
 from deepradiomics.texture import TextureExtractor
 
@@ -21,7 +22,7 @@ _BONES = ["left_neck", "left_cortex", "right_neck", "right_cortex"]
 _FEMORA = ["left_femur", "right_femur"]
 
 
-def kim2022(segmenter=None, *, faithful=False, mask=None, epochs=20, image_size=224, n_jobs=None, random_state=None):
+def kim2022(segmenter=None, *, mask=None, faithful=False, epochs=20, image_size=224, n_jobs=None, random_state=None):
     """Build the pipeline of Kim et al. 2022: texture, deep and clinical features of both hips.
 
     The published system reads 79 texture features from the original image and its wavelet bands, 128 deep features a
@@ -33,12 +34,12 @@ def kim2022(segmenter=None, *, faithful=False, mask=None, epochs=20, image_size=
     segmenter : fitted estimator, default=None
         What outlines the femora: ``predict(images)`` gives label maps with 1 for the left and 2 for the right
         femur. Wrap it in :class:`sklearn.frozen.FrozenEstimator`, so that it is not fitted again in each fold.
-        None means that the column ``mask`` holds the label maps.
+        None without a mask means the network of the package, ``UNetSegmenter.pretrained("femur")``.
+    mask : str, default=None
+        Name of the column with the label maps, in place of a segmenter.
     faithful : bool, default=False
         Whether texture is read as published: 330 features a hip from the whole proximal femur, 14 of them of its shape
         as a slab, grey values as z-scores in bins of width 25, which leaves two grey levels.
-    mask : str, default=None
-        Name of the column with the label maps, when there is no segmenter.
     epochs : int, default=20
         Epochs of each training of the network.
     image_size : int, default=224
@@ -85,7 +86,7 @@ def kim2022(segmenter=None, *, faithful=False, mask=None, epochs=20, image_size=
     ['regions', 'blocks', 'classifier']
     """
     if not isinstance(faithful, bool):
-        raise InputError(f"faithful is {faithful!r}; give True or False", code="faithful")
+        raise InputError(f"faithful is {faithful!r}; give True or False")
     extractor = TextureExtractor(_IMAGE_TYPES, _FEATURE_CLASSES, bin_count=32, n_jobs=n_jobs)
     if faithful:
         extractor = TextureExtractor(
@@ -118,7 +119,7 @@ def kim2022(segmenter=None, *, faithful=False, mask=None, epochs=20, image_size=
     classifier = XGBClassifier(
         n_estimators=100, max_depth=3, learning_rate=0.1, n_jobs=n_jobs or 1, random_state=random_state
     )
-    regions = FemurRegions(segmenter, image="radiograph", mask=mask)
+    regions = FemurRegions(outliner("femur", segmenter, mask), image="radiograph", mask=mask)
     return Pipeline([("regions", regions), ("blocks", blocks), ("classifier", classifier)])
 
 

@@ -5,11 +5,12 @@ from sklearn.pipeline import Pipeline
 
 from deepradiomics.deep import DeepExtractor
 from deepradiomics.preprocessing import GrayscaleNormalizer
+from deepradiomics.recipes._outlines import outliner
 from deepradiomics.regions import VertebraRegions
 
 
 def lumbar_transfer2024(
-    backbone="vgg16", *, segmenter=None, pretrained=True, epochs=20, image_size=224, random_state=None
+    backbone="vgg16", *, segmenter=None, mask=None, pretrained=True, epochs=20, image_size=224, random_state=None
 ):
     """Build one of four fine-tuned networks that read L1 to L3 in a lateral radiograph.
 
@@ -19,7 +20,9 @@ def lumbar_transfer2024(
         ``"vgg16"``, ``"vgg19"``, ``"resnet50"`` or ``"legacy_xception"``; any name of timm will do.
     segmenter : fitted estimator, default=None
         What outlines the bodies in the column ``lateral``, wrapped in :class:`sklearn.frozen.FrozenEstimator`. None
-        means that the column ``lateral_mask`` holds label maps with 1 to 3 for L1 to L3.
+        without a mask means the network of the package, ``UNetSegmenter.pretrained("lumbar-lateral")``.
+    mask : str, default=None
+        Name of the column with label maps, 1 to 3 for L1 to L3, in place of a segmenter.
     pretrained : bool or str, default=True
         Weights to start from, as in :class:`deepradiomics.DeepExtractor`.
     epochs : int, default=20
@@ -45,7 +48,7 @@ def lumbar_transfer2024(
     >>> lumbar_transfer2024("resnet50", pretrained=False)[-1].backbone
     'resnet50'
     """
-    mask = None if segmenter is not None else "lateral_mask"
+    segmenter = outliner("lumbar-lateral", segmenter, mask)
     regions = VertebraRegions(segmenter, image="lateral", mask=mask, levels=("L1-L3",), context=0.0)
     window = GrayscaleNormalizer(method="percentile", percentiles=(1.0, 99.0), within_mask=False)
     frames = ColumnTransformer([("spine", window, ["L1-L3"])], verbose_feature_names_out=False)

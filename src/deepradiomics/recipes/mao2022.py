@@ -9,6 +9,7 @@ from deepradiomics.clinical import clinical_encoder
 from deepradiomics.deep import DeepExtractor
 from deepradiomics.exceptions import InputError
 from deepradiomics.preprocessing import GrayscaleNormalizer
+from deepradiomics.recipes._outlines import outliner
 from deepradiomics.regions import VertebraRegions
 
 _VIEWS = {"AP": ["ap"], "LAT": ["lateral"], "both": ["ap", "lateral"]}
@@ -18,7 +19,8 @@ def mao2022(
     view="both",
     covariates=True,
     *,
-    segmenters=None,
+    segmenter=None,
+    mask=None,
     backbone="densenet121",
     pretrained=False,
     epochs=20,
@@ -37,10 +39,12 @@ def mao2022(
         The views to read: columns ``ap``, ``lateral`` or both.
     covariates : bool, default=True
         Whether ``age``, ``sex`` and ``bmi`` join.
-    segmenters : dict of str to fitted estimator, default=None
+    segmenter : dict of str to fitted estimator, default=None
         What outlines the bodies in the columns ``ap`` and ``lateral``, wrapped in
-        :class:`sklearn.frozen.FrozenEstimator`. None means that the columns ``ap_mask`` and ``lateral_mask`` hold label
-        maps with 1 to 4 for L1 to L4.
+        :class:`sklearn.frozen.FrozenEstimator`. A column that is named neither here nor in `mask` is outlined by the
+        network of the package, ``UNetSegmenter.pretrained("lumbar-ap")`` or ``"lumbar-lateral"``.
+    mask : dict of str to str, default=None
+        The columns with label maps, 1 to 4 for L1 to L4, in place of segmenters, such as ``{"ap": "ap_mask"}``.
     backbone : str, default="densenet121"
         The network of each view.
     pretrained : bool or str, default=False
@@ -60,7 +64,7 @@ def mao2022(
     Raises
     ------
     InputError
-        If the view is none of these, covariates is no bool, or a segmenter is for another column.
+        If the view is none of these, covariates is no bool, or a segmenter or a mask is for another column.
 
     Notes
     -----
@@ -80,15 +84,15 @@ def mao2022(
     ['ap', 'blocks', 'classifier']
     """
     if not isinstance(view, str) or view not in _VIEWS:
-        raise InputError(f"view is one of {', '.join(_VIEWS)}, not {view!r}", code="view")
+        raise InputError(f"view is one of {', '.join(_VIEWS)}, not {view!r}")
     if not isinstance(covariates, bool):
-        raise InputError(f"covariates is {covariates!r}; give True or False", code="covariates")
+        raise InputError(f"covariates is {covariates!r}; give True or False")
     columns = _VIEWS[view]
-    segmenters = {} if segmenters is None else segmenters
-    if not isinstance(segmenters, dict) or set(segmenters) - set(columns):
-        named = sorted(map(str, segmenters)) if isinstance(segmenters, dict) else type(segmenters).__name__
-        raise InputError(f"segmenters is {named}; give a dict with the keys {columns}", code="segmenters")
-    regions = [(column, _spine(column, segmenters.get(column))) for column in columns]
+    for name, given in (("segmenter", segmenter), ("mask", mask)):
+        if given is not None and (not isinstance(given, dict) or set(given) - set(columns)):
+            named = sorted(map(str, given)) if isinstance(given, dict) else type(given).__name__
+            raise InputError(f"{name} is {named}; give a dict with the keys {columns}")
+    regions = [(column, _spine(column, (segmenter or {}).get(column), (mask or {}).get(column))) for column in columns]
     network = DeepExtractor(
         backbone,
         shared_weights=False,
@@ -108,6 +112,6 @@ def mao2022(
     return Pipeline([*regions, ("blocks", blocks), ("classifier", LogisticRegression(C=0.1, max_iter=2000))])
 
 
-def _spine(column, segmenter):
-    mask = None if segmenter is not None else f"{column}_mask"
+def _spine(column, segmenter, mask):
+    segmenter = outliner(f"lumbar-{column}", segmenter, mask)
     return VertebraRegions(segmenter, image=column, mask=mask, levels=("L1-L4",), prefix=f"{column}_", context=0.0)

@@ -114,7 +114,7 @@ class _Regions(TransformerMixin, BaseEstimator):
         if twice:
             raise InputError(
                 f"X holds a column {twice[0]!r} already ({len(twice)} such columns); drop it, or rename it",
-                code="column_twice",
+                code="columns",
             )
         columns = {name: np.full(len(X), None, dtype=object) for name in self._region_names()}
         failures = []

@@ -194,7 +194,7 @@ class FemurRegions(_Regions):
             raise InputError(
                 "FemurRegions needs to know where the femora are: give a segmenter, mask= with the name of the column "
                 "of label maps, or boxes= with that of the boxes",
-                code="no_mask",
+                code="columns",
             )
         outlines = self.mask if self.segmenter is None else None
         return [name for name in (self.image, outlines, self.boxes, self.rejected) if name is not None]
@@ -303,10 +303,7 @@ class FemurRegions(_Regions):
             return labels * (1 if radiograph.laterality == "L" else 2)
         if labels.min() < 0 or labels.max() > 2:
             unknown = labels[(labels < 0) | (labels > 2)][0]
-            raise InputError(
-                f"the mask holds the label {unknown}; 1 is the left femur, 2 the right one, 0 the rest",
-                code="label",
-            )
+            raise InputError(f"the mask holds the label {unknown}; 1 is the left femur, 2 the right one, 0 the rest")
         return labels
 
 
@@ -317,13 +314,12 @@ def _boxes_of(cell, column, position):
     allowed = [f"{side}_{region}" for side in _SIDES for region in _FEMUR_REGIONS]
     place = f"row {position}, column {column!r}"
     if not isinstance(cell, dict):
-        raise InputError(f"{place} is a {type(cell).__name__}; give a dict of name to deepradiomics.Box", code="box")
+        raise InputError(f"{place} is a {type(cell).__name__}; give a dict of name to deepradiomics.Box")
     for name, box in cell.items():
         if name not in allowed or not isinstance(box, Box):
             raise InputError(
                 f"{place} has {name!r}, a {type(box).__name__}; names are {', '.join(allowed)}, values "
-                "deepradiomics.Box",
-                code="box",
+                "deepradiomics.Box"
             )
     return cell
 

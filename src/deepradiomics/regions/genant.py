@@ -71,7 +71,7 @@ def genant_grade(anterior, middle, posterior, *, reference=None):
     """
     heights = [height for height in (anterior, posterior, middle, reference) if height is not None]
     if not np.all(np.isfinite(heights)) or min(heights) <= 0:
-        raise InputError(f"heights are positive numbers, not {heights}", code="heights")
+        raise InputError(f"heights are positive numbers, not {heights}")
     crushed = 0.0 if reference is None else 1 - posterior / reference
     # Against the larger of both, so that a crushed posterior wall does not make the anterior one look whole.
     whole = posterior if reference is None else max(posterior, reference)

@@ -59,8 +59,7 @@ def _measured(level, places, way, mm):
     if places.shape not in ((4, 2), (6, 2)) or not np.isfinite(places).all():
         raise InputError(
             f"{level} has {len(places)} points; set its four corners, or these and the middles of both endplates, each "
-            "as row and column",
-            code="points",
+            "as row and column"
         )
     # Round the body as a clock goes, from the one point on that leaves the upper half first.
     rows, columns = (places - places.mean(axis=0)).T
@@ -78,7 +77,7 @@ def _measured(level, places, way, mm):
     heights = [float(mm * height) for height in down[half:][::-1] - down[:half]]
     width = float(mm * np.hypot(row, column) / 2)
     if min(*heights, width) <= 0:
-        raise InputError(f"the points of {level} surround no body; set each corner once", code="points")
+        raise InputError(f"the points of {level} surround no body; set each corner once")
     flags = () if ASPECT[0] < width / np.mean(heights) < ASPECT[1] else ("unusual_aspect",)
     measured = (heights[0], heights[1] if half == 3 else None, heights[-1])
     return VertebraGeometry(corners, tilt, measured, width, 1.0 - 0.1 * len(flags), flags)

@@ -246,12 +246,10 @@ def _named_boxes(cell, radiograph):
     boxes = {}
     for name, box in pairs:
         if not isinstance(box, Box):
-            raise InputError(f"box {name!r} is a {type(box).__name__}; give a deepradiomics.Box", code="box")
+            raise InputError(f"box {name!r} is a {type(box).__name__}; give a deepradiomics.Box")
         if name in boxes:
-            raise InputError(f"two boxes are named {name!r}; a vertebra has one", code="box_twice")
+            raise InputError(f"two boxes are named {name!r}; a vertebra has one")
         if name != str(name).strip().upper() and str(name).strip().upper() in LEVELS:
-            raise InputError(
-                f"a box is named {name!r}, the vertebra {str(name).strip().upper()!r}; write it so", code="box_name"
-            )
+            raise InputError(f"a box is named {name!r}, the vertebra {str(name).strip().upper()!r}; write it so")
         boxes[name] = box
     return boxes

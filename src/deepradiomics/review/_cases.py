@@ -116,8 +116,7 @@ def _add_known(case, table, flags, confidence):
         if case.confidence is None or not 0 <= case.confidence <= 1:
             raise InputError(
                 f"row {case.row}, column {confidence!r}: the confidence is no number from 0 to 1; leave "
-                "the cell empty where it is unknown",
-                code="confidence",
+                "the cell empty where it is unknown"
             )
 
 
@@ -139,8 +138,7 @@ def label_codes(mask, radiograph, labels):
         )
     if codes.max(initial=0) > len(labels):
         raise InputError(
-            f"the mask holds the label {codes.max()}, but there are {len(labels)} names; give labels= a name for each",
-            code="label",
+            f"the mask holds the label {codes.max()}, but there are {len(labels)} names; give labels= a name for each"
         )
     return codes
 

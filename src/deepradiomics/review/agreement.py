@@ -103,7 +103,7 @@ def agreement(table, first, second, *, image="radiograph", masks="mask", boxes="
     one, other = (apply(table, path, image=image, masks=masks, boxes=boxes) for path in (first, second))
     both = np.flatnonzero((one["decision"].notna() & other["decision"].notna()).to_numpy())
     if not len(both):
-        raise InputError("there is no row that both reviewers decided; give two reviews of one page", code="no_rows")
+        raise InputError("there is no row that both reviewers decided; give two reviews of one page")
     accepted = [(frame["decision"].to_numpy()[both] == "accept").astype(int) for frame in (one, other)]
     rows, known = [], True
     for row in both:

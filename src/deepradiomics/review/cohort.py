@@ -72,7 +72,7 @@ def plot_cohort(
     computed = by == "doubt" and (not isinstance(table, pd.DataFrame) or by not in table)
     check_table(table, [image, names, masks, regions, None if computed else by])
     if n < 1:
-        raise InputError(f"n is {n}; show at least one radiograph", code="n")
+        raise InputError(f"n is {n}; show at least one radiograph")
     numbers, rows = (None, None) if computed else _sorted_rows(table, by, image, n)
     # What is shown is read once; of a long table, whose doubts are known at its end only, once more.
     few, pictures, cases = not computed or len(table) <= n, {}, []
@@ -112,9 +112,9 @@ def _sorted_rows(table, by, image, n):
     try:
         numbers = table[by].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise InputError(f"column {by!r} holds no numbers to sort by", code="column_type") from error
+        raise InputError(f"column {by!r} holds no numbers to sort by") from error
     if np.isnan(numbers).all():
-        raise InputError(f"column {by!r} has no number, so there is nothing to sort", code="column_type")
+        raise InputError(f"column {by!r} has no number, so there is nothing to sort")
     known = ~np.isnan(numbers) & table[image].notna().to_numpy()
     return numbers, [row for row in np.argsort(-numbers, kind="stable") if known[row]][:n]
 

@@ -82,8 +82,7 @@ def apply(table, path, *, image="radiograph", masks="mask", boxes="boxes"):
         if radiograph is None or fingerprint(radiograph) != case["image"]:
             raise InputError(
                 f"{place}: the table has another image there, or none; give the table that the page was made from, its "
-                "rows in the same order",
-                code="other_image",
+                "rows in the same order"
             )
         decisions[row] = case["decision"] or None
         if case["decision"] == "reject":
@@ -120,11 +119,10 @@ def _read_decisions(path):
             for case in content["cases"]
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path.name} holds no decisions ({type(error).__name__})", code="annotation") from error
+        raise InputError(f"{path.name} holds no decisions ({type(error).__name__})") from error
     if not known or not complete or len(set(rows)) < len(rows):
         raise InputError(
-            f"{path.name} holds no decisions of version 1, or holds a row twice; export them from the page again",
-            code="annotation",
+            f"{path.name} holds no decisions of version 1, or holds a row twice; export them from the page again"
         )
     return content
 
@@ -143,7 +141,7 @@ def _corrected(mask, outlines, labels, radiograph, place):
         for polygon in polygons:
             corners = np.array(polygon, dtype=float)
             if corners.ndim != 2 or corners.shape[0] < 3 or corners.shape[1] != 2 or not np.isfinite(corners).all():
-                raise InputError(f"{place}: outline {name!r} has no three points of two numbers", code="annotation")
+                raise InputError(f"{place}: outline {name!r} has no three points of two numbers")
             codes[inside(corners[:, ::-1], shape)] = labels.index(name) + 1
     return codes
 
@@ -154,8 +152,7 @@ def _box(name, values, place):
         return Box(**values)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{place}: box {name!r} is no top, left, height, width and angle of a box; export them from the page again",
-            code="annotation",
+            f"{place}: box {name!r} is no top, left, height, width and angle of a box; export them from the page again"
         ) from error
 
 

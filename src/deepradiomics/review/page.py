@@ -103,7 +103,7 @@ def review(  # noqa: PLR0913
     """
     check_table(table, [image, names, group, site, target, flags, confidence, masks, regions])
     if len(reasons) > 9:
-        raise InputError(f"there are {len(reasons)} reasons; at most nine have a key", code="reasons")
+        raise InputError(f"there are {len(reasons)} reasons; at most nine have a key")
     words = {key: None if name is None else table[name].to_numpy() for key, name in _words(names, site, target).items()}
     page, pictures = _places(Path(output))
     cases, shown = [], []
@@ -118,7 +118,7 @@ def review(  # noqa: PLR0913
         for case, links in zip(cases, shown, strict=True)
     ]
     if len({one["name"] for one in content}) < len(content):
-        raise InputError(f"column {names!r} has a name twice; give each radiograph its own", code="names")
+        raise InputError(f"column {names!r} has a name twice; give each radiograph its own", code="columns")
     try:
         page.write_text(_html(content, list(labels), list(reasons), title), encoding="utf-8")
     except OSError as error:

@@ -62,8 +62,7 @@ def fit_calibration(agreements, true_dice):
     if known.sum() < _MIN_OUTLINES:
         raise InputError(
             f"{known.sum()} outlines are too few to say how good the next one will be; give {_MIN_OUTLINES} at least, "
-            "of images that were not trained on",
-            code="few_outlines",
+            "of images that were not trained on"
         )
     logits, proportion = _logits(agreements[known]), true_dice[known]
     # Each outline counts as a hit with the weight of its Dice and as a miss with the rest.

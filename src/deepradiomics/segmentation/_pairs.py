@@ -139,15 +139,13 @@ def as_sequence(values, what):
     if alone or not many or isinstance(values, Mapping | Set | pd.DataFrame):
         raise InputError(
             f"the {what}s are of type {type(values).__name__}; give a sequence, such as a list or a column of a table, "
-            f"[{what}] for one alone",
-            code="not_a_sequence",
+            f"[{what}] for one alone"
         )
     # An image, or a table of one column, has two axes; stacked images have three.
     if getattr(values, "ndim", 1) in (0, 2):
         raise InputError(
             f"the {what}s are an array of shape {tuple(values.shape)}; give a sequence of arrays of shape (rows, "
-            f"columns), [{what}] for one alone",
-            code="not_a_sequence",
+            f"columns), [{what}] for one alone"
         )
     return values if isinstance(values, Sized) else list(values)
 
@@ -159,7 +157,7 @@ def paired(images, masks):
     if len(images) != len(masks) or not len(images):
         raise InputError(
             f"there are {len(images)} images and {len(masks)} masks; give one mask for each image, at least one",
-            code="masks_length",
+            code="length",
         )
     return images, masks
 
@@ -175,7 +173,7 @@ def mean_dice(outlines, masks, n_classes, ignore_label):
         present = set(np.unique(found)) | set(np.unique(truth))
         each += [dice(found == code, truth == code) for code in sorted(present - {0, UNKNOWN})]
     if not each:
-        raise InputError("no image holds a class, so there is nothing to score", code="no_classes")
+        raise InputError("no image holds a class, so there is nothing to score")
     return float(np.mean(each))
 
 

@@ -28,14 +28,12 @@ def checked_classes(classes):
     strange = [name for name in classes if not isinstance(name, str) or not name.strip()]
     if strange:
         raise InputError(
-            f"classes holds {strange[0]!r} of type {type(strange[0]).__name__}; give each class a name, a text",
-            code="classes",
+            f"classes holds {strange[0]!r} of type {type(strange[0]).__name__}; give each class a name, a text"
         )
     if not 1 <= len(classes) <= MAX_CLASSES or len(set(classes)) < len(classes):
         raise InputError(
             f"classes holds {len(classes)} names, {len(set(classes))} of them different; give 1 to {MAX_CLASSES} "
-            "different ones, in the order of the labels",
-            code="classes",
+            "different ones, in the order of the labels"
         )
     return tuple(classes)
 
@@ -46,8 +44,7 @@ def limits_of(augmentation):
     if limits is not None and limits.flip:
         raise InputError(
             "augmentation asks for flip, which mirrors outlines and leaves their classes as they are; leave it out and "
-            "give mirror_classes: the pairs of classes that change places in a mirrored image, or () if none does",
-            code="mirror_classes",
+            "give mirror_classes: the pairs of classes that change places in a mirrored image, or () if none does"
         )
     return limits
 
@@ -57,8 +54,7 @@ def mirrored_codes(pairs, classes, *, needed):
     if pairs is None and needed:
         raise InputError(
             "test_time_mirroring needs mirror_classes: the pairs of classes that change places in a mirrored image, or "
-            "() if none does",
-            code="mirror_classes",
+            "() if none does"
         )
     return None if pairs is None else _swapped(pairs, classes)
 
@@ -67,18 +63,14 @@ def _swapped(pairs, classes):
     """Return the code that each class has in a mirrored image, as int64 tensor."""
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(isinstance(name, str) for name in pair):
-            raise InputError(
-                f"mirror_classes holds {pair!r}; give pairs of two classes, such as (('left', 'right'),)",
-                code="mirror_classes",
-            )
+            raise InputError(f"mirror_classes holds {pair!r}; give pairs of two classes, such as (('left', 'right'),)")
     names = [name for pair in pairs for name in pair]
     unknown = sorted(set(names) - set(classes))
     if unknown:
-        raise InputError(f"mirror_classes names {unknown}, the classes are {list(classes)}", code="mirror_classes")
+        raise InputError(f"mirror_classes names {unknown}, the classes are {list(classes)}")
     if len(set(names)) < len(names):
         raise InputError(
-            f"mirror_classes is {tuple(pairs)}; a class changes places with one other: name each once at most",
-            code="mirror_classes",
+            f"mirror_classes is {tuple(pairs)}; a class changes places with one other: name each once at most"
         )
     codes = {name: code for code, name in enumerate(classes, start=1)}
     order = torch.arange(len(classes) + 1)

@@ -47,15 +47,13 @@ class UNetArchitecture:
         if not channels or not all(isinstance(n, Integral) and n > 0 for n in (self.image_size, *channels)):
             raise InputError(
                 f"decoder_channels is {self.decoder_channels!r}, image_size {self.image_size!r}; give whole numbers of "
-                "at least 1, one for each step of the decoder",
-                code="decoder_channels",
+                "at least 1, one for each step of the decoder"
             )
         step = 2 ** len(self.decoder_channels)
         if self.image_size % step:
             raise InputError(
                 f"image_size is {self.image_size}; a U-Net of {len(self.decoder_channels)} steps needs a multiple of "
-                f"{step}, such as {max(1, round(self.image_size / step)) * step}",
-                code="image_size",
+                f"{step}, such as {max(1, round(self.image_size / step)) * step}"
             )
 
     def build(self, encoder_weights=None):
@@ -104,8 +102,7 @@ class UNetArchitecture:
             raise InputError(
                 f"no U-Net can be built with encoder {self.encoder!r}, weights {encoder_weights!r} and "
                 f"{len(self.decoder_channels)} steps ({error}); encoders are listed by "
-                "segmentation_models_pytorch.encoders.get_encoder_names() and, with 'tu-' in front, by timm",
-                code="encoder",
+                "segmentation_models_pytorch.encoders.get_encoder_names() and, with 'tu-' in front, by timm"
             ) from error
         if source is not None:
             load_weights(network.encoder.model if wrapped else network.encoder, source)

@@ -48,8 +48,7 @@ def clean_up(labels, n_classes):
         )
     if not isinstance(n_classes, Integral) or not 0 <= n_classes <= 255:
         raise InputError(
-            f"n_classes is {n_classes!r}; give a whole number from 0 to 255, which is what a label map of uint8 holds",
-            code="classes",
+            f"n_classes is {n_classes!r}; give a whole number from 0 to 255, which is what a label map of uint8 holds"
         )
     if labels.size and not 0 <= labels.min() <= labels.max() <= n_classes:
         raise InputError(

@@ -141,7 +141,7 @@ def evaluate(segmenter, images, masks, spacing=None, *, groups=None, ignore_labe
                 row |= {"confidence": confidence[number, code - 1]}
                 rows.append(row | _boxes(found == code, scale, _LATERALITY.get(bone)))
     if not rows:
-        raise InputError("no image holds a bone, so there is nothing to compare", code="no_classes")
+        raise InputError("no image holds a bone, so there is nothing to compare")
     table = pd.DataFrame(rows)
     return SegmentationReport(table, _summary(table, groups, random_state), radiographs, outlines, truths)
 

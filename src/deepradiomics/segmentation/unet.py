@@ -346,8 +346,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         if self._goes_on() and len(images) < _MIN_OUTLINES:
             raise InputError(
                 f"warm_start with {len(images)} outlines: fewer than {_MIN_OUTLINES} can make a trained network worse; "
-                "give more, or add images of make_hips with their masks",
-                code="warm_start",
+                "give more, or add images of make_hips with their masks"
             )
         codes = None if groups is None else encode_groups(groups, len(images), sort=True)
         parts = validation_split(np.arange(len(images)), self.validation_fraction, groups=codes, random_state=seed)
@@ -546,8 +545,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
         if replace(architecture, image_size=self.architecture_.image_size) != self.architecture_:
             raise InputError(
                 f"warm_start goes on with {self.architecture_}, but the parameters now ask for {architecture}; only "
-                "image_size may change",
-                code="warm_start",
+                "image_size may change"
             )
         return self.network_
 

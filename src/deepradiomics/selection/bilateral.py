@@ -142,8 +142,7 @@ def _sides(X):
     if X.shape[1] % 2:
         raise InputError(
             f"{X.shape[1]} columns cannot be two sides of equal length; give the features of the left side, then the "
-            "same of the right side",
-            code="odd_columns",
+            "same of the right side"
         )
     half = X.shape[1] // 2
     return [X[:, :half], X[:, half:]]

@@ -80,7 +80,7 @@ class CorrelationPruner(SelectorMixin, BaseEstimator):
             If the order is relevance and there are no labels.
         """
         if self.order == "relevance" and y is None:
-            raise InputError("order='relevance' needs labels; give y, or order='columns'", code="labels")
+            raise InputError("order='relevance' needs labels; give y, or order='columns'")
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         varies = np.ptp(X, axis=0) > 0
         order = np.arange(X.shape[1]) if self.order == "columns" else np.argsort(-_relevance(X, y), kind="stable")

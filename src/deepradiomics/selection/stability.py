@@ -107,8 +107,7 @@ class StabilitySelector(SelectorMixin, BaseEstimator):
         if repeats.ndim != 3 or repeats.shape[1] != n_features or min(repeats.shape[::2]) < 2:
             raise InputError(
                 f"repeats of shape {repeats.shape} for {n_features} features; give (n_images, {n_features}, "
-                "n_repeats), two images and two repeats at least",
-                code="repeats",
+                "n_repeats), two images and two repeats at least"
             )
         return repeats
 

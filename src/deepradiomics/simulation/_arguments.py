@@ -14,10 +14,7 @@ SMALLEST = 32  # pixels a side
 def checked_number(n_patients):
     """Return the number of patients, a whole one of at least 1."""
     if not _whole(n_patients) or n_patients < 1:
-        raise InputError(
-            f"n_patients is {said(n_patients)}; give a whole number, at least one patient is simulated",
-            code="simulation_size",
-        )
+        raise InputError(f"n_patients is {said(n_patients)}; give a whole number, at least one patient is simulated")
     return int(n_patients)
 
 
@@ -26,8 +23,7 @@ def checked_shape(image_shape):
     shape = tuple(image_shape) if isinstance(image_shape, Sequence | np.ndarray) else ()
     if len(shape) != 2 or not all(_whole(side) and side >= SMALLEST for side in shape):
         raise InputError(
-            f"image_shape is {image_shape!r}; give two whole numbers, rows and columns, of at least {SMALLEST} pixels",
-            code="simulation_size",
+            f"image_shape is {image_shape!r}; give two whole numbers, rows and columns, of at least {SMALLEST} pixels"
         )
     return int(shape[0]), int(shape[1])
 
@@ -39,8 +35,7 @@ def drawn_entropy(random_state):
     except ValueError:
         raise InputError(
             f"random_state is {said(random_state)}, which is no seed; give a whole number from 0 to "
-            f"{2**32 - 1}, a numpy RandomState or None",
-            code="random_state",
+            f"{2**32 - 1}, a numpy RandomState or None"
         ) from None
     return int(generator.randint(2**31 - 1))
 
@@ -52,16 +47,14 @@ def checked_fractures(fractures, levels, causes, shapes):
     if not isinstance(fractures, Mapping):
         raise InputError(
             f"fractures is a {type(fractures).__name__}; give a dict such as {{'L1': ('acute', 'wedge', 0.3)}}, or "
-            "None for chance",
-            code="fracture",
+            "None for chance"
         )
     for level, fracture in fractures.items():
         if not _possible(level, fracture, levels, causes, shapes):
             raise InputError(
                 f"a fracture of {level!r}, {fracture!r} was asked for; give a cause, a shape and a loss, such as "
                 f"('acute', 'wedge', 0.3): levels are {', '.join(levels)}, causes {', '.join(causes)}, shapes "
-                f"{', '.join(shapes)}, and up to 0.7 of the height is lost",
-                code="fracture",
+                f"{', '.join(shapes)}, and up to 0.7 of the height is lost"
             )
     return {level: tuple(fracture) for level, fracture in fractures.items()}
 

@@ -41,7 +41,8 @@ def write_dicom(bunch, folder, *, photometric="MONOCHROME2", bits=12, with_spaci
     Returns
     -------
     pandas.DataFrame
-        A copy of ``bunch.data`` with paths (str) in place of the radiographs.
+        A copy of ``bunch.data`` with paths (str) in place of the radiographs, and without the label maps, which a
+        table in a file cannot hold; :func:`deepradiomics.reading.write_segmentation` writes these.
 
     Raises
     ------
@@ -69,12 +70,12 @@ def write_dicom(bunch, folder, *, photometric="MONOCHROME2", bits=12, with_spaci
     if photometric not in ("MONOCHROME1", "MONOCHROME2") or bits not in (12, 16):
         raise InputError(
             f"{photometric!r} with {bits!r} bits was asked for; MONOCHROME1 and MONOCHROME2 with 12 or 16 bits are "
-            "written",
-            code="dicom_variant",
+            "written"
         )
     identity = _checked_identity(identity)
     table = _checked_table(bunch)
-    data, columns = table.copy(), _image_columns(table)
+    columns = _image_columns(table)
+    data = table[[name for name in table if not any(isinstance(cell, np.ndarray) for cell in table[name])]].copy()
     folder = _made(folder)
     for column in columns:
         data[column] = data[column].astype(object)
@@ -100,12 +101,11 @@ def _checked_table(bunch):
     if not isinstance(table, pd.DataFrame):
         raise InputError(
             f"a {type(bunch).__name__} was given, whose data is no DataFrame; give what make_hips or make_spines "
-            "returned",
-            code="no_images",
+            "returned"
         )
     twins = table.columns[table.columns.duplicated()]
     if len(twins):
-        raise InputError(f"several columns are named {twins[0]!r}; give each a name of its own", code="column_name")
+        raise InputError(f"several columns are named {twins[0]!r}; give each a name of its own", code="columns")
     return table
 
 
@@ -114,8 +114,7 @@ def _image_columns(data):
     columns = [name for name in data if any(isinstance(cell, Radiograph) for cell in data[name])]
     if not columns:
         raise InputError(
-            f"no column of {', '.join(map(str, data))} holds radiographs; give what make_hips or make_spines returned",
-            code="no_images",
+            f"no column of {', '.join(map(str, data))} holds radiographs; give what make_hips or make_spines returned"
         )
     for name in columns:
         # The name of the column is a part of the names of the files.
@@ -123,7 +122,7 @@ def _image_columns(data):
             raise InputError(
                 f"a column of radiographs is named {name!r}; rename it to a text without slashes, which can stand in "
                 "the name of a file",
-                code="column_name",
+                code="columns",
             )
     return columns
 
@@ -134,13 +133,12 @@ def _made(folder):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
     except TypeError:
-        raise InputError(f"the folder is {said(folder)}; give a path", code="folder") from None
+        raise InputError(f"the folder is {said(folder)}; give a path") from None
     except OSError as error:
         # The system's own message holds the whole path.
         raise InputError(
             f"the folder {folder.name!r} cannot be made ({type(error).__name__}); is there a file of that name, and "
-            "may you write there?",
-            code="folder",
+            "may you write there?"
         ) from None
     return folder
 
@@ -151,8 +149,7 @@ def _save(dataset, path):
         dataset.save_as(path, enforce_file_format=True)
     except OSError as error:
         raise InputError(
-            f"{path.name} cannot be written ({type(error).__name__}); may you write to its folder, and is there space?",
-            code="folder",
+            f"{path.name} cannot be written ({type(error).__name__}); may you write to its folder, and is there space?"
         ) from None
 
 
@@ -162,18 +159,14 @@ def _checked_identity(identity):
     from pydicom.datadict import dictionary_VR, tag_for_keyword
 
     if identity is not None and not isinstance(identity, Mapping):
-        raise InputError(
-            f"identity is a {type(identity).__name__}; give a dict of DICOM keywords and words, or None",
-            code="identity",
-        )
+        raise InputError(f"identity is a {type(identity).__name__}; give a dict of DICOM keywords and words, or None")
     dataset = Dataset()
     for keyword, word in (identity or {}).items():
         tag = tag_for_keyword(keyword) if isinstance(keyword, str) else None
         if tag is None or dictionary_VR(tag) not in _TEXT:
             raise InputError(
                 f"identity has {keyword!r}, which is no DICOM keyword of a text attribute; keywords such as "
-                "PatientName and InstitutionName are",
-                code="identity",
+                "PatientName and InstitutionName are"
             )
         dataset.add(_element(tag, dictionary_VR(tag), keyword, word))
     return dataset
@@ -184,15 +177,14 @@ def _element(tag, kind, keyword, word):
     from pydicom import DataElement, config
 
     if not isinstance(word, str):
-        raise InputError(f"identity fills {keyword} with a {type(word).__name__}; give a str", code="identity")
+        raise InputError(f"identity fills {keyword} with a {type(word).__name__}; give a str")
     try:
         return DataElement(tag, kind, word, validation_mode=config.RAISE)
     except ValueError:
         raise InputError(
             f"identity fills {keyword} with {len(word)} characters that an attribute of type {kind} cannot hold; a "
             "date (DA) is eight digits such as 19010203, a code (CS) has up to 16 capitals, a name (LO) up to 64 "
-            "characters",
-            code="identity",
+            "characters"
         ) from None
 
 
@@ -206,8 +198,7 @@ def _stored(radiograph, inverted, bits, place):
     if not (np.rint(pixels) == pixels).all() or pixels.min() < 0 or pixels.max() > top:
         raise InputError(
             f"row {place}: grey values from {pixels.min():g} to {pixels.max():g} were found; whole ones from 0 to "
-            f"{top} can be written with {bits} bits",
-            code="grey_values",
+            f"{top} can be written with {bits} bits"
         )
     stored = pixels.astype("<u2")
     return np.uint16(top) - stored if inverted else stored
@@ -249,7 +240,7 @@ def _age(value, place):
         return None
     if not isinstance(value, Real) or not 0 <= value < 999.5:
         raise InputError(
-            f"row {place}: the age is {said(value)}; give years, a number from 0 to 999, or leave it empty", code="age"
+            f"row {place}: the age is {said(value)}; give years, a number from 0 to 999, or leave it empty"
         )
     return f"{round(value):03d}Y"
 

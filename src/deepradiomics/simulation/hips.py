@@ -38,10 +38,10 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     Returns
     -------
     sklearn.utils.Bunch
-        ``data``: DataFrame with ``patient``, ``radiograph`` (`Radiograph`, AP, with spacing), ``age`` in years,
-        ``sex`` (``"F"``, ``"M"``) and ``weight`` in kg. ``target``: int array, T-score <= -2.5. ``t_score``: float
-        array. ``groups``: array of patients. ``masks``: list of uint8 label maps, 1 for the patient's left femur,
-        which lies in the right half of the picture, 2 for the right one. ``landmarks``: DataFrame with, for each side,
+        ``data``: DataFrame with ``patient``, ``radiograph`` (`Radiograph`, AP, with spacing), ``mask`` (its
+        label map), ``age`` in years, ``sex`` (``"F"``, ``"M"``) and ``weight`` in kg. ``target``: int array, T-score
+        <= -2.5. ``t_score``: float array. ``groups``: array of patients. ``masks``: list of the uint8 label maps, 1 for
+        the patient's left femur, which lies in the right half of the picture, 2 for the right one. ``landmarks``: DataFrame with, for each side,
         rows and columns of ``head``, ``neck`` (middle of the narrowest cross-section) and ``lesser`` (lesser
         trochanter) in pixels, ``head_radius_mm``, ``neck_width_mm``, ``neck_angle`` (of the neck axis, from the head
         outwards, in degrees below the horizontal) and ``neck_shaft_angle`` in degrees.
@@ -74,7 +74,7 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     >>> hips.data["radiograph"][0]
     Radiograph(256 x 256, 1.44 x 1.44 mm, AP)
     >>> list(hips.data)
-    ['patient', 'radiograph', 'age', 'sex', 'weight']
+    ['patient', 'radiograph', 'mask', 'age', 'sex', 'weight']
     """
     n_patients, shape, settings = checked_number(n_patients), _checked_shape(image_shape), site_named(site)
     entropy = drawn_entropy(random_state)
@@ -84,7 +84,7 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
     ]
     names = [f"{site}{number:05d}" for number in range(n_patients)]
     data = pd.DataFrame({"patient": names, "radiograph": [patient["radiograph"] for patient in patients]})
-    for column in ("age", "sex", "weight"):
+    for column in ("mask", "age", "sex", "weight"):
         data[column] = [patient[column] for patient in patients]
     t_score = np.array([patient["t_score"] for patient in patients])
     return Bunch(
@@ -92,7 +92,7 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
         target=(t_score <= -2.5).astype(int),
         t_score=t_score,
         groups=np.array(names),
-        masks=[patient["mask"] for patient in patients],
+        masks=list(data["mask"]),
         landmarks=pd.DataFrame([patient["landmarks"] for patient in patients]),
     )
 
@@ -103,8 +103,7 @@ def _checked_shape(image_shape):
     if 2 * rows > 3 * columns:
         raise InputError(
             f"image_shape is {rows} x {columns}; both femora side by side fill the columns, and a femur ends before "
-            f"{rows} rows: give at most {3 * columns // 2} rows, or at least {-(-2 * rows // 3)} columns",
-            code="simulation_size",
+            f"{rows} rows: give at most {3 * columns // 2} rows, or at least {-(-2 * rows // 3)} columns"
         )
     return rows, columns
 

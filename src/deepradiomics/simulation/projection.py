@@ -146,7 +146,7 @@ def site_named(name, among=tuple(SITES)):
     81
     """
     if not isinstance(name, str) or name not in among:
-        raise InputError(f"there is no site {name!r}; the sites are {', '.join(among)}", code="site")
+        raise InputError(f"there is no site {name!r}; the sites are {', '.join(among)}")
     return SITES[name]
 
 

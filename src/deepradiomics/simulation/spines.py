@@ -80,8 +80,8 @@ def make_spines(n_patients=100, *, site="A", random_state=None, image_shape=(512
     Returns
     -------
     sklearn.utils.Bunch
-        ``data``: DataFrame with ``patient``, ``ap`` and ``lateral`` (`Radiograph`, with view and spacing), ``age`` in
-        years, ``sex``, ``weight`` in kg, ``height`` in cm and ``bmi``. ``target``: int array, T-score <= -2.5.
+        ``data``: DataFrame with ``patient``, ``ap`` and ``lateral`` (`Radiograph`, with view and spacing), their label
+        maps ``ap_mask`` and ``lateral_mask``, ``age`` in years, ``sex``, ``weight`` in kg, ``height`` in cm and ``bmi``. ``target``: int array, T-score <= -2.5.
         ``t_score``: float array. ``bmd_class``: int array, 0 normal, 1 osteopenia, 2 osteoporosis. ``groups``: array
         of patients. ``masks_ap``, ``masks_lateral``: lists of uint8 label maps of the vertebral bodies, 1 to 7 for
         `LEVELS`. ``corners``: DataFrame, a row for each patient, view and level, with rows and columns in pixels of
@@ -122,7 +122,7 @@ def make_spines(n_patients=100, *, site="A", random_state=None, image_shape=(512
     for number in range(n_patients):
         rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(number,)))
         patients.append(_patient(f"{site}{number:05d}", settings, shape, fractures, rng))
-    columns = ("patient", "ap", "lateral", "age", "sex", "weight", "height", "bmi")
+    columns = ("patient", "ap", "lateral", "ap_mask", "lateral_mask", "age", "sex", "weight", "height", "bmi")
     t_score = np.array([patient["t_score"] for patient in patients])
     return Bunch(
         data=pd.DataFrame({column: [patient[column] for patient in patients] for column in columns}),
@@ -130,8 +130,8 @@ def make_spines(n_patients=100, *, site="A", random_state=None, image_shape=(512
         t_score=t_score,
         bmd_class=(t_score < -1.0).astype(int) + (t_score <= -2.5),
         groups=np.array([patient["patient"] for patient in patients]),
-        masks_ap=[patient["mask_ap"] for patient in patients],
-        masks_lateral=[patient["mask_lateral"] for patient in patients],
+        masks_ap=[patient["ap_mask"] for patient in patients],
+        masks_lateral=[patient["lateral_mask"] for patient in patients],
         corners=pd.DataFrame([row for patient in patients for row in patient["corners"]]),
         fractures=pd.DataFrame(
             [row for patient in patients for row in patient["fractures"]],
@@ -160,7 +160,7 @@ def _patient(name, site, shape, fractures, rng):
         picture = expose(bones, soft, beam, spacing, rng)
         word = "AP" if view == "ap" else "LAT"
         patient[view] = Radiograph(picture, spacing=(spacing, spacing), view=word)
-        patient[f"mask_{view}"] = mask
+        patient[f"{view}_mask"] = mask
         truth += [_corners(name, word, vertebra, pose) for vertebra in spine if vertebra.level in LEVELS]
     lost = [{"patient": name, "level": vertebra.level} | vertebra.fracture for vertebra in spine if vertebra.fracture]
     return patient | {"corners": truth, "fractures": lost}

@@ -16,7 +16,7 @@ def bin_edges(smallest, largest, *, bin_count=None, bin_width=None, from_minimum
     IBSI has it. Fixed bin number: IBSI code K15C; fixed bin size: Q3RU.
     """
     if bin_count is not None and bin_width is not None:
-        raise InputError("give a bin count or a bin width, not both", code="binning")
+        raise InputError("give a bin count or a bin width, not both")
     if bin_count is not None:
         # As numpy.histogram_bin_edges: a flat region lies in the middle of its bins, edges have the values' precision.
         low, high = (smallest - 0.5, largest + 0.5) if smallest == largest else (smallest, largest)

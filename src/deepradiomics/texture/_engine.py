@@ -186,8 +186,7 @@ def measure(  # noqa: PLR0913
     if standard == "ibsi" and voxel_array_shift:
         raise InputError(
             f"voxel_array_shift is {voxel_array_shift}; the IBSI adds nothing to grey values, so leave it 0 or take "
-            "standard='pyradiomics'",
-            code="standard",
+            "standard='pyradiomics'"
         )
     settings = _Settings(distances, weighting_norm, symmetrical_glcm, gldm_a, voxel_array_shift, standard == "ibsi")
     classes = {name: chosen or FEATURES[name] for name, chosen in classes.items()}
@@ -363,8 +362,7 @@ def find_device(name):
     found = resolve_device(name)
     if found.type not in ("cpu", "cuda"):
         raise InputError(
-            f"texture is measured on 'cpu' or 'cuda', not on {found.type!r}: other devices lack 64-bit numbers",
-            code="device",
+            f"texture is measured on 'cpu' or 'cuda', not on {found.type!r}: other devices lack 64-bit numbers"
         )
     return None if name == "auto" and found.type == "cpu" else found
 

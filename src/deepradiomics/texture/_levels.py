@@ -32,14 +32,12 @@ def pad_levels(levels, n_levels, pad, shapes=None):
     if levels.ndim != 3 or not xp.isdtype(levels.dtype, "integral"):
         raise InputError(
             f"levels are whole numbers of shape (n_regions, H, W), not {levels.dtype} of shape {tuple(levels.shape)}; "
-            "discretize the grey values first",
-            code="levels",
+            "discretize the grey values first"
         )
     if levels.shape[0] and (levels.min() < 0 or levels.max() > n_levels):
         raise InputError(
             f"levels reach from {int(levels.min())} to {int(levels.max())}, 0 to {n_levels} is allowed; n_levels is "
-            "the largest",
-            code="levels",
+            "the largest"
         )
     n, height, width = levels.shape
     shapes = np.tile((height, width), (n, 1)) if shapes is None else np.asarray(shapes, dtype=np.int64)

@@ -108,7 +108,7 @@ def read_label(path):
     """Read which label of a mask a parameter file asks for; None where it does not say."""
     label = (_load(Path(path)).get("setting") or {}).get("label")
     if label is not None and (isinstance(label, bool) or not isinstance(label, int)):
-        raise InputError(f"setting label is {label!r}; give a whole number", code="label")
+        raise InputError(f"setting label is {label!r}; give a whole number")
     return label
 
 
@@ -143,9 +143,9 @@ def _load(path):
         content = json.loads(text) if path.suffix == ".json" else _parsed(text)
     except OSError as error:
         message = f"the parameter file {path.name} cannot be read: {error.strerror}"
-        raise InputError(message, code="parameter_file") from None
+        raise InputError(message) from None
     except (UnicodeDecodeError, yaml.YAMLError, json.JSONDecodeError) as error:
-        raise InputError(f"the parameter file {path.name} cannot be read: {error}", code="parameter_file") from error
+        raise InputError(f"the parameter file {path.name} cannot be read: {error}") from error
     _check_kind(content, f"the parameter file {path.name}")
     for name, section in content.items():
         _check_kind(section or {}, f"section {name} of {path.name}")
@@ -155,7 +155,7 @@ def _load(path):
 def _check_kind(content, what, kind=dict):
     if not isinstance(content, kind):
         expected = "key: value pairs" if kind is dict else "a list"
-        raise InputError(f"{what} is a {type(content).__name__}, not {expected}", code="parameter_file")
+        raise InputError(f"{what} is a {type(content).__name__}, not {expected}")
 
 
 def check_keys(keys, known, what):
@@ -163,7 +163,7 @@ def check_keys(keys, known, what):
     known = sorted(known)
     for key in keys:
         if key not in known:
-            raise InputError(f"unknown {what} {key!r}; {did_you_mean(key, known)}", code="unknown_key")
+            raise InputError(f"unknown {what} {key!r}; {did_you_mean(key, known)}")
 
 
 def _extractor_keywords(settings):
@@ -179,17 +179,13 @@ def _extractor_keywords(settings):
         keywords.pop("resampled_pixel_spacing", None)
     elif isinstance(interpolator, int):
         if not 1 <= interpolator <= len(INTERPOLATORS):
-            raise InputError(
-                f"setting interpolator is {interpolator}, a number from 1 to {len(INTERPOLATORS)} is one",
-                code="parameter_file",
-            )
+            raise InputError(f"setting interpolator is {interpolator}, a number from 1 to {len(INTERPOLATORS)} is one")
         keywords["interpolator"] = INTERPOLATORS[interpolator - 1]
     spacing = keywords.get("resampled_pixel_spacing")
     if spacing is not None:
         if not isinstance(spacing, list) or len(spacing) not in (2, 3):
             raise InputError(
-                f"setting resampledPixelSpacing is {spacing!r}, not a list of two or three numbers (x, y, z)",
-                code="parameter_file",
+                f"setting resampledPixelSpacing is {spacing!r}, not a list of two or three numbers (x, y, z)"
             )
         column, row = spacing[:2]
         keywords["resampled_pixel_spacing"] = (row, column)
@@ -201,8 +197,7 @@ def check_binning(bin_count, bin_width):
     if bin_count is not None and bin_width is not None:
         raise InputError(
             f"bin_count={bin_count} and bin_width={bin_width:g} are both set, only one can be; set the other to None "
-            "(binCount or binWidth in a parameter file: remove one)",
-            code="binning",
+            "(binCount or binWidth in a parameter file: remove one)"
         )
 
 
@@ -210,9 +205,7 @@ def _image_types(types, settings):
     """Translate the section imageType; filter settings of the section setting hold where the type has none."""
     check_keys(types, [*(name for name in FILTERS if name != "Detrended"), "LBP3D"], "imageType")
     if "LBP3D" in types:
-        raise InputError(
-            "imageType LBP3D needs a volume, a radiograph is a plane; remove it, or use LBP2D", code="volume_only"
-        )
+        raise InputError("imageType LBP3D needs a volume, a radiograph is a plane; remove it, or use LBP2D")
     for name, own in types.items():
         _check_kind(own or {}, f"imageType {name}")
     return {name: _type_keywords(name, own or {}, settings) for name, own in types.items()}
@@ -241,8 +234,7 @@ def _feature_classes(classes):
             if same := _DEPRECATED.get(name, {}).get(feature):
                 raise InputError(
                     f"feature {feature} of {name} is deprecated in pyradiomics; it is {same}: ask for that, or take it "
-                    "out",
-                    code="deprecated_feature",
+                    "out"
                 )
         check_keys(features or (), FEATURES[name], f"feature of {name}")
     return {name: features or None for name, features in classes.items()}

@@ -54,7 +54,7 @@ def make_plan(settings):
         measure["bin_count"] = None
     check_binning(measure["bin_count"], settings.bin_width)
     if settings.bin_count is None and settings.bin_width is None:
-        raise InputError("neither bin_count nor bin_width is set; bin_count=32 suits radiographs", code="binning")
+        raise InputError("neither bin_count nor bin_width is set; bin_count=32 suits radiographs")
     binning = {name: measure[name] for name in ("bin_count", "bin_width")}
     _check_numbers(measure | {name: getattr(settings, name) for name in _LISTS})
     types = _as_mapping(["Original"] if settings.image_types is None else settings.image_types)
@@ -68,7 +68,7 @@ def make_plan(settings):
     shape = {name: chosen.pop(name) for name in _SHAPES if name in chosen}
     bone = {name: chosen.pop(name) for name in classes if name in BONE_FEATURES}
     if not types or not classes:
-        raise InputError("no image type or no feature class is named; None measures the default ones", code="nothing")
+        raise InputError("no image type or no feature class is named; None measures the default ones")
     constraints = settings._parameter_constraints
     filters = [_plan_filter(name, own or {}, measure, constraints) for name, own in types.items()]
     parts = [("original", shape)] if shape else []
@@ -105,7 +105,7 @@ def _as_mapping(names):
 def _plan_filter(image_type, own, measure, constraints):
     """Split the settings of an image type into those of the filter and those of the measurement."""
     if not isinstance(own, Mapping):
-        raise InputError(f"the settings of image type {image_type} are {own!r}, not a dict", code="setting")
+        raise InputError(f"the settings of image type {image_type} are {own!r}, not a dict")
     words = {key: word for key, (word, _) in FILTER_KEYWORDS.items()} | EXTRACTOR_KEYWORDS
     own = {words.get(key, key): value for key, value in own.items()}
     of_filter = set(signature(FILTERS[image_type]).parameters) - {"pixels", "spacing"}
@@ -140,18 +140,18 @@ def _check_own(image_type, own, constraints):
             {name: kinds for name, kinds in known.items() if kinds is not None}, own, f"image type {image_type}"
         )
     except InvalidParameterError as error:
-        raise InputError(str(error), code="setting") from None
+        raise InputError(str(error)) from None
     _check_numbers(own)
     sigma = own.get("sigma", ())
     if not all(isinstance(value, Real) for value in sigma) or len(set(sigma)) < len(sigma):
-        raise InputError(f"sigma of {image_type} is a list of different numbers, not {sigma!r}", code="sigma")
+        raise InputError(f"sigma of {image_type} is a list of different numbers, not {sigma!r}")
 
 
 def _check_filter(image_type, has_sigma, *, sigma=(), **names):
     """Refuse settings of a filter that it cannot work with."""
     if has_sigma and not (len(sigma) and min(sigma) > 0):
         example = f'{{"{image_type}": {{"sigma": [1.0, 2.0]}}}}'
-        raise InputError(f"{image_type} needs its widths in mm, above 0, such as {example}", code="sigma")
+        raise InputError(f"{image_type} needs its widths in mm, above 0, such as {example}")
     if "wavelet" in names:
         from pywt import wavelist
 

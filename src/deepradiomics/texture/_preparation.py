@@ -271,7 +271,7 @@ def _check_bins_differ(low, high, bin_count, dtype, image):
         raise RegionError(
             f"{image} is flat but for rounding (values from {low!r} to {high!r}) and cannot be cut into {bin_count} "
             "bins; leave the region or this filter out",
-            code="flat_but_for_rounding",
+            code="flat_region",
         )
 
 

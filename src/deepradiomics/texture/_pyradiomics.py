@@ -32,8 +32,7 @@ def measure(  # noqa: PLR0913
     """
     if standard != "pyradiomics":
         raise InputError(
-            f"engine 'pyradiomics' has no standard {standard!r}; use engine='native', or standard='pyradiomics'",
-            code="standard",
+            f"engine 'pyradiomics' has no standard {standard!r}; use engine='native', or standard='pyradiomics'"
         )
     require("radiomics", "pyradiomics")
     settings = {

@@ -286,8 +286,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         if label not in (None, 1):
             raise InputError(
                 f"setting label is {label}, masks are boolean here; choose the label when the mask is read: "
-                "read_radiograph(image, mask=mask, label=...)",
-                code="label",
+                "read_radiograph(image, mask=mask, label=...)"
             )
         return cls(**(read_parameters(path) | settings))
 
@@ -422,7 +421,9 @@ def extract(images, masks=None, **settings):
     plan = _plan_of(estimator)
     n_images, n_masks = (len(items) if hasattr(items, "__len__") else None for items in (images, masks))
     if masks is not None and None not in (n_images, n_masks) and n_images != n_masks:
-        raise InputError(f"there are {n_images} images and {n_masks} masks; give one mask for each image", code="masks")
+        raise InputError(
+            f"there are {n_images} images and {n_masks} masks; give one mask for each image", code="length"
+        )
     values, failures = measure_table(estimator, plan, [None], zip(_pairs(images, masks)), _open, n_rows=n_images)
     frame = pd.DataFrame(values, columns=plan.names)
     frame.attrs["failures"] = [{"row": row, "code": code, "reason": reason} for row, _, code, reason in failures]
@@ -455,7 +456,7 @@ def _pairs(images, masks):
     except ValueError as error:
         if "zip()" not in str(error):
             raise
-        raise InputError("images and masks are not equally many; give one mask for each", code="masks") from None
+        raise InputError("images and masks are not equally many; give one mask for each", code="length") from None
 
 
 def _open(pair):
@@ -482,5 +483,5 @@ def _columns(X):
     raise InputError(
         f"X is a DataFrame whose columns hold images, or a list of images, not {type(X).__name__}{shape}; wrap a "
         "single image in a list",
-        code="not_a_table",
+        code="table",
     )

@@ -141,7 +141,7 @@ def feature_map(radiograph, feature, *, window_mm=5.0, step_mm=None, **settings)
         )
     for setting, length in (("window_mm", window_mm), ("step_mm", step_mm)):
         if not (isinstance(length, Real) and 0 < length < np.inf) and (setting, length) != ("step_mm", None):
-            raise InputError(f"{setting} is {length!r}; give a length above 0", code="window")
+            raise InputError(f"{setting} is {length!r}; give a length above 0")
     step_mm = window_mm / 5 if step_mm is None else step_mm
     settings, plan, name, item = _planned(feature, settings)
     pixels, mask, spacing = preprocess(settings, plan, radiograph)
@@ -185,23 +185,22 @@ def _planned(feature, settings):
     """Check the settings: TextureExtractor, plan, full name of the feature, and the filter that it is of."""
     name = feature if str(feature).count("_") == 2 else f"original_{feature}"
     if not isinstance(feature, str) or name.count("_") != 2:
-        raise InputError(f"the feature is {feature!r}; give class and feature, such as 'glcm_Contrast'", code="feature")
+        raise InputError(f"the feature is {feature!r}; give class and feature, such as 'glcm_Contrast'")
     moved = [key for key in _MOVED if settings.get(key)]
     if moved or settings.get("engine", "native") != "native" or "feature_classes" in settings:
         raise InputError(
-            f"a map takes none of {', '.join(_MOVED)}, engine and feature_classes; leave {moved or 'them'} out",
-            code="setting",
+            f"a map takes none of {', '.join(_MOVED)}, engine and feature_classes; leave {moved or 'them'} out"
         )
     image, kind, one = name.split("_")
     estimator = TextureExtractor(feature_classes={kind: [one]}, **settings)
     plan = _plan_of(estimator)
     if not plan.classes:
         known = [name for name in FEATURES if not name.startswith("shape")]
-        raise InputError(f"{kind} cannot be mapped; maps are of {', '.join(known)}", code="feature")
+        raise InputError(f"{kind} cannot be mapped; maps are of {', '.join(known)}")
     item = next((item for item in plan.filters if image in item.names), None)
     if item is None:
         known = [known for item in plan.filters for known in item.names]
-        raise InputError(f"there is no image {image!r}, but {known}; give image_types", code="feature")
+        raise InputError(f"there is no image {image!r}, but {known}; give image_types")
     return estimator, plan, name, item
 
 

@@ -39,8 +39,7 @@ def read_training(path):
                 tensors.setdefault(part, {})[name] = file.get_tensor(key)
     except (SafetensorError, KeyError, ValueError) as error:
         raise InputError(
-            f"{Path(path).name} is no state of a training ({type(error).__name__}); remove it to start anew",
-            code="checkpoint",
+            f"{Path(path).name} is no state of a training ({type(error).__name__}); remove it to start anew"
         ) from error
     return tensors, numbers
 

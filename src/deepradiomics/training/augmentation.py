@@ -68,18 +68,12 @@ class Augmentation:
 
     def __post_init__(self):
         if not isinstance(self.flip, bool | np.bool_):
-            raise InputError(
-                f"augmentation flip is {self.flip!r}; give True, which flips half of the images, or False",
-                code="augmentation",
-            )
+            raise InputError(f"augmentation flip is {self.flip!r}; give True, which flips half of the images, or False")
         for name in (name for name in self.__dataclass_fields__ if name != "flip"):
             value = getattr(self, name)
             limit = 1 if name in ("exposure", "scale", "erasing") else math.inf
             if not isinstance(value, Real) or not 0 <= value < limit:
-                raise InputError(
-                    f"augmentation {name} is {value!r}; give a number from 0 (off) and below {limit}",
-                    code="augmentation",
-                )
+                raise InputError(f"augmentation {name} is {value!r}; give a number from 0 (off) and below {limit}")
 
 
 def as_augmentation(setting):
@@ -112,15 +106,13 @@ def as_augmentation(setting):
         return Augmentation() if setting else None
     if not isinstance(setting, Mapping):
         raise InputError(
-            f"augmentation is a {type(setting).__name__}; give True, False or a dict such as {{'rotation': 3}}",
-            code="augmentation",
+            f"augmentation is a {type(setting).__name__}; give True, False or a dict such as {{'rotation': 3}}"
         )
     unknown = set(setting) - set(Augmentation.__dataclass_fields__)
     if unknown:
         raise InputError(
             f"augmentation knows no {', '.join(sorted(map(repr, unknown)))}; it knows "
-            f"{', '.join(Augmentation.__dataclass_fields__)}",
-            code="augmentation",
+            f"{', '.join(Augmentation.__dataclass_fields__)}"
         )
     return Augmentation(**setting)
 

@@ -38,8 +38,7 @@ def resolve_device(device="auto"):
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise InputError(
-            f"the device {device!r} cannot be used here ({error}); give 'auto', 'cpu' or a device that torch finds",
-            code="device",
+            f"the device {device!r} cannot be used here ({error}); give 'auto', 'cpu' or a device that torch finds"
         ) from error
     return chosen
 

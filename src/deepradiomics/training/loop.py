@@ -265,6 +265,4 @@ def _is_over(schedule, epoch, best):
 
 def _check_finite(loss, epoch):
     if not math.isfinite(loss):
-        raise TrainingError(
-            f"the loss became {loss} in epoch {epoch}; give a smaller learning_rate", code="loss_not_finite"
-        )
+        raise TrainingError(f"the loss became {loss} in epoch {epoch}; give a smaller learning_rate")

@@ -38,7 +38,7 @@ def save_weights(network, path, metadata=None):
     from safetensors.torch import save_file
 
     if not Path(path).parent.is_dir():
-        raise InputError(f"there is no folder for {Path(path).name}; make it first", code="no_folder")
+        raise InputError(f"there is no folder for {Path(path).name}; make it first", code="no_file")
     save_file({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, path, metadata)
 
 

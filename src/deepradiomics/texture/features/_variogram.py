@@ -23,8 +23,7 @@ def variogram_slopes(pixels, mask, spacing):
             raise RegionError(
                 f"the {name.lower()} variogram has {len(lags[name])} lags of up to {_MAX_LAG_MM:g} mm with pairs of "
                 f"pixels, at least {_FEWEST_LAGS} are needed (pixels of {spacing[0]:g} x {spacing[1]:g} mm); use a "
-                "larger region or a finer image",
-                code="too_few_lags",
+                "larger region or a finer image"
             )
     slope, intercept = _line(np.concatenate(list(lags.values())), np.concatenate(list(values.values())))
     horizontal, _ = _line(lags["Horizontal"], values["Horizontal"])
