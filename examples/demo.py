@@ -27,7 +27,6 @@ folder.mkdir(parents=True, exist_ok=True)
 print("Simulating 160 patients of site A and 100 of site B ...")
 internal = make_hips(160, site="A", random_state=0)
 external = make_hips(100, site="B", random_state=1)
-for hips in (internal, external):
 print(f"Osteoporosis (T-score <= -2.5): {internal.target.mean():.0%} at site A, {external.target.mean():.0%} at site B")
 
 # %%

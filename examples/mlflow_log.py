@@ -36,7 +36,6 @@ folder.mkdir(parents=True, exist_ok=True)
 internal, external = (
     make_hips(n, site=site, random_state=seed, image_shape=(256, 256)) for n, site, seed in ((60, "A", 0), (50, "B", 1))
 )
-for hips in (internal, external):
 texture = make_pipeline(dr.TextureExtractor(feature_classes=["firstorder", "glcm"]), StandardScaler())
 blocks = ColumnTransformer(
     [

@@ -55,7 +55,7 @@ def test_the_picture_in_a_notebook_is_a_png(tmp_path):
         ({"spacing": (0.1, np.nan)}, "spacing"),
         ({"spacing": 0.1}, "spacing"),
         ({"spacing": ("a", "b")}, "spacing"),
-        ({"laterality": "left"}, "laterality"),
+        ({"laterality": "left"}, "invalid_input"),
         ({"view": "PA"}, "invalid_input"),
     ],
 )

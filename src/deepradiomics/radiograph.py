@@ -209,4 +209,4 @@ def _checked_spacing(spacing):
 
 def _check_word(what, word, allowed):
     if word is not None and word not in allowed:
-        raise InputError(f"{what} is one of {', '.join(allowed)} or None, not {word!r}", code=what)
+        raise InputError(f"{what} is one of {', '.join(allowed)} or None, not {word!r}")

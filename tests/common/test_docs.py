@@ -94,11 +94,18 @@ def test_every_public_name_is_in_the_reference():
             assert set(names) == listed[module]
 
 
-def test_the_codes_that_programs_are_told_of_exist():
-    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "AGENTS.md").read_text(), re.MULTILINE)
-    source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
-    assert len(told) == 10
-    assert set(told) <= set(re.findall(r'\bcode ?= ?"(\w+)"', source))
+def test_every_code_of_an_error_is_on_the_page():
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    classes = {"invalid_input", "invalid_region", "training_failed", "leakage", "missing_dependency"}
+    assert not re.findall(r"code=(?!self\.code|None)[a-z]", sources)
+    raised = set(re.findall(r'\bcode="([a-z_]+)"', sources))
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert (
+        set(re.findall(r"`([a-z_]+)`", page)) - {"error.code", "load", "failures_", "reason", "compare_models"}
+        == raised | classes
+    )
+    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "AGENTS.md").read_text(encoding="utf-8"), re.M)
+    assert set(told) <= raised | classes
 
 
 def test_every_page_is_reached_from_the_first():

@@ -171,7 +171,7 @@ REFUSED = {
     ),
     "words where numbers are needed": (
         lambda folder: dr.DeepExtractor(clinical=["sex"]).fit(TABLE, LABELS),
-        "clinical_words",
+        "invalid_input",
     ),
     "one class only": (lambda folder: compare(y=np.zeros(40)), "invalid_input"),
     "too few rows of a class": (lambda folder: compare(y=np.arange(40) == 3), "few_patients"),

@@ -148,7 +148,7 @@ def extract(
     """
     for name, value in (("chunk_size", chunk_size), ("batch_size", batch_size)):
         if not isinstance(value, int | np.integer) or value < 1:
-            raise InputError(f"{name} is {value!r}; give a whole number from 1 up", code=name)
+            raise InputError(f"{name} is {value!r}; give a whole number from 1 up")
     if isinstance(estimator, type) or not all(hasattr(estimator, name) for name in ("get_params", "transform")):
         name = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
         raise InputError(

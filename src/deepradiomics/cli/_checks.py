@@ -17,7 +17,7 @@ def check_counts(options):
         value = given.get(name)
         if value is not None and (value < low or (high is not None and value > high)):
             limits = f"from {low} up" if high is None else f"from {low} to {high}"
-            raise InputError(f"--{name} is {value}; give a whole number {limits}", code=name)
+            raise InputError(f"--{name} is {value}; give a whole number {limits}")
 
 
 def check_file(path, *inputs):

@@ -91,7 +91,7 @@ def pretrain(images, extractor, path, *, epochs=100, batch_size=64, temperature=
         raise InputError(f"there is no folder for {Path(path).name}; make it first", code="no_file")
     for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 2)):
         if not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{name} is {value!r}; give a whole number from {least} up", code=name)
+            raise InputError(f"{name} is {value!r}; give a whole number from {least} up")
     if not temperature > 0:
         raise InputError(f"temperature is {temperature!r}; give a number above 0")
     prepared = _pooled(clinical_columns(images, extractor.clinical)[0], extractor.image_size)

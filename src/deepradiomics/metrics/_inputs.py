@@ -83,7 +83,7 @@ def check_row(scores, n_rows, what="scores"):
 def check_number(name, value, *, low):
     """Return a whole number that is not below a limit."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-        raise InputError(f"{name} is {value!r}; it must be a whole number of at least {low}", code=name)
+        raise InputError(f"{name} is {value!r}; it must be a whole number of at least {low}")
     return int(value)
 
 

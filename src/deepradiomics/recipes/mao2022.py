@@ -15,7 +15,7 @@ from deepradiomics.regions import VertebraRegions
 _VIEWS = {"AP": ["ap"], "LAT": ["lateral"], "both": ["ap", "lateral"]}
 
 
-def mao2022(
+def mao2022(  # noqa: PLR0913
     view="both",
     covariates=True,
     *,

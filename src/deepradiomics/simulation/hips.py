@@ -41,10 +41,10 @@ def make_hips(n_patients=100, *, site="A", random_state=None, image_shape=(512, 
         ``data``: DataFrame with ``patient``, ``radiograph`` (`Radiograph`, AP, with spacing), ``mask`` (its
         label map), ``age`` in years, ``sex`` (``"F"``, ``"M"``) and ``weight`` in kg. ``target``: int array, T-score
         <= -2.5. ``t_score``: float array. ``groups``: array of patients. ``masks``: list of the uint8 label maps, 1 for
-        the patient's left femur, which lies in the right half of the picture, 2 for the right one. ``landmarks``: DataFrame with, for each side,
-        rows and columns of ``head``, ``neck`` (middle of the narrowest cross-section) and ``lesser`` (lesser
-        trochanter) in pixels, ``head_radius_mm``, ``neck_width_mm``, ``neck_angle`` (of the neck axis, from the head
-        outwards, in degrees below the horizontal) and ``neck_shaft_angle`` in degrees.
+        the patient's left femur, which lies in the right half of the picture, 2 for the right one. ``landmarks``:
+        DataFrame with, for each side, rows and columns of ``head``, ``neck`` (middle of the narrowest cross-section)
+        and ``lesser`` (lesser trochanter) in pixels, ``head_radius_mm``, ``neck_width_mm``, ``neck_angle`` (of the
+        neck axis, from the head outwards, in degrees below the horizontal) and ``neck_shaft_angle`` in degrees.
 
     Raises
     ------

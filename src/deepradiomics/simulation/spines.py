@@ -80,16 +80,17 @@ def make_spines(n_patients=100, *, site="A", random_state=None, image_shape=(512
     Returns
     -------
     sklearn.utils.Bunch
-        ``data``: DataFrame with ``patient``, ``ap`` and ``lateral`` (`Radiograph`, with view and spacing), their label
-        maps ``ap_mask`` and ``lateral_mask``, ``age`` in years, ``sex``, ``weight`` in kg, ``height`` in cm and ``bmi``. ``target``: int array, T-score <= -2.5.
-        ``t_score``: float array. ``bmd_class``: int array, 0 normal, 1 osteopenia, 2 osteoporosis. ``groups``: array
-        of patients. ``masks_ap``, ``masks_lateral``: lists of uint8 label maps of the vertebral bodies, 1 to 7 for
-        `LEVELS`. ``corners``: DataFrame, a row for each patient, view and level, with rows and columns in pixels of
-        the four corners of the body (``upper_anterior_row``, ...; ``upper_left_row``, ... as seen in an AP picture)
-        and in lateral views ``anterior_mm``, ``middle_mm`` and ``posterior_mm``, its heights. ``fractures``: DataFrame,
-        a row for each broken vertebra, with ``patient``, ``level``, ``cause``, ``shape``, ``loss`` (share of the
-        height lost where it is lost most), ``before_mm`` (height there before) and ``grade`` (Genant's, 1 to 3).
-        The front of the patient is on the right of the lateral picture.
+        ``data``: DataFrame with ``patient``, ``ap`` and ``lateral`` (`Radiograph`, with view and spacing),
+        their label maps ``ap_mask`` and ``lateral_mask``, ``age`` in years, ``sex``, ``weight`` in kg,
+        ``height`` in cm and ``bmi``. ``target``: int array, T-score <= -2.5. ``t_score``: float array.
+        ``bmd_class``: int array, 0 normal, 1 osteopenia, 2 osteoporosis. ``groups``: array of patients.
+        ``masks_ap``, ``masks_lateral``: lists of uint8 label maps of the vertebral bodies, 1 to 7 for `LEVELS`.
+        ``corners``: DataFrame, a row for each patient, view and level, with rows and columns in pixels of the
+        four corners of the body (``upper_anterior_row``, ...; ``upper_left_row``, ... as seen in an AP picture)
+        and in lateral views ``anterior_mm``, ``middle_mm`` and ``posterior_mm``, its heights. ``fractures``:
+        DataFrame, a row for each broken vertebra, with ``patient``, ``level``, ``cause``, ``shape``, ``loss``
+        (share of the height lost where it is lost most), ``before_mm`` (height there before) and ``grade``
+        (Genant's, 1 to 3). The front of the patient is on the right of the lateral picture.
 
     Raises
     ------

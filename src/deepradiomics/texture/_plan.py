@@ -93,9 +93,9 @@ def _check_numbers(settings):
             continue
         numbers = all(isinstance(value, Real) for value in values)
         if not (numbers and len(values) in lengths and all(good(value) for value in values)):
-            raise InputError(f"{name} is {text}, not {values!r}", code=name)
+            raise InputError(f"{name} is {text}, not {values!r}")
         if name == "distances" and len(set(values)) < len(values):
-            raise InputError(f"{name} is {text}, not {values!r}", code=name)
+            raise InputError(f"{name} is {text}, not {values!r}")
 
 
 def _as_mapping(names):
