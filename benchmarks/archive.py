@@ -69,7 +69,7 @@ def write_manifest(table, n_rows, path):
 
 def pipeline(table):
     """Regions from the mask, then texture; fitted on two rows, which teaches it the columns and nothing else."""
-    texture = TextureExtractor(on_error="nan")
+    texture = TextureExtractor(on_error="skip")
     blocks = ColumnTransformer([("texture", texture, BONES)])
     return make_pipeline(FemurRegions(mask="mask", on_error="skip"), blocks).fit(table[:2])
 
@@ -83,7 +83,7 @@ def seconds_by_stage(table):
     opened = pd.DataFrame({"radiograph": images, "mask": pd.Series(masks, dtype=object)})
     regions = FemurRegions(mask="mask", on_error="skip").transform(opened)
     cut = time.perf_counter()
-    texture = TextureExtractor(on_error="nan")
+    texture = TextureExtractor(on_error="skip")
     texture.transform(regions[BONES])
     end = time.perf_counter()
     stages = {"read": read - start, "regions": cut - read, "texture": end - cut}

@@ -93,7 +93,7 @@ def table_of(title, data, clinical, arguments):
     EmbeddingExtractor(MODEL, checkpoint=arguments.checkpoint).transform(X[["region"]])
     print(f"embedded in {time.perf_counter() - start:.0f} s")
     model = frozen(MODEL, ["region"], clinical=clinical, checkpoint=arguments.checkpoint, n_components=arguments.parts)
-    model.set_params(blocks__texture__textureextractor__on_error="nan")
+    model.set_params(blocks__texture__textureextractor__on_error="skip")
     found = compare_feature_sets(model, X, y, groups=groups, cv=arguments.folds)
     print(found.formatted().to_string(), flush=True)
     print(found.tests.to_string(), flush=True)

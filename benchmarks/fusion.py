@@ -96,7 +96,7 @@ def cohort(seed, n, epochs):
     parts = [make_hips(n, site=site, random_state=2 * seed + k, image_shape=(256, 256)) for k, site in enumerate("AB")]
     tables = [part.data for part in parts]
     regions = [dr.FemurRegions(mask="mask", on_error="skip").fit_transform(table) for table in tables]
-    texture = dr.TextureExtractor(min_levels=None, on_error="nan")
+    texture = dr.TextureExtractor(min_levels=None, on_error="skip")
     network = dr.DeepExtractor("tiulpin", n_features=32, image_size=64, epochs=epochs, random_state=seed)
     boxes, femora = ["left_neck", "left_cortex", "right_neck", "right_cortex"], ["left_femur", "right_femur"]
     encoder = dr.clinical_encoder()

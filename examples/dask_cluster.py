@@ -33,7 +33,7 @@ manifest = manifest.assign(mask=hips.masks, image_id=[f"image{number:03d}" for n
 
 # %%
 # What is done with each image. Both steps learn nothing, so fitting on two rows only tells them the columns.
-texture = TextureExtractor(feature_classes=["firstorder", "glcm"], on_error="nan")
+texture = TextureExtractor(feature_classes=["firstorder", "glcm"], on_error="skip")
 estimator = make_pipeline(
     FemurRegions(mask="mask", on_error="skip"), ColumnTransformer([("texture", texture, ["left_neck", "right_neck"])])
 )

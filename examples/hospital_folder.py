@@ -73,7 +73,7 @@ names = ["left femur", "right femur"]
 cohort["mask"] = [read_coco_masks(outlines, image_name=Path(path).name, classes=names) for path in cohort["path"]]
 bones = ["left_neck", "right_neck"]
 texture = make_pipeline(
-    dr.TextureExtractor(bin_count=32, feature_classes=["firstorder", "glcm"], on_error="nan"),
+    dr.TextureExtractor(bin_count=32, feature_classes=["firstorder", "glcm"], on_error="skip"),
     SimpleImputer(keep_empty_features=True),
     StandardScaler(),
 )

@@ -59,7 +59,7 @@ print(finder.failures_[["row", "region", "reason"]].to_string(index=False, max_c
 
 # %%
 # Texture of the necks. A hip without a box is a row of NaN.
-features = dr.TextureExtractor(bin_count=32, feature_classes=["firstorder", "glcm"], on_error="nan").set_output(
+features = dr.TextureExtractor(bin_count=32, feature_classes=["firstorder", "glcm"], on_error="skip").set_output(
     transform="pandas"
 )
 measured = features.fit_transform(regions[["left_neck", "right_neck"]])

@@ -34,7 +34,7 @@ def test_folds_of_a_calibrated_classifier_are_searched_and_say_each_failure_once
     rng = np.random.default_rng(0)
     images = [rng.normal(size=(12, 12)) for _ in range(8)]
     X = pd.DataFrame({"neck": pd.Series(images, dtype=object)})
-    texture = TextureExtractor(feature_classes={"firstorder": ["Mean", "Variance"]}, on_error="nan")
+    texture = TextureExtractor(feature_classes={"firstorder": ["Mean", "Variance"]}, on_error="skip")
     model = CalibratedClassifierCV(make_pipeline(texture, LogisticRegression()), cv=2)
     model.fit(X, [0, 1] * 4)
     assert kinds(model).count("TextureExtractor") == 3  # the one given, and one a fold

@@ -9,14 +9,21 @@ __version__ = "0.1.0.dev0"
 
 # {public name: the module it lives in}
 _PUBLIC = {
+    "BilateralSelector": "selection",
     "Box": "box",
+    "ComBat": "harmonization",
+    "CorrelationPruner": "selection",
     "DeepExtractor": "deep",
     "DeepRadiomicsError": "exceptions",
     "DeepRegressor": "deep",
     "EmbeddingExtractor": "deep",
     "FemurRegions": "regions",
+    "GrayscaleNormalizer": "preprocessing",
     "ImageGate": "quality",
+    "MRMRSelector": "selection",
+    "OrdinalLogisticRegression": "fusion",
     "Radiograph": "radiograph",
+    "StabilitySelector": "selection",
     "StackedFusionClassifier": "fusion",
     "TextureExtractor": "texture",
     "Triage": "comparison",

@@ -161,7 +161,7 @@ def failures_of(model):
     >>> from deepradiomics import TextureExtractor
     >>> from deepradiomics.estimators import failures_of
     >>> images = pd.DataFrame({"neck": pd.Series([np.ones((9, 9)), np.arange(81.0).reshape(9, 9)], dtype=object)})
-    >>> extractor = TextureExtractor(feature_classes=["firstorder"], on_error="nan").fit(images)
+    >>> extractor = TextureExtractor(feature_classes=["firstorder"], on_error="skip").fit(images)
     >>> extractor.transform(images).shape
     (2, 18)
     >>> [failure[:3] for failure in failures_of(extractor)]

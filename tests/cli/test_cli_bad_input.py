@@ -135,7 +135,7 @@ def test_a_table_that_was_measured_already(cases, capsys, output):
 def test_a_file_that_cannot_be_read_is_left_empty(cases, capsys, resume):
     (cases / "i2.png").unlink()
     (cases / "m4.png").write_bytes(b"nothing")
-    assert main(extract(cases, "--on-error", "nan", *resume)) == 1
+    assert main(extract(cases, "--on-error", "skip", *resume)) == 1
     said = capsys.readouterr().err
     assert said.index("row 2: ") < said.index("row 4: ")
     assert pd.read_csv(cases / "out.csv")[MEAN].isna().tolist() == [False, False, True, False, True, False]
@@ -420,7 +420,7 @@ def test_the_version(capsys):
 
 def test_regions_that_are_left_empty_are_named(cases, capsys):
     table = pd.DataFrame({"hip": [str(cases / f"i{row}.png") for row in range(6)]})
-    texture = dr.TextureExtractor(feature_classes={"firstorder": ["Mean"]}, on_error="nan")
+    texture = dr.TextureExtractor(feature_classes={"firstorder": ["Mean"]}, on_error="skip")
     blocks = ColumnTransformer([("texture", make_pipeline(texture, SimpleImputer()), ["hip"])])
     dr.save(make_pipeline(blocks, LogisticRegression()).fit(table, [0, 1] * 3), cases / "m.zip")
     table.to_csv(cases / "t.csv", index=False)

@@ -142,7 +142,7 @@ def test_a_spine_recipe_without_masks(tmp_path, capsys):
     words += ["--set", "backbone=resnet18", "--set", "pretrained=false"]
     assert main(["train", *words, "-o", str(tmp_path / "m.zip")]) == 2
     assert "row 3" in capsys.readouterr().err
-    assert main(["train", *words, "-o", str(tmp_path / "m.zip"), "--on-error", "empty"]) == 1
+    assert main(["train", *words, "-o", str(tmp_path / "m.zip"), "--on-error", "skip"]) == 1
     assert "row 3" in capsys.readouterr().err
     assert main(["predict", str(tmp_path / "spines.csv"), "-m", str(tmp_path / "m.zip")]) == 1
     said = capsys.readouterr()

@@ -464,7 +464,7 @@ def test_what_was_left_empty_is_listed(tmp_path):
     X = pd.DataFrame({"hip": pd.Series(images, dtype=object), "age": rng.normal(y)})
     other = X.assign(hip=pd.Series([rng.normal(size=(12, 12)) for _ in y[:39]] + [images[3] + 1], dtype=object))
     texture = make_pipeline(
-        TextureExtractor(feature_classes={"firstorder": ["Mean"]}, min_levels=2, on_error="nan"), SimpleImputer()
+        TextureExtractor(feature_classes={"firstorder": ["Mean"]}, min_levels=2, on_error="skip"), SimpleImputer()
     )
     blocks = ColumnTransformer([("texture", texture, ["hip"]), ("clinical", StandardScaler(), ["age"])])
     pipeline = make_pipeline(blocks, LogisticRegression())

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from deepradiomics import Radiograph
 from deepradiomics.exceptions import InputError, RegionError
-from deepradiomics.preprocessing import GrayscaleNormalizer, equalise, normalise, smooth, window
+from deepradiomics.preprocessing import GrayscaleNormalizer, equalize, normalize, smooth, window
 
 PICTURE = np.random.default_rng(0).gamma(2, 300, (60, 50)).round()
 MASK = np.zeros(PICTURE.shape, dtype=bool)
@@ -22,13 +22,13 @@ INTEGERS = arrays(np.int64, (5, 7), elements=st.integers(0, 60), fill=st.nothing
 
 def test_zscore_is_that_of_scikit_learn():
     wanted = StandardScaler().fit(PICTURE[MASK][:, None]).transform(PICTURE.reshape(-1, 1)).reshape(PICTURE.shape)
-    assert normalise(PICTURE, MASK) == pytest.approx(wanted, abs=1e-5)
+    assert normalize(PICTURE, MASK) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_percentiles_are_those_of_scikit_image():
     low, high = np.percentile(PICTURE, (2, 95))
     wanted = rescale_intensity(PICTURE, (low, high), (0.0, 1.0))
-    assert normalise(PICTURE, method="percentile", percentiles=(2, 95)) == pytest.approx(wanted, abs=1e-5)
+    assert normalize(PICTURE, method="percentile", percentiles=(2, 95)) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_window_is_that_of_scikit_image():
@@ -38,12 +38,12 @@ def test_window_is_that_of_scikit_image():
 
 def test_equalise_is_that_of_scikit_image():
     values = (PICTURE // 20).clip(0, 15).astype(np.uint8)  # scikit-image has a bin for each whole number
-    assert equalise(values) == pytest.approx(equalize_hist(values), abs=1e-6)
+    assert equalize(values) == pytest.approx(equalize_hist(values), abs=1e-6)
 
 
 @given(INTEGERS)
 def test_equalise_keeps_the_order_and_gives_the_share_of_pixels(values):
-    found = equalise(values)
+    found = equalize(values)
     brute = [[np.mean(values <= value) for value in row] for row in values]
     assert found == pytest.approx(np.array(brute), abs=1e-6)
 
@@ -51,7 +51,7 @@ def test_equalise_keeps_the_order_and_gives_the_share_of_pixels(values):
 @given(INTEGERS, st.integers(1, 9), st.integers(-50, 50))
 def test_gain_and_offset_do_not_matter(values, gain, offset):
     other = gain * values + offset
-    for step in (normalise, equalise, lambda x: normalise(x, method="minmax")):
+    for step in (normalize, equalize, lambda x: normalize(x, method="minmax")):
         assert step(other) == pytest.approx(step(values), abs=1e-4)
 
 
@@ -63,17 +63,17 @@ def test_smooth_is_that_of_scikit_image():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: normalise(np.full((4, 4), 7.3)), "all grey values are the same"),
-        (lambda: normalise(np.full((4, 4), 0)), "all grey values are the same"),
-        (lambda: normalise(PICTURE, np.zeros_like(MASK)), "mask"),
-        (lambda: normalise(PICTURE, MASK.T), "mask"),
-        (lambda: normalise(PICTURE, MASK.astype(int)), "mask"),
-        (lambda: normalise([[1, np.nan]]), "finite|NaN"),
-        (lambda: normalise(PICTURE, method="z"), "method is zscore, minmax or percentile"),
-        (lambda: normalise(PICTURE, method="percentile", percentiles=(99, 1)), "percentile"),
+        (lambda: normalize(np.full((4, 4), 7.3)), "all grey values are the same"),
+        (lambda: normalize(np.full((4, 4), 0)), "all grey values are the same"),
+        (lambda: normalize(PICTURE, np.zeros_like(MASK)), "mask"),
+        (lambda: normalize(PICTURE, MASK.T), "mask"),
+        (lambda: normalize(PICTURE, MASK.astype(int)), "mask"),
+        (lambda: normalize([[1, np.nan]]), "finite|NaN"),
+        (lambda: normalize(PICTURE, method="z"), "method is zscore, minmax or percentile"),
+        (lambda: normalize(PICTURE, method="percentile", percentiles=(99, 1)), "percentile"),
         (lambda: window(PICTURE, 1, 0), "width of a window is positive"),
         (lambda: smooth(PICTURE, 0), "sigma is positive"),
-        (lambda: equalise(np.zeros((2, 2, 2))), "shape"),
+        (lambda: equalize(np.zeros((2, 2, 2))), "shape"),
     ],
 )
 def test_what_cannot_be_normalised(call, message):
@@ -81,12 +81,12 @@ def test_what_cannot_be_normalised(call, message):
         call()
 
 
-@pytest.mark.parametrize("method", ["zscore", "minmax", "percentile", "equalise"])
+@pytest.mark.parametrize("method", ["zscore", "minmax", "percentile", "equalize"])
 def test_the_estimator_is_the_function_on_each_cell(method):
     hip = Radiograph(PICTURE, MASK, (0.2, 0.2), "L", "AP", "hip")
     table = pd.DataFrame({"left": [hip, None], "right": [PICTURE, float("nan")]}, index=[7, 9])
     found = GrayscaleNormalizer(method=method).transform(table)
-    step = equalise if method == "equalise" else lambda *args: normalise(*args, method=method)
+    step = equalize if method == "equalize" else lambda *args: normalize(*args, method=method)
     assert np.array_equal(found["left"][7].pixels, step(PICTURE, MASK))
     assert np.array_equal(found["right"][7].pixels, step(PICTURE))
     assert (found["left"][7].spacing, found["left"][7].laterality) == (hip.spacing, "L")

@@ -78,7 +78,7 @@ def workers(backend):
 def test_all_workers_give_the_same_bytes(tmp_path, backend):
     hips = make_hips(10, random_state=0, image_shape=(96, 96))
     table = pd.DataFrame({"image_id": [f"h{k}" for k in range(12)], "hip": [*hips.data["radiograph"], None, 3.0]})
-    texture = TextureExtractor(feature_classes=["firstorder", "glcm"], on_error="nan")
+    texture = TextureExtractor(feature_classes=["firstorder", "glcm"], on_error="skip")
     archive.extract(table, tmp_path / "alone", texture, chunk_size=3, n_jobs=1)
     with workers(backend):
         archive.extract(table, tmp_path / backend, texture, chunk_size=3)

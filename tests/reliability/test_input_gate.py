@@ -252,7 +252,7 @@ TAKEN = {
     "failed regions among good ones": (
         lambda folder: (
             dr.texture.extract(
-                [GREY, np.ones((40, 48)), GREY], feature_classes={"firstorder": ["Mean"]}, on_error="nan"
+                [GREY, np.ones((40, 48)), GREY], feature_classes={"firstorder": ["Mean"]}, on_error="skip"
             )["original_firstorder_Mean"]
             .isna()
             .tolist()

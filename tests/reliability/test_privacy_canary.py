@@ -144,7 +144,7 @@ def extracting(cohort, folder):
     manifest.loc[manifest.index[2], "radiograph"] += ".lost"
     chain = make_pipeline(
         dr.FemurRegions(mask="mask", on_error="skip"),
-        dr.TextureExtractor(feature_classes=["firstorder"], on_error="nan"),
+        dr.TextureExtractor(feature_classes=["firstorder"], on_error="skip"),
     ).set_output(transform="pandas")
     archive.extract(manifest.reset_index(drop=True), folder / "archive", chain)
     yield archive.failures(folder / "archive").to_string() + archive.read_all(folder / "archive").to_string()
@@ -154,7 +154,7 @@ def extracting(cohort, folder):
     with redirect_stdout(StringIO()) as out:
         assert cli.main(["extract", str(csv), "--output", str(folder / "features.csv")]) == 2
         lost[:2].to_csv(csv, index=False)
-        cli.main(["extract", str(csv), "--output", str(folder.parent / "features.csv"), "--on-error", "nan"])
+        cli.main(["extract", str(csv), "--output", str(folder.parent / "features.csv"), "--on-error", "skip"])
     yield out.getvalue()
 
 

@@ -175,7 +175,7 @@ def test_gate(pixels, mask, settings, code, message, engine):
         return
     if "resegment_range" in settings or "minimum_roi_size" in settings:
         return
-    values = extractor.set_params(on_error="nan").transform(X)
+    values = extractor.set_params(on_error="skip").transform(X)
     assert np.isnan(values[1]).all() and np.isfinite(values[[0, 2]]).all()
     assert extractor.failures_[["row", "column", "code"]].to_numpy().tolist() == [[1, "hip", code]]
     assert message in extractor.failures_.loc[0, "reason"]
@@ -190,7 +190,7 @@ def test_nan_outside_the_mask_does_not_matter_without_filters(engine):
 
 
 def test_an_unreadable_image_is_a_failure_like_any_other():
-    frame = extract(["no/such/file.png", image()], feature_classes=SMALL, on_error="nan")
+    frame = extract(["no/such/file.png", image()], feature_classes=SMALL, on_error="skip")
     assert frame.isna().all(axis=1).tolist() == [True, False]
     assert [failure["row"] for failure in frame.attrs["failures"]] == [0]
     assert "file.png" in frame.attrs["failures"][0]["reason"]
@@ -303,7 +303,7 @@ def test_memory_does_not_grow_with_the_number_of_regions(monkeypatch):
 def test_a_bad_region_among_many_is_isolated():
     images = [image(seed, (12, 12)) for seed in range(60)]
     images[17], images[41] = flat()[:12, :12], np.full((12, 12), np.nan)
-    found = extract(images, feature_classes=SMALL, on_error="nan")
+    found = extract(images, feature_classes=SMALL, on_error="skip")
     assert np.flatnonzero(found.isna().any(axis=1)).tolist() == [17, 41]
     assert [(bad["row"], bad["code"]) for bad in found.attrs["failures"]] == [
         (17, "too_few_levels"),

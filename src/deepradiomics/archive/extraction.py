@@ -82,7 +82,7 @@ def extract(
     output : str or Path
         Folder for the results; made if missing. Each settings of the estimator get a folder in it.
     estimator : transformer
-        Stateless or fitted, with DataFrame in and numbers out, such as ``TextureExtractor(on_error="nan")`` or a
+        Stateless or fitted, with DataFrame in and numbers out, such as ``TextureExtractor(on_error="skip")`` or a
         pipeline of regions and texture.
     chunk_size : int, default=1000
         Images that one worker does in one go, and about as many lie in a shard.
@@ -133,7 +133,7 @@ def extract(
     >>> from deepradiomics import TextureExtractor, archive
     >>> images = list(np.random.default_rng(0).normal(size=(3, 20, 20)))
     >>> manifest = pd.DataFrame({"image_id": ["a", "b", "c"], "hip": pd.Series([*images[:2], None], dtype=object)})
-    >>> texture = TextureExtractor(feature_classes={"firstorder": ["Mean"]}, on_error="nan")
+    >>> texture = TextureExtractor(feature_classes={"firstorder": ["Mean"]}, on_error="skip")
     >>> with TemporaryDirectory() as folder:
     ...     first = archive.extract(manifest, folder, texture)
     ...     again = archive.extract(manifest, folder, texture)

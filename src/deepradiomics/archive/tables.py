@@ -111,7 +111,7 @@ def failures(output, *, settings=None):
     >>> from deepradiomics import TextureExtractor, archive
     >>> images = [np.arange(64.0).reshape(8, 8), np.zeros((8, 8))]
     >>> manifest = pd.DataFrame({"image_id": ["a", "b"], "hip": images})
-    >>> texture = TextureExtractor(feature_classes=["firstorder"], on_error="nan")
+    >>> texture = TextureExtractor(feature_classes=["firstorder"], on_error="skip")
     >>> with TemporaryDirectory() as folder:
     ...     _ = archive.extract(manifest, folder, texture)
     ...     archive.failures(folder)

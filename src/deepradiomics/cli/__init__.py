@@ -156,7 +156,7 @@ def _add_extract(commands):
     extract.add_argument("--engine", choices=["native", "pyradiomics"], default="native")
     extract.add_argument(
         "--on-error",
-        choices=["raise", "nan"],
+        choices=["raise", "skip"],
         default="raise",
         help="what happens to a file that cannot be read or a region that cannot be measured",
     )
@@ -223,7 +223,7 @@ def _add_recipe(command):
     command.add_argument("--seed", type=int, default=0)
     command.add_argument(
         "--on-error",
-        choices=["raise", "empty"],
+        choices=["raise", "skip"],
         default="raise",
         help="what happens to a bone that cannot be outlined or a region that cannot be measured",
     )

@@ -335,20 +335,14 @@ def _recipe(options):
             raise InputError(f"{options.recipe} has no argument {name!r}; {did_you_mean(name, known)}")
     outlines = _outlines(options.recipe, names_in(options.table), given)
     model = build(**outlines | {"random_state": options.seed} | given)
-    if options.on_error == "empty":
-        # A missing region is a None among regions and a NaN among numbers.
-        words = {name: "skip" if "regions" in type(step).__module__ else "nan" for name, step in _steps(model)}
-        model.set_params(**{f"{name}__on_error": word for name, word in words.items()})
+    if options.on_error == "skip":
+        able = [name for name, step in model.get_params().items() if hasattr(step, "on_error")]
+        model.set_params(**{f"{name}__on_error": "skip" for name in able})
     # Check the parameters of all steps now: fit checks those of a step when it gets there.
     for step in (model, *model.get_params().values()):
         if hasattr(step, "_parameter_constraints"):
             step._validate_params()
     return model
-
-
-def _steps(model):
-    """Steps of a model, by name, that can leave a row empty."""
-    return [(name, step) for name, step in model.get_params().items() if hasattr(step, "on_error")]
 
 
 def _outlines(recipe, table, given):

@@ -21,7 +21,7 @@ def extract(options):
     extractor = _texture(options)
     _check_free(table, extractor, options.table.name)
     if options.dry_run:
-        _, unread = _regions(_labelled(table, options.param), _folder(options), "nan")
+        _, unread = _regions(_labelled(table, options.param), _folder(options), "skip")
         for row, reason in unread:
             print(f"row {row}: {reason}")
         print(f"{len(table)} rows, {len(unread)} of them cannot be read; nothing was measured")
@@ -107,7 +107,7 @@ def _texture(options):
     settings = {"engine": options.engine, "on_error": options.on_error, "n_jobs": options.jobs, "verbose": True}
     if options.resume:
         # The archive has workers, a progress bar and a table of failures of its own.
-        settings |= {"on_error": "nan", "n_jobs": 1, "verbose": False}
+        settings |= {"on_error": "skip", "n_jobs": 1, "verbose": False}
     if options.param is not None:
         extractor = TextureExtractor(**(read_parameters(options.param) | settings))
     else:

@@ -365,7 +365,7 @@ def backbone_of(branch):
 
 
 def _convolution(n_in, n_out, stride=1):
-    """Convolve, normalise, rectify."""
+    """Convolve, normalize, rectify."""
     return nn.Sequential(
         nn.Conv2d(n_in, n_out, 3, stride=stride, bias=False), nn.BatchNorm2d(n_out), nn.ReLU(inplace=True)
     )

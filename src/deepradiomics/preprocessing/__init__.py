@@ -2,16 +2,16 @@
 
 from deepradiomics.preprocessing.areas import bone_area
 from deepradiomics.preprocessing.framing import Letterbox, letterbox
-from deepradiomics.preprocessing.intensity import equalise, normalise, smooth, window
+from deepradiomics.preprocessing.intensity import equalize, normalize, smooth, window
 from deepradiomics.preprocessing.normalizer import GrayscaleNormalizer
 
 __all__ = [
     "GrayscaleNormalizer",
     "Letterbox",
     "bone_area",
-    "equalise",
+    "equalize",
     "letterbox",
-    "normalise",
+    "normalize",
     "smooth",
     "window",
 ]

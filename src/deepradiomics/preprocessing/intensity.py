@@ -1,4 +1,4 @@
-"""Grey values to grey values: normalise, window, equalise, smooth."""
+"""Grey values to grey values: normalize, window, equalize, smooth."""
 
 import numpy as np
 from scipy import ndimage
@@ -7,7 +7,7 @@ from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.preprocessing._checks import checked_image
 
 
-def normalise(pixels, mask=None, *, method="zscore", percentiles=(1.0, 99.0)):
+def normalize(pixels, mask=None, *, method="zscore", percentiles=(1.0, 99.0)):
     """Bring the grey values of different detectors and exposures to one scale.
 
     Parameters
@@ -39,8 +39,8 @@ def normalise(pixels, mask=None, *, method="zscore", percentiles=(1.0, 99.0)):
 
     Examples
     --------
-    >>> from deepradiomics.preprocessing import normalise
-    >>> normalise([[1, 2, 3]], method="minmax")
+    >>> from deepradiomics.preprocessing import normalize
+    >>> normalize([[1, 2, 3]], method="minmax")
     array([[0. , 0.5, 1. ]], dtype=float32)
     """
     pixels, inside = checked_image(pixels, mask)
@@ -95,7 +95,7 @@ def window(pixels, level, width):
     return np.clip((pixels - (level - width / 2)) / width, 0, 1).astype(np.float32)
 
 
-def equalise(pixels, mask=None):
+def equalize(pixels, mask=None):
     """Equalise the histogram: each grey value becomes the share of pixels that are not brighter.
 
     Parameters
@@ -123,8 +123,8 @@ def equalise(pixels, mask=None):
 
     Examples
     --------
-    >>> from deepradiomics.preprocessing import equalise
-    >>> equalise([[5, 5, 7, 900]])
+    >>> from deepradiomics.preprocessing import equalize
+    >>> equalize([[5, 5, 7, 900]])
     array([[0.5 , 0.5 , 0.75, 1.  ]], dtype=float32)
     """
     pixels, inside = checked_image(pixels, mask)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_feature_names
 
 from deepradiomics.estimators import _as_pandas
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
-from deepradiomics.preprocessing.intensity import equalise, normalise, smooth
+from deepradiomics.preprocessing.intensity import equalize, normalize, smooth
 from deepradiomics.reading import as_radiograph
 
 
@@ -19,8 +19,8 @@ class GrayscaleNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
 
     Parameters
     ----------
-    method : {"zscore", "minmax", "percentile", "equalise"}, default="zscore"
-        As in `normalise`, or `equalise`.
+    method : {"zscore", "minmax", "percentile", "equalize"}, default="zscore"
+        As in `normalize`, or `equalize`.
     percentiles : tuple of two floats, default=(1.0, 99.0)
         For ``method="percentile"``.
     sigma : float, default=0.0
@@ -46,7 +46,7 @@ class GrayscaleNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
     """
 
     _parameter_constraints = {  # noqa: RUF012
-        "method": [StrOptions({"zscore", "minmax", "percentile", "equalise"})],
+        "method": [StrOptions({"zscore", "minmax", "percentile", "equalize"})],
         "percentiles": ["array-like"],
         "sigma": [Interval(Real, 0, None, closed="left")],
         "within_mask": ["boolean"],
@@ -134,11 +134,11 @@ class GrayscaleNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
             mask = radiograph.mask if self.within_mask else None
             if self.sigma > 0:
                 radiograph = replace(radiograph, pixels=smooth(radiograph.pixels, self.sigma))
-            if self.method == "equalise":
-                return replace(radiograph, pixels=equalise(radiograph.pixels, mask))
+            if self.method == "equalize":
+                return replace(radiograph, pixels=equalize(radiograph.pixels, mask))
             return replace(
                 radiograph,
-                pixels=normalise(radiograph.pixels, mask, method=self.method, percentiles=self.percentiles),
+                pixels=normalize(radiograph.pixels, mask, method=self.method, percentiles=self.percentiles),
             )
         except DeepRadiomicsError as error:
             raise error.at(f"row {position}, column {name!r}") from error

@@ -103,7 +103,7 @@ def mao2022(  # noqa: PLR0913
         image_size=image_size,
         random_state=random_state,
     )
-    frames = GrayscaleNormalizer(method="equalise", sigma=1.0, within_mask=False)
+    frames = GrayscaleNormalizer(method="equalize", sigma=1.0, within_mask=False)
     deep = make_pipeline(frames.set_output(transform="pandas"), network, StandardScaler())
     parts = [("deep", deep, [f"{column}_L1-L4" for column in columns])]
     if covariates:

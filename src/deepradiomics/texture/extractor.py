@@ -101,7 +101,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         Fewest grey levels that the original image must have in a region after binning; None lets flat regions pass.
     min_pixels : int, default=9
         Fewest pixels of a region.
-    on_error : {"raise", "nan"}, default="raise"
+    on_error : {"raise", "skip"}, default="raise"
         Whether a region that cannot be measured stops everything, or becomes a row of NaN and a line in
         ``failures_``.
     verbose : bool, default=False
@@ -117,7 +117,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         Number of columns seen in fit.
     failures_ : DataFrame of shape (n_failures, 4)
         ``row`` (position), ``column``, ``code`` and ``reason`` of each region of the last transform that could not be
-        measured. Only with ``on_error="nan"`` can it hold anything.
+        measured. Only with ``on_error="skip"`` can it hold anything.
 
     See Also
     --------
@@ -181,7 +181,7 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         "device": [str],
         "min_levels": [Interval(Integral, 1, None, closed="left"), None],
         "min_pixels": [Interval(Integral, 1, None, closed="left")],
-        "on_error": [StrOptions({"raise", "nan"})],
+        "on_error": [StrOptions({"raise", "skip"})],
         "verbose": ["boolean"],
         "n_jobs": [Integral, None],
     }
@@ -398,7 +398,7 @@ def extract(images, masks=None, **settings):
     Returns
     -------
     DataFrame of shape (n_images, n_features)
-        Columns ``<imageType>_<class>_<Feature>``. With ``on_error="nan"``, ``attrs["failures"]`` lists the regions
+        Columns ``<imageType>_<class>_<Feature>``. With ``on_error="skip"``, ``attrs["failures"]`` lists the regions
         that could not be measured as dicts with ``row``, ``code`` and ``reason``.
 
     Raises

@@ -144,7 +144,7 @@ def augment(images, augmentation, generator):
     if augmentation is None:
         return images
     images = _apply_geometry(images, _draw_geometry(len(images), augmentation, generator))
-    return augment_grey(images, augmentation, generator)
+    return augment_gray(images, augmentation, generator)
 
 
 def augment_pair(images, masks, augmentation, generator, *, fill=0):
@@ -183,10 +183,10 @@ def augment_pair(images, masks, augmentation, generator, *, fill=0):
         return images, masks
     theta = _draw_geometry(len(images), augmentation, generator)
     moved = (_apply_geometry(masks.float() - fill, theta, mode="nearest", padding="zeros") + fill).to(masks.dtype)
-    return augment_grey(_apply_geometry(images, theta), augmentation, generator), moved
+    return augment_gray(_apply_geometry(images, theta), augmentation, generator), moved
 
 
-def augment_grey(images, augmentation, generator):
+def augment_gray(images, augmentation, generator):
     """Change grey values only: exposure, gamma, blur, noise, erasing.
 
     Parameters
@@ -207,10 +207,10 @@ def augment_grey(images, augmentation, generator):
     --------
     >>> import torch
     >>> from deepradiomics.training import Augmentation
-    >>> from deepradiomics.training.augmentation import augment_grey
+    >>> from deepradiomics.training.augmentation import augment_gray
     >>> still = Augmentation(exposure=0, gamma=0, noise=0, blur=0, erasing=0)
     >>> image = torch.rand(1, 1, 8, 8)
-    >>> torch.allclose(augment_grey(image, still, torch.Generator()), image, atol=1e-6)
+    >>> torch.allclose(augment_gray(image, still, torch.Generator()), image, atol=1e-6)
     True
     """
     n = len(images)
