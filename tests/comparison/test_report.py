@@ -17,14 +17,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import f_oneway, kruskal
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from deepradiomics import compare_feature_sets
+from deepradiomics import compare_feature_sets, compare_models
 from deepradiomics.comparison._record import _all_settings
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics import (
@@ -172,16 +174,65 @@ def test_chosen_features_are_those_of_the_folds(tmp_path):
         best[max("xyz", key=lambda name: f_oneway(own.loc[label == 0, name], own.loc[label == 1, name]).statistic)] += 1
     fits = found.set_index("feature")["fits"].to_dict()
     assert fits == {"clinical__age": 4} | {f"texture__{name}": n for name, n in best.items()}
+    # One that is chosen in every fold is listed, too.
+    page = compare_feature_sets(chain, X, y, **options).to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    listed = [*fits, *(f"texture__{name}" for name in "xyz" if name not in best)]
+    assert [f">{name}<" in page for name in listed] == [True] * len(fits) + [False] * (3 - len(best))
     pd.testing.assert_frame_equal(found, again)
     settings = compare_feature_sets(chain, X, y, **options).settings["model"].set_index("step")
     assert settings.loc["columntransformer__texture", "columns"] == "['x', 'y', 'z']"
     assert "k=1" in settings.loc["columntransformer__texture__selectkbest", "settings"]
 
 
+def test_a_selector_behind_the_blocks_chooses_too(tmp_path):
+    rng = np.random.default_rng(3)
+    X = pd.DataFrame(rng.normal(size=(60, 4)), columns=["age", *"xyz"])
+    y, cv = np.arange(60) % 2, KFold(4)
+    blocks = ColumnTransformer([("clinical", "passthrough", ["age"]), ("texture", "passthrough", list("xyz"))])
+    blocks.set_output(transform="pandas")
+    # Rotated columns are all that there were: what is kept of them is none of the blocks'.
+    behind = {"all": [StandardScaler(), SelectKBest(k=1)], "mixed": [PCA(), SelectKBest(k=1)]}
+    models = {name: make_pipeline(blocks, *steps, LogisticRegression()) for name, steps in behind.items()}
+    found = compare_models(models, X, y, cv=cv, random_state=0)
+    best = Counter(
+        max(X, key=lambda name: f_oneway(*(X.iloc[train].loc[y[train] == code, name] for code in (0, 1))).statistic)
+        for train, _ in cv.split(X)
+    )
+    chosen = found.settings["chosen"].set_index(["model", "feature"])["fits"]
+    names = {name: f"clinical__{name}" if name == "age" else f"texture__{name}" for name in X}
+    assert chosen.loc["all"].to_dict() == {names[name]: n for name, n in best.items()}
+    assert chosen.loc["mixed"].to_dict() == dict.fromkeys(names.values(), 4)
+    n_features = found.predictions.groupby("features")["n_features"].unique().str[0].to_dict()
+    assert n_features == {"all": 1, "mixed": 4}
+
+
+class Spelled(TransformerMixin, BaseEstimator):
+    """An encoder as people write one: fitted, with names of its own."""
+
+    def fit(self, X, y=None):
+        self.words_ = sorted(set(X.iloc[:, 0]))
+        return self
+
+    def transform(self, X):
+        return np.column_stack([X.iloc[:, 0] == word for word in self.words_]).astype(float)
+
+    def get_feature_names_out(self, input_features=None):
+        return np.array([f"was.{word}" for word in self.words_], dtype=object)
+
+
+class Hot(OneHotEncoder):
+    """One by another name."""
+
+
 @pytest.mark.parametrize(
     "encode",
-    [OneHotEncoder(sparse_output=False, handle_unknown="ignore"), FunctionTransformer(pd.get_dummies)],
-    ids=["sklearn", "pandas"],
+    [
+        OneHotEncoder(sparse_output=False, handle_unknown="ignore"),
+        Hot(sparse_output=False, handle_unknown="ignore"),
+        FunctionTransformer(pd.get_dummies),
+        Spelled(),
+    ],
+    ids=["sklearn", "inherited", "pandas", "own"],
 )
 def test_words_of_cells_are_no_names_on_the_page_and_own_names_no_headings(tmp_path, encode):
     rng = np.random.default_rng(3)
@@ -195,9 +246,9 @@ def test_words_of_cells_are_no_names_on_the_page_and_own_names_no_headings(tmp_p
     page = found.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Steinkirch" not in page
     assert "trade" not in page
-    # Names that an encoder makes are not even kept; those of another step are kept and not shown.
-    is_kept = (found.settings["chosen"]["block"] == "job").any()
-    assert is_kept == isinstance(encode, FunctionTransformer) == ("blocks of words are not listed: job" in page)
+    # Such names are not even kept.
+    assert set(found.settings["chosen"]["block"]) == {"n"}
+    assert "Not listed: job. " in page
     assert ">n__y<" in page
     fold = page[page.index('id="areas-of-each-fold"') :]
     headings = re.findall(r'<th .*?<button type="button">(.*?)</button>', fold[: fold.index("</thead>")])

@@ -15,7 +15,7 @@ def main_figure(comparison):
     if "auc" not in comparison.table:
         return "mae", "mean absolute error", False
     if len(comparison.classes) > 2:
-        return "auc", "mean area under the ROC curves of each class against the rest", True
+        return "auc", "mean one-against-rest area under the ROC curve", True
     return "auc", "area under the ROC curve", True
 
 
@@ -114,7 +114,7 @@ def sentences(comparison):
         tests = tests.xs("macro", level="class")
     figure, what, more_is_better = main_figure(comparison)
     # What explains the columns of numbers is no answer.
-    told = [] if figure == "mae" else list(comparison._above)
+    told = [] if figure == "mae" else list(comparison._above)[:1]
     gains = larger_first(tests, sets)
     for cohort in table.index.get_level_values("cohort").unique():
         rows = table.loc[cohort]

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import OneToOneFeatureMixin, clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -23,8 +23,6 @@ from deepradiomics.splits import check_groups_given, splits_by_group, stratified
 _THRESHOLD_FOLDS = 3
 # Methods that groups and sites are handed to.
 _TAKE = ("fit", "transform")
-# Steps that name columns after what stands in the cells, of scikit-learn and others.
-_OF_WORDS = ("Encoder", "Vectorizer", "Binarizer")
 
 
 @dataclass(frozen=True)
@@ -59,13 +57,7 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         others = [front.transform(test, **_routed(front, "transform", own)) for test, own in tests]
     _check_names(parts.tail, features)
     indices = front[-1].output_indices_
-    # A column that is named after a word of one patient would bring it into checkpoints and onto pages.
-    named = {
-        block: list(map(str, features.columns[indices[block]]))
-        for block, step in front[-1].named_transformers_.items()
-        if hasattr(features, "columns")
-        and not any(type(part).__name__.endswith(_OF_WORDS) for part in estimators_in(step))
-    }
+    names = getattr(features, "columns", None)
     results = []
     for name, members in sets.items():
         columns = np.concatenate([np.arange(features.shape[1])[indices[block]] for block in members])
@@ -75,9 +67,14 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         threshold = None
         if seed is not None and n_classes is not None:
             threshold = _training_threshold(tail, own[0], y, metadata, seed, n_classes)
-        score = _fitted(tail, own[0], y, metadata, n_classes)
+        score, kept = _fitted(tail, own[0], y, metadata, n_classes)
+        columns = columns[kept]
         scores = [score(part, of_rows) for part, (_, of_rows) in zip(own[1:], tests, strict=True)]
-        chosen = {block: named[block] for block in members if block in named}
+        # A column that is named after a word of one patient would bring it into checkpoints and onto pages.
+        places = {} if names is None else {block: indices[block] for block in members if block in parts.named}
+        chosen = {
+            block: [str(names[n]) for n in columns if place.start <= n < place.stop] for block, place in places.items()
+        }
         results.append(SetResult(name, len(columns), threshold, scores, chosen))
     return results
 
@@ -155,20 +152,27 @@ def _without_blocks(tail, present, blocks):
 
 
 def _fitted(tail, features, y, metadata, n_classes):
-    """Fit the steps behind the blocks; return the function that scores rows, given their sites."""
+    """Fit the steps behind the blocks; return the function that scores rows, given their sites, and which columns
+    reached the classifier: those that selectors kept, and all of what a step mixes.
+    """
     # What predicts without features: the share of each class, or the mean.
     constant = DummyRegressor() if n_classes is None else DummyClassifier(strategy="prior")
+    kept, selects = np.arange(features.shape[1]), True
     with metadata_routing(tail, metadata), _empty_selections_are_results():
         tail = with_metadata(tail, metadata)
         if features.shape[1] == 0 or len(np.unique(y)) == 1:
-            return _scorer(constant.fit(features, y), n_classes)
+            return _scorer(constant.fit(features, y), n_classes), kept
         for _, step in tail.steps[:-1]:
             transformed = step.fit_transform(features, y, **_routed(step, "fit_transform", metadata))
+            if selects and hasattr(step, "get_support"):
+                kept = kept[step.get_support()]
             if transformed.shape[1] == 0:
-                return _scorer(constant.fit(features, y), n_classes)
+                return _scorer(constant.fit(features, y), n_classes), kept[:0]
+            # Behind a step that makes other columns, what a selector keeps is none of those of the blocks.
+            selects = selects and (hasattr(step, "get_support") or isinstance(step, OneToOneFeatureMixin))
             features = transformed
         classifier = tail[-1].fit(features, y, **_routed(tail[-1], "fit", metadata))
-    return _scorer(classifier, n_classes, tail[:-1] if len(tail) > 1 else None)
+    return _scorer(classifier, n_classes, tail[:-1] if len(tail) > 1 else None), kept
 
 
 def _scorer(final, n_classes, before=None):
@@ -225,11 +229,11 @@ def _training_threshold(tail, features, y, metadata, seed, n_classes):
     ]
     n_folds = min(_THRESHOLD_FOLDS, *counts)
     if n_folds < 2:
-        return _youden(y, _fitted(tail, features, y, metadata, n_classes)(features, metadata))
+        return _youden(y, _fitted(tail, features, y, metadata, n_classes)[0](features, metadata))
     scores = np.empty(len(y) if n_classes == 2 else (len(y), n_classes))
     for train, test in stratified_splitter(n_folds, groups, seed).split(y, y, groups):
         inner, other = ({name: values[rows] for name, values in metadata.items()} for rows in (train, test))
-        score = _fitted(tail, _safe_indexing(features, train), y[train], inner, n_classes)
+        score, _ = _fitted(tail, _safe_indexing(features, train), y[train], inner, n_classes)
         scores[test] = score(_safe_indexing(features, test), other)
     return _youden(y, scores)
 

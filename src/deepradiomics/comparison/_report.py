@@ -12,13 +12,18 @@ import pandas as pd
 
 from deepradiomics.comparison._answer import question, sentences
 from deepradiomics.comparison._covariates import describe_covariates
-from deepradiomics.comparison._fitting import _OF_WORDS
 from deepradiomics.comparison._report_sections import Section, overview, report_sections
 from deepradiomics.comparison.result import INTERNAL
 from deepradiomics.estimators import _as_pandas
 from deepradiomics.exceptions import InputError, require
 from deepradiomics.metrics.intervals import Interval, join_intervals
 
+# Features that are in every fit are listed up to this number in a block: more of them were hardly chosen.
+_ALL_ALWAYS = 40
+_WORDS_STAY = (
+    "Names that encoders, or steps of others than this library and scikit-learn, make may hold words of a patient and "
+    "are not kept."
+)
 _TEMPLATE = "report.html.jinja"
 _SETTINGS = "feature_sets folds n_repeats groups near_duplicates failures random_state model study possible_leaks"
 # Columns with counts, which are means over fits or repeats.
@@ -224,7 +229,10 @@ def _chosen(settings):
     """How often each feature reached the classifier, and how stable that is in a block."""
     chosen, n_fits = settings["chosen"], settings["folds"] * settings["n_repeats"]
     if chosen.empty:
-        note = "The blocks give no names of features; set_output(transform='pandas') on the ColumnTransformer does it."
+        note = (
+            "No block gives names of features that can be shown. set_output(transform='pandas') on the ColumnTransformer "
+            f"gives names. {_WORDS_STAY}"
+        )
         return Section("Chosen features", {}, note)
     by = [name for name in ("model", "block") if chosen[name].any()]
     rows = [
@@ -236,31 +244,17 @@ def _chosen(settings):
         }
         for key, own in chosen.groupby(by, sort=False)
     ]
-    # Where all are in every fit nothing was chosen; features that are made of words may have names that few share.
-    by_block = chosen.groupby("block")["feature"]
-    words = {block: _may_hold_words(block, features, settings["model"]) for block, features in by_block}
-    of_words = chosen["block"].map(words).astype(bool)
-    varies = (chosen.groupby(by)["fits"].transform("min") < n_fits) & ~of_words
-    listed = chosen[varies][[*by, "feature", "fits"]].sort_values("fits", ascending=False, kind="stable")
-    note = f"In how many of {n_fits} fits a feature reached the classifier; not where all always did."
-    if of_words.any():
-        names = dict.fromkeys(block or "the model" for block in chosen["block"][of_words])
-        note += f" Clinical features and blocks of words are not listed: {', '.join(names)}."
-    return Section("Chosen features", {"By block": pd.DataFrame(rows), "By feature": listed}, note)
-
-
-def _may_hold_words(block, features, steps):
-    """Tell whether the features of a block may be named after cells: clinical ones, and what encodes words."""
-    # A model without blocks is one, without a name.
-    own = steps[[not block or block in step.split("__") for step in steps["step"]]]
-    read = set(re.findall(r"'([^']+)'", " ".join(own["columns"])))
-    made = {name.removeprefix(f"{block}__") for name in features.astype(str)} - read
-    return (
-        block == "clinical"
-        or own["class"].str.endswith(_OF_WORDS).any()
-        # The names of pandas.get_dummies, too; this library writes two underscores.
-        or any(re.match(rf"{re.escape(column)}_[^_]", name) for name in made for column in read)
+    fits = chosen.groupby(by)["fits"]
+    listed = chosen[(fits.transform("min") < n_fits) | (fits.transform("size") <= _ALL_ALWAYS)]
+    listed = listed[[*by, "feature", "fits"]].sort_values("fits", ascending=False, kind="stable")
+    note = (
+        f"In how many of {n_fits} fits a feature reached the classifier, of the largest feature set that holds its "
+        f"block; blocks of more than {_ALL_ALWAYS} features that are all in every fit are not listed."
     )
+    blocks = dict.fromkeys(block for blocks in settings["feature_sets"].values() for block in blocks)
+    if silent := [block for block in blocks if not (chosen["block"] == block).any()]:
+        note += f" Not listed: {', '.join(silent)}. {_WORDS_STAY}"
+    return Section("Chosen features", {"By block": pd.DataFrame(rows), "By feature": listed}, note)
 
 
 def _failed(failures):
@@ -288,8 +282,10 @@ def _worst_cases(comparison, images):
         image = images[case.row] if not hasattr(images, "iloc") else images.iloc[case.row]
         if image is not None:
             ax.imshow(_picture(image, case.row), cmap="gray")
-        is_a = comparison.classes[case.y] if hasattr(comparison, "classes") else f"measured {case.y:.2f}"
-        ax.set_title(f"row {case.row}: {is_a}\nscore {case.score:.2f}", fontsize="small")
+        is_a, gave = f"measured {case.y:.2f}", "predicted"
+        if hasattr(comparison, "classes"):
+            is_a, gave = comparison.classes[case.y], "score"
+        ax.set_title(f"row {case.row}: {is_a}\n{gave} {case.score:.2f}", fontsize="small")
     for ax in figure.axes:
         ax.set_axis_off()
     return Section("Worst cases", {}, "", [(f"Rows on which {features} erred most, the worst first", figure)])

@@ -44,7 +44,7 @@ def report_sections(comparison, cuts):
 def overview(comparison):
     """The main figure of the widest set by cohort, a caption, and a figure of all sets with their intervals."""
     table, sets = comparison.formatted(), comparison.settings["feature_sets"]
-    (main, what, _), widest = main_figure(comparison), max(sets, key=lambda name: len(sets[name]))
+    (main, what, more_is_better), widest = main_figure(comparison), max(sets, key=lambda name: len(sets[name]))
     cohorts = table.index.get_level_values("cohort").unique()
     figure = _figure(6.2, 0.7 + len(cohorts) * (0.55 + 0.27 * table.groupby(level="cohort").size().max()))
     axes = figure.subplots(len(cohorts), 1, sharex=True, squeeze=False)[:, 0]
@@ -58,7 +58,7 @@ def overview(comparison):
         ax.grid(axis="x", color="0.9")
         if main == "auc":
             ax.axvline(0.5, color="0.6", linewidth=0.8)
-    axes[-1].set_xlabel(f"{what} [95 % interval]")
+    axes[-1].set_xlabel(f"{what} [95 % interval]" + ("" if more_is_better else "; less is better"))
     first = [(f"{what} of {widest}, {cohort}", table.loc[(cohort, widest), main]) for cohort in cohorts]
     return first, f"The {what} of each feature set, with its 95 % interval", figure
 

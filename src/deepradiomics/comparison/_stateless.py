@@ -12,20 +12,24 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils.metaestimators import available_if
 
-from deepradiomics.estimators import failures_of
+from deepradiomics.estimators import estimators_in, failures_of
 from deepradiomics.exceptions import InputError
 
+# Steps that name columns after what stands in the cells.
+_OF_WORDS = ("Encoder", "Vectorizer", "Binarizer")
 _FAILURE = ["table", "row", "item", "code", "reason"]
 
 
 @dataclass(frozen=True)
 class ModelParts:
     """A pipeline cut behind its blocks: ``front`` up to the ColumnTransformer of named blocks, which is its last step,
-    and ``tail``, the steps behind it, of which the last is the classifier.
+    and ``tail``, the steps behind it, of which the last is the classifier; ``named`` are the blocks whose features
+    cannot be named after words of the table, such as those of one patient.
     """
 
     front: Pipeline
     tail: Pipeline
+    named: tuple
 
     @property
     def blocks(self):
@@ -50,7 +54,23 @@ def cut_model(model):
             code="no_blocks",
         )
     copy, cut = clone(model), positions[0] + 1
-    return ModelParts(Pipeline(copy.steps[:cut]), Pipeline(copy.steps[cut:]))
+    *before, (_, blocks) = copy.steps[:cut]
+    kinds = [(name, step) for name, step, _ in blocks.transformers] + [("remainder", blocks.remainder)]
+    named = tuple(name for name, step in kinds if _names_no_words([before, step]))
+    return ModelParts(Pipeline(copy.steps[:cut]), Pipeline(copy.steps[cut:]), named)
+
+
+def _names_no_words(steps):
+    """Whether scikit-learn and this library name all that steps make, and no step names columns after cells."""
+    for step in estimators_in(steps):
+        namer = getattr(getattr(step, "get_feature_names_out", None), "__module__", None) or ""
+        of_words = any(kind.__name__.endswith(_OF_WORDS) for kind in type(step).__mro__)
+        # A function can name columns as it likes, unless it keeps the names it is given.
+        keeps = getattr(step, "feature_names_out", "one-to-one") == "one-to-one"
+        known = namer.startswith(("sklearn.", "deepradiomics.")) and keeps and not of_words
+        if hasattr(step, "transform") and not known:
+            return False
+    return True
 
 
 def is_stateless(step):

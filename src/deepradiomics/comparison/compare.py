@@ -19,7 +19,7 @@ from deepradiomics.comparison._covariates import clinical_columns, describe_cova
 from deepradiomics.comparison._feature_sets import resolve_feature_sets
 from deepradiomics.comparison._fitting import fit_feature_sets
 from deepradiomics.comparison._record import _all_settings, study_facts
-from deepradiomics.comparison._stateless import ModelParts, compute_once, cut_model
+from deepradiomics.comparison._stateless import compute_once, cut_model
 from deepradiomics.comparison.class_result import ClassComparison
 from deepradiomics.comparison.copies import check_copies
 from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
@@ -287,9 +287,11 @@ def _chosen(fits, is_one_model):
     """In how many of the fits each feature reached the classifier, by block (and model, where there are several)."""
     counts = Counter()
     for fit in fits:
-        own = [(result.name, block, name) for result in fit for block in result.chosen for name in result.chosen[block]]
-        # The sets of one model share the fits of its blocks.
-        counts.update(list(dict.fromkeys(("" if is_one_model else features, *key) for features, *key in own)))
+        own = {}
+        # The sets of one model share the fits of its blocks; behind them, the largest set is the one to tell of.
+        for result in sorted(fit, key=lambda result: len(result.chosen)):
+            own |= {("" if is_one_model else result.name, block): names for block, names in result.chosen.items()}
+        counts.update((*key, name) for key, names in own.items() for name in names)
     return pd.DataFrame([(*key, n) for key, n in counts.items()], columns=["model", "block", "feature", "fits"])
 
 
@@ -327,7 +329,7 @@ def _compute_once(models, cohorts):
     left, tables, failures = [], [], []
     for parts, sets in models:
         front, found, failed = compute_once(parts.front, [cohort.X for cohort in cohorts])
-        left.append((ModelParts(front, parts.tail), sets))
+        left.append((replace(parts, front=front), sets))
         tables.append(found)
         failures.append(failed.assign(cohort=[cohorts[number].name for number in failed.pop("table")]))
     # A step that several models share failed once.

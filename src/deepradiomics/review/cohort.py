@@ -8,8 +8,8 @@ from deepradiomics.reading import as_radiograph
 from deepradiomics.regions.display import BOX_COLORS, _draw_regions, _Shown
 from deepradiomics.review._cases import check_table, judge, read_cases
 
-# Pictures in a row and their size; pixels and letters that there is room for.
-_COLUMNS, _INCHES, _MAX_SIDE, _LETTERS = 6, 1.9, 640, 18
+# Pictures in a row and their size; pixels and letters that there is room for; pictures kept, of 0.4 MB.
+_COLUMNS, _INCHES, _MAX_SIDE, _LETTERS, _KEPT = 6, 1.9, 640, 18, 500
 
 
 def plot_cohort(
@@ -74,8 +74,8 @@ def plot_cohort(
     if n < 1:
         raise InputError(f"n is {n}; show at least one radiograph")
     numbers, rows = (None, None) if computed else _sorted_rows(table, by, image, n)
-    # What is shown is read once; of a long table, whose doubts are known at its end only, once more.
-    few, pictures, cases = not computed or len(table) <= n, {}, []
+    # Doubts are known at the end only; of a table so long that not all pictures are kept, what is shown is read again.
+    few, pictures, cases = not computed or len(table) <= max(n, _KEPT), {}, []
     for case, radiograph in read_cases(table, image, masks, regions, labels, rows=rows):
         cases.append(case)
         if few:

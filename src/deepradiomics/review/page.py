@@ -53,7 +53,7 @@ def review(  # noqa: PLR0913
     regions : str, sequence of dict, FemurRegions or VertebraRegions, default=None
         Boxes: a column of dicts of name to `Box`, one dict (or None) a row, or a transformer, whose ``place`` is asked.
     labels : sequence of str, default=("left", "right")
-        Names of the labels 1, 2 ... of the maps. Outlines named ``left`` and ``right`` are measured as femora.
+        Words for the labels 1, 2 ... of the maps, no whole numbers. Outlines named ``left`` and ``right`` are measured as femora.
     names : str, default=None
         Column of what to call each radiograph on the page; None calls them by their row. Never the patient.
     group : str, default=None
@@ -81,7 +81,7 @@ def review(  # noqa: PLR0913
     ------
     InputError
         If a column is missing, an image, a mask or a confidence cannot be used, no row has an image, names are not
-        unique, or the output cannot be written.
+        unique, a label is a number, or the output cannot be written.
 
     Notes
     -----
@@ -104,6 +104,9 @@ def review(  # noqa: PLR0913
     check_table(table, [image, names, group, site, target, flags, confidence, masks, regions])
     if len(reasons) > 9:
         raise InputError(f"there are {len(reasons)} reasons; at most nine have a key")
+    # A browser puts such names in the order of their numbers, so that another outline would cover than was drawn last.
+    if numbers := [label for label in labels if not isinstance(label, str) or label.isdecimal()]:
+        raise InputError(f"the label {numbers[0]!r} is a number; give it a word, as in 'part {numbers[0]}'")
     words = {key: None if name is None else table[name].to_numpy() for key, name in _words(names, site, target).items()}
     page, pictures = _places(Path(output))
     cases, shown = [], []

@@ -24,7 +24,7 @@
   store.onChange(progress);
 
   function fillFilter(place, values) {
-    find(place).append(...[...new Set(values)].filter((value) => value).sort().map((value) => html("option", { value }, value)));
+    find(place).append(...[...new Set(values)].filter((value) => value).sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((value) => html("option", { value }, value)));
     if (find(place).options.length < 2) find(place).parentElement.hidden = true;
   }
   fillFilter("#filter-flag", data.cases.flatMap((one) => one.flags));
