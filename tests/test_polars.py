@@ -7,9 +7,10 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from deepradiomics import FemurRegions, clinical_encoder, compare_feature_sets
+from deepradiomics import FemurRegions, TextureExtractor, clinical_encoder, compare_feature_sets
 from deepradiomics.deep import image_columns
 from deepradiomics.exceptions import InputError, LeakageError
+from deepradiomics.preprocessing import GrayscaleNormalizer
 
 polars = pytest.importorskip("polars")
 RNG = np.random.default_rng(0)
@@ -45,5 +46,18 @@ def test_transformers_read_polars_or_say_what_lacks():
     assert names == ["hip"]
     assert cells[0] == "a.png"
     assert pd.isna(cells[1])
+    # Numbers go into a frame of polars, images do not.
+    hips = polars.DataFrame({"hip": ["a.npy", None]})
+    rows = RNG.normal(size=(2, 12, 12))
+    extractor = TextureExtractor(feature_classes=["firstorder"], on_error="nan")
+    assert extractor.fit(hips[1:]).transform(hips[1:]).shape == (1, 18)
+    out = extractor.set_output(transform="polars").transform(pd.DataFrame({"hip": [*rows, None]}))
+    assert isinstance(out, polars.DataFrame)
+    assert out.columns == list(extractor.get_feature_names_out())
+    np.testing.assert_allclose(out["hip__original_firstorder_Mean"][:2].to_numpy(), rows.mean(axis=(1, 2)), rtol=1e-6)
+    films = pd.DataFrame({"radiograph": [rows[0]], "mask": [None]})
+    for images, given in ((FemurRegions(mask="mask", on_error="skip"), films), (GrayscaleNormalizer(), films[["radiograph"]])):
+        with pytest.raises(InputError, match="gives images, which no frame of polars holds"):
+            images.set_output(transform="polars").fit_transform(given)
     with pytest.raises(InputError, match=r"X lacks the columns \['radiograph'\]"):
         FemurRegions(mask="mask").fit(polars.DataFrame({"mask": ["a.png"]}))

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator
 
 # No estimator itself, it holds those that were fitted in each fold.
 from sklearn.calibration import _CalibratedClassifier
+from sklearn.utils._set_output import _get_output_config
 
 from deepradiomics.exceptions import InputError
 
@@ -80,6 +81,15 @@ def check_same_rows(what, first, **others):
 def _as_pandas(X):
     """A frame of polars as one of pandas, and all else as it is."""
     return X.to_pandas() if hasattr(X, "to_pandas") else X
+
+
+def _refuse_polars(estimator):
+    """Refuse to put images into a frame of polars, which holds none."""
+    if _get_output_config("transform", estimator)["dense"] == "polars":
+        raise InputError(
+            f"{type(estimator).__name__} gives images, which no frame of polars holds; set_output(transform='pandas')",
+            code="table",
+        )
 
 
 def other_rows(name, what):

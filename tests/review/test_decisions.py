@@ -137,6 +137,12 @@ def test_a_page_of_nothing_and_of_missing_columns_is_refused(hips, tmp_path):
         dr.review(hips.assign(n="x"), names="n", output=tmp_path / "r.html")
 
 
+@pytest.mark.parametrize("labels", [["2", "1"], [1, 2]])
+def test_labels_that_a_browser_would_order_are_refused(hips, tmp_path, labels):
+    with pytest.raises(InputError, match=f"the label {labels[0]!r} is a number"):
+        dr.review(hips, masks="mask", labels=labels, output=tmp_path / "page.html")
+
+
 def test_an_output_that_is_in_the_way_is_refused(hips, tmp_path):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder.html").mkdir()

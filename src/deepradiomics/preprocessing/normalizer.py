@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names
 
-from deepradiomics.estimators import _as_pandas
+from deepradiomics.estimators import _as_pandas, _refuse_polars
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.preprocessing.intensity import equalize, normalize, smooth
 from deepradiomics.reading import as_radiograph
@@ -113,11 +113,13 @@ class GrayscaleNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
             If a mask is empty or an image is flat; the message names row and column.
         """
         self._validate_params()
+        _refuse_polars(self)
+        X = _table(X)
         if not hasattr(self, "n_features_in_"):  # fit may be left out; set_output still needs the names
-            _check_feature_names(self, _table(X), reset=True)
+            _check_feature_names(self, X, reset=True)
         columns = {
             name: pd.Series(
-                [self._normalised(cell, position, name) for position, cell in enumerate(_table(X)[name])],
+                [self._normalised(cell, position, name) for position, cell in enumerate(X[name])],
                 index=X.index,
                 dtype=object,
             )

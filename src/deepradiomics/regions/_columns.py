@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
-from deepradiomics.estimators import _as_pandas, check_names_differ
+from deepradiomics.estimators import _as_pandas, _refuse_polars, check_names_differ
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_label_map
 
@@ -107,6 +107,7 @@ class _Regions(TransformerMixin, BaseEstimator):
 
     def _transformed(self, X, read_row):
         """Add the regions of each row; ``read_row(position)`` returns them by name."""
+        _refuse_polars(self)
         if not hasattr(self, "n_features_in_"):
             # Nothing is learned, so fit may be left out; set_output still needs the names.
             _check_feature_names(self, X, reset=True)

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
-from deepradiomics.estimators import check_names_differ
+from deepradiomics.estimators import _as_pandas, check_names_differ
 from deepradiomics.exceptions import InputError
 from deepradiomics.reading import as_radiograph, read_radiograph
 from deepradiomics.texture._engine import measure_table
@@ -470,6 +470,7 @@ def _open(pair):
 
 def _columns(X):
     """Split X into names of columns and lists of images."""
+    X = _as_pandas(X)
     if isinstance(X, pd.DataFrame):
         check_names_differ(X)
         return [str(name) for name in X.columns], [list(X[name]) for name in X.columns]
