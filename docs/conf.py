@@ -13,6 +13,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
+    "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.md5", "auto_examples/*.py"]
@@ -25,6 +26,11 @@ suppress_warnings = ["ref.ref"]
 html_theme = "pydata_sphinx_theme"
 html_title = "deepradiomics"
 html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_js_files = ["break_names.js"]
+# What is copied is the code, without prompts and outputs.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 html_show_sourcelink = False
 html_theme_options = {
     "show_toc_level": 2,

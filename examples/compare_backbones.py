@@ -8,6 +8,8 @@ connection, ``pretrained=True`` is what the study did and what small cohorts nee
 about which is best.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/spine.jpg'
+
 import sys
 import time
 from pathlib import Path

@@ -9,6 +9,8 @@ has seen simulated hips only: ``UNetSegmenter.pretrained("femur")`` was trained 
 prove nothing here. A person who corrects by hand is replaced by the outlines that the films came with.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/review_correct.jpg'
+
 import json
 import re
 import sys

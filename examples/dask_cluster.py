@@ -6,6 +6,8 @@ this process; with the address of a scheduler it is a real one, and the files mu
 them. Needs ``pip install "dask[distributed]"``; run it as ``python examples/dask_cluster.py FOLDER [SCHEDULER]``.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/hip_boxes.jpg'
+
 import sys
 from pathlib import Path
 

@@ -8,6 +8,8 @@ Run it as ``python examples/hospital_folder.py OUTPUT``. The first part simulate
 paths there.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/review_sheet.jpg'
+
 import sys
 from pathlib import Path
 from shutil import copyfile, rmtree

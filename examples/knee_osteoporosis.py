@@ -10,6 +10,8 @@ split. Three scanners took the images: the subgroup table says whether the share
 without the disease, differ between their image widths, which would make the scanner a confounder.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/roc.jpg'
+
 import sys
 from dataclasses import replace
 from pathlib import Path

@@ -7,6 +7,8 @@ set, the tables and the report. No table of patients is logged: out-of-fold scor
 ``mlflow ui --backend-store-uri sqlite:///FOLDER/mlflow.db``.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/roc.jpg'
+
 import sys
 from pathlib import Path
 

@@ -7,6 +7,8 @@ best of several, and so optimistic: only that of the other hospital counts. Need
 ``python examples/optuna_search.py FOLDER [trials]``.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/roc.jpg'
+
 import sys
 from pathlib import Path
 

@@ -8,6 +8,8 @@ WIDTH_TO_HEIGHT says how wide the films were before somebody squeezed them to a 
 is refused is named with its reason; nobody should publish on outlines that nobody looked at, so a picture shows them.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/hip_boxes.jpg'
+
 import sys
 from pathlib import Path
 

@@ -8,6 +8,8 @@ patients neither has seen, of the same hospital and of another. Run it as ``pyth
 (about a minute on two cores); ``--long`` trains on more patients (about three minutes).
 """
 
+# sphinx_gallery_thumbnail_path = '_static/hip_outlines.jpg'
+
 import argparse
 import time
 from pathlib import Path

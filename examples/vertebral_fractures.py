@@ -8,6 +8,8 @@ Run it as ``python examples/vertebral_fractures.py FOLDER``, where FOLDER holds 
 it runs, and the result says so.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/spine.jpg'
+
 import sys
 from pathlib import Path
 
