@@ -9,12 +9,12 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-import numpy as np  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+import numpy as np
+from matplotlib.figure import Figure
 
-import deepradiomics as dr  # noqa: E402
-from deepradiomics.metrics import RocPlot  # noqa: E402
-from deepradiomics.simulation import make_spines  # noqa: E402
+import deepradiomics as dr
+from deepradiomics.metrics import RocPlot
+from deepradiomics.simulation import make_spines
 
 PICTURES = Path(__file__).resolve().parent / "_static"
 FEMORA = ("left", "right")
@@ -29,14 +29,12 @@ def save(name, draw, height=600, width=600):
 
 def main(folder):
     """Draw them all."""
-    films = [dr.read_radiograph(folder / f"{name}.jpg") for name in ("IMG0000041", "IMG0000099", "IMG0000110")]
-    masks, confidence = dr.UNetSegmenter.pretrained("femur").predict_with_confidence(films)
-    print("expected Dice, left and right:", confidence.round(3).tolist())
+    films = [dr.read_radiograph(folder / f"{name}.jpg") for name in ("IMG0000110", "IMG0000099", "IMG0000041")]
+    masks = dr.UNetSegmenter.pretrained("femur").predict(films)
     for name, film, mask in zip(("hip_boxes", "hip_outlines", "hip_axes"), films, masks, strict=True):
         boxes, geometries = {}, []
         for code, side in enumerate(FEMORA, start=1):
             placed = dr.place_femur_boxes(mask == code, laterality=side[0].upper())
-            print(name, side, list(placed), placed.missing, placed.flags)
             boxes |= {f"{side}_{box}": placed[box] for box in placed}
             geometries.append(dr.regions.femur_geometry(mask == code, laterality=side[0].upper()))
         given = {"hip_boxes": {"boxes": boxes}, "hip_axes": {"geometries": geometries}}.get(name, {})

@@ -56,7 +56,10 @@ def test_transformers_read_polars_or_say_what_lacks():
     assert out.columns == list(extractor.get_feature_names_out())
     np.testing.assert_allclose(out["hip__original_firstorder_Mean"][:2].to_numpy(), rows.mean(axis=(1, 2)), rtol=1e-6)
     films = pd.DataFrame({"radiograph": [rows[0]], "mask": [None]})
-    for images, given in ((FemurRegions(mask="mask", on_error="skip"), films), (GrayscaleNormalizer(), films[["radiograph"]])):
+    for images, given in (
+        (FemurRegions(mask="mask", on_error="skip"), films),
+        (GrayscaleNormalizer(), films[["radiograph"]]),
+    ):
         with pytest.raises(InputError, match="gives images, which no frame of polars holds"):
             images.set_output(transform="polars").fit_transform(given)
     with pytest.raises(InputError, match=r"X lacks the columns \['radiograph'\]"):

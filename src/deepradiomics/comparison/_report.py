@@ -230,8 +230,8 @@ def _chosen(settings):
     chosen, n_fits = settings["chosen"], settings["folds"] * settings["n_repeats"]
     if chosen.empty:
         note = (
-            "No block gives names of features that can be shown. set_output(transform='pandas') on the ColumnTransformer "
-            f"gives names. {_WORDS_STAY}"
+            "No block gives names of features that can be shown. set_output(transform='pandas') on the "
+            f"ColumnTransformer gives names. {_WORDS_STAY}"
         )
         return Section("Chosen features", {}, note)
     by = [name for name in ("model", "block") if chosen[name].any()]

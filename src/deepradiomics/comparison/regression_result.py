@@ -272,10 +272,10 @@ class RegressionComparison(_Readable):
         """
         part = self._part(features, cohort)
         first, row = part[part["repeat"] == 0], self._row(part)
-        ax = given_axes(ax)
+        ax, words = given_axes(ax), {"bias": "bias", "limit_low": "lower limit", "limit_high": "upper limit"}
         ax.plot((first["score"] + first["y"]) / 2, first["score"] - first["y"], ".", alpha=0.6)
-        for name, words, style in (("bias", "bias", "-"), ("limit_low", "lower limit", "--"), ("limit_high", "upper limit", "--")):
-            ax.axhline(row[name], color="0.3", linestyle=style, linewidth=1, label=f"{words} {row[name]:.2f}")
+        for name, style in (("bias", "-"), ("limit_low", "--"), ("limit_high", "--")):
+            ax.axhline(row[name], color="0.3", linestyle=style, linewidth=1, label=f"{words[name]} {row[name]:.2f}")
             ax.axhspan(row[f"{name}_low"], row[f"{name}_high"], color="0.3", alpha=0.1, linewidth=0)
         ax.set(xlabel="mean of predicted and measured", ylabel="predicted less measured", title=f"{features}, {cohort}")
         ax.legend(fontsize="small", frameon=False)

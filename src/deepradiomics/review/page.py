@@ -53,7 +53,8 @@ def review(  # noqa: PLR0913
     regions : str, sequence of dict, FemurRegions or VertebraRegions, default=None
         Boxes: a column of dicts of name to `Box`, one dict (or None) a row, or a transformer, whose ``place`` is asked.
     labels : sequence of str, default=("left", "right")
-        Words for the labels 1, 2 ... of the maps, no whole numbers. Outlines named ``left`` and ``right`` are measured as femora.
+        Words, not numbers, for the labels 1, 2 ... of the maps. Outlines named ``left`` and ``right`` are measured as
+        femora.
     names : str, default=None
         Column of what to call each radiograph on the page; None calls them by their row. Never the patient.
     group : str, default=None
