@@ -60,7 +60,7 @@ def test_transformers_read_polars_or_say_what_lacks():
         (FemurRegions(mask="mask", on_error="skip"), films),
         (GrayscaleNormalizer(), films[["radiograph"]]),
     ):
-        with pytest.raises(InputError, match="gives images, which no frame of polars holds"):
+        with pytest.raises(InputError, match="gives images, which polars does not hold; use pandas"):
             images.set_output(transform="polars").fit_transform(given)
     with pytest.raises(InputError, match=r"X lacks the columns \['radiograph'\]"):
         FemurRegions(mask="mask").fit(polars.DataFrame({"mask": ["a.png"]}))

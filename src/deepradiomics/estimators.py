@@ -75,7 +75,7 @@ def check_same_rows(what, first, **others):
     leading = next(iter(known), what)
     for name, index in known.items():
         if not index.equals(known[leading]):
-            raise other_rows(name, leading)
+            raise _other_rows(name, leading)
 
 
 def _as_pandas(X):
@@ -87,30 +87,12 @@ def _refuse_polars(estimator):
     """Refuse to put images into a frame of polars, which holds none."""
     if _get_output_config("transform", estimator)["dense"] == "polars":
         raise InputError(
-            f"{type(estimator).__name__} gives images, which no frame of polars holds; set_output(transform='pandas')",
-            code="table",
+            f"{type(estimator).__name__} gives images, which polars does not hold; use pandas", code="table"
         )
 
 
-def other_rows(name, what):
-    """Return the error of values whose index is not that of what they belong to.
-
-    Parameters
-    ----------
-    name, what : str
-        What the values and what they belong to are called.
-
-    Returns
-    -------
-    InputError
-        To be raised.
-
-    Examples
-    --------
-    >>> from deepradiomics.estimators import other_rows
-    >>> other_rows("y", "X").code
-    'index'
-    """
+def _other_rows(name, what):
+    """Return the error of values whose index is not that of what they belong to."""
     return InputError(
         f"the index of {name} is not that of {what}, so rows may not belong together; put both in one order by a "
         "column that names each row once, and where they are in one order already give them one index (set_axis)",

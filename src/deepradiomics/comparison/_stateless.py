@@ -15,7 +15,6 @@ from sklearn.utils.metaestimators import available_if
 from deepradiomics.estimators import estimators_in, failures_of
 from deepradiomics.exceptions import InputError
 
-# Steps that name columns after what stands in the cells.
 _OF_WORDS = ("Encoder", "Vectorizer", "Binarizer")
 _FAILURE = ["table", "row", "item", "code", "reason"]
 

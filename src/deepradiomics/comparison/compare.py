@@ -22,7 +22,7 @@ from deepradiomics.comparison._record import _all_settings, study_facts
 from deepradiomics.comparison._stateless import compute_once, cut_model
 from deepradiomics.comparison.class_result import ClassComparison
 from deepradiomics.comparison.copies import check_copies
-from deepradiomics.comparison.regression_result import RegressionComparison, add_intervals
+from deepradiomics.comparison.regression_result import RegressionComparison, _add_intervals
 from deepradiomics.comparison.result import Comparison
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics._inputs import check_number
@@ -363,7 +363,7 @@ def _measure(models, cohorts, target, splits, n_repeats, fits, settings):
     inflation = 1 + sum(len(test) / len(train) for train, test in splits) / n_repeats
     if target.classes is None:
         predictions = pd.concat(_frames(cohorts, splits, n_folds, fits), ignore_index=True)
-        return RegressionComparison(add_intervals(predictions), inflation, settings)
+        return RegressionComparison(_add_intervals(predictions), inflation, settings)
     if len(target.classes) == 2:
         return Comparison(*_areas(cohorts, splits, n_folds, fits), target.classes, inflation, settings)
     views = {}

@@ -296,23 +296,8 @@ class RegressionComparison(_Readable):
         return Interval(float(values[0]), *np.nanquantile(self._stretched(values, cohort), [0.025, 0.975]).tolist())
 
 
-def add_intervals(predictions):
-    """Add the 95 % interval of each prediction, from errors on rows that the model was not fitted on.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        As of `RegressionComparison`, without ``low`` and ``high``.
-
-    Returns
-    -------
-    DataFrame
-        With both.
-
-    Examples
-    --------
-    See `RegressionComparison`.
-    """
+def _add_intervals(predictions):
+    """Add the 95 % interval of each prediction, from errors on rows that the model was not fitted on."""
     radius = pd.Series(np.nan, index=predictions.index)
     for _, own in predictions.groupby("features", sort=False):
         internal = own[own["cohort"] == INTERNAL]

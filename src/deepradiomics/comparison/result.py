@@ -10,7 +10,7 @@ import pandas as pd
 from deepradiomics.comparison._answer import lines_of, planned_tests, sentences
 from deepradiomics.comparison._record import hash_index, study_record
 from deepradiomics.comparison.subgroups import subgroup_table
-from deepradiomics.estimators import other_rows
+from deepradiomics.estimators import _other_rows
 from deepradiomics.exceptions import InputError
 from deepradiomics.metrics.intervals import Interval, join_intervals
 from deepradiomics.metrics.rates import diagnostic_rates, rates_from_counts
@@ -55,7 +55,7 @@ class _Readable:
         """
         noted = getattr(self, "settings", {}).get("study", {}).get("data", {}).get(cohort, {}).get("index")
         if noted and isinstance(values, pd.Series | pd.DataFrame) and hash_index(values) != noted:
-            raise other_rows(name, f"X of cohort {cohort!r}")
+            raise _other_rows(name, f"X of cohort {cohort!r}")
 
     def record(self):
         """Return what the comparison did and found, for a supplement or a registry.

@@ -108,7 +108,8 @@ def review(  # noqa: PLR0913
     # A browser puts such names in the order of their numbers, so that another outline would cover than was drawn last.
     if numbers := [label for label in labels if not isinstance(label, str) or label.isdecimal()]:
         raise InputError(f"the label {numbers[0]!r} is a number; give it a word, as in 'part {numbers[0]}'")
-    words = {key: None if name is None else table[name].to_numpy() for key, name in _words(names, site, target).items()}
+    words = {"name": names, "site": site, "class": target}
+    words = {key: table[name].to_numpy() for key, name in words.items() if name is not None}
     page, pictures = _places(Path(output))
     cases, shown = [], []
     for case, radiograph in read_cases(table, image, masks, regions, labels, flags, confidence):
@@ -117,10 +118,7 @@ def review(  # noqa: PLR0913
         shown.append(_pictures(radiograph, case.row, pictures, max_side))
     judge(cases)
     groups = pd.factorize(table[group])[0] if group is not None else None
-    content = [
-        _content(case, links, {key: values for key, values in words.items() if values is not None}, groups)
-        for case, links in zip(cases, shown, strict=True)
-    ]
+    content = [_content(case, links, words, groups) for case, links in zip(cases, shown, strict=True)]
     if len({one["name"] for one in content}) < len(content):
         raise InputError(f"column {names!r} has a name twice; give each radiograph its own", code="columns")
     try:
@@ -147,10 +145,6 @@ def _places(output):
     except OSError as error:
         raise InputError(f"{output.name} cannot be written ({type(error).__name__})", code="output") from error
     return output / "index.html", pictures
-
-
-def _words(names, site, target):
-    return {"name": names, "site": site, "class": target}
 
 
 def _pictures(radiograph, row, folder, max_side):
