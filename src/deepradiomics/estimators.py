@@ -86,9 +86,8 @@ def _as_pandas(X):
 def _refuse_polars(estimator):
     """Refuse to put images into a frame of polars, which holds none."""
     if _get_output_config("transform", estimator)["dense"] == "polars":
-        raise InputError(
-            f"{type(estimator).__name__} gives images, which polars does not hold; use pandas", code="table"
-        )
+        what = f"{type(estimator).__name__} gives images, which polars does not hold; use pandas"
+        raise InputError(what, code="table")
 
 
 def _other_rows(name, what):

@@ -248,7 +248,7 @@ def test_words_of_cells_are_no_names_on_the_page_and_own_names_no_headings(tmp_p
     assert "trade" not in page
     # Such names are not even kept.
     assert set(found.settings["chosen"]["block"]) == {"n"}
-    assert "Not listed: job. " in page
+    assert "Not listed: job; " in page
     assert ">n__y<" in page
     fold = page[page.index('id="areas-of-each-fold"') :]
     headings = re.findall(r'<th .*?<button type="button">(.*?)</button>', fold[: fold.index("</thead>")])

@@ -21,7 +21,7 @@ from deepradiomics.metrics.intervals import Interval, join_intervals
 # Features that are in every fit are listed up to this number in a block: more of them were hardly chosen.
 _ALL_ALWAYS = 40
 _WORDS_STAY = (
-    "Names that encoders, or steps of others than this library and scikit-learn, make may hold words of a patient and "
+    "Names that encoders make, or steps of others than this library and scikit-learn, may hold words of a patient and "
     "are not kept."
 )
 _TEMPLATE = "report.html.jinja"
@@ -229,10 +229,7 @@ def _chosen(settings):
     """How often each feature reached the classifier, and how stable that is in a block."""
     chosen, n_fits = settings["chosen"], settings["folds"] * settings["n_repeats"]
     if chosen.empty:
-        note = (
-            "No block gives names of features that can be shown. set_output(transform='pandas') on the "
-            f"ColumnTransformer gives names. {_WORDS_STAY}"
-        )
+        note = f"No names; set_output(transform='pandas') on the ColumnTransformer gives some. {_WORDS_STAY}"
         return Section("Chosen features", {}, note)
     by = [name for name in ("model", "block") if chosen[name].any()]
     rows = [
@@ -253,7 +250,7 @@ def _chosen(settings):
     )
     blocks = dict.fromkeys(block for blocks in settings["feature_sets"].values() for block in blocks)
     if silent := [block for block in blocks if not (chosen["block"] == block).any()]:
-        note += f" Not listed: {', '.join(silent)}. {_WORDS_STAY}"
+        note += f" Not listed: {', '.join(silent)}; nothing was chosen, or no name is kept. {_WORDS_STAY}"
     return Section("Chosen features", {"By block": pd.DataFrame(rows), "By feature": listed}, note)
 
 
