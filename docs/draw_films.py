@@ -29,16 +29,21 @@ def save(name, draw, height=600, width=600):
 
 def main(folder):
     """Draw them all."""
-    films = [dr.read_radiograph(folder / f"{name}.jpg") for name in ("IMG0000110", "IMG0000099", "IMG0000041")]
+    films = [dr.read_radiograph(folder / f"{name}.jpg") for name in ("IMG0000110", "IMG0000099")]
     masks = dr.UNetSegmenter.pretrained("femur").predict(films)
-    for name, film, mask in zip(("hip_boxes", "hip_outlines", "hip_axes"), films, masks, strict=True):
-        boxes, geometries = {}, []
-        for code, side in enumerate(FEMORA, start=1):
-            placed = dr.place_femur_boxes(mask == code, laterality=side[0].upper())
-            boxes |= {f"{side}_{box}": placed[box] for box in placed}
-            geometries.append(dr.regions.femur_geometry(mask == code, laterality=side[0].upper()))
-        given = {"hip_boxes": {"boxes": boxes}, "hip_axes": {"geometries": geometries}}.get(name, {})
-        save(name, lambda ax, f=film, m=mask, g=given: dr.plot_regions(f, m, labels=FEMORA, ax=ax, **g), height=500)
+    femora = [(masks[0] == code, side[0].upper()) for code, side in enumerate(FEMORA, start=1)]
+    axes = [dr.regions.femur_geometry(femur, laterality=side) for femur, side in femora]
+    save("hip_axes", lambda ax: dr.plot_regions(films[0], masks[0], geometries=axes, labels=FEMORA, ax=ax), height=500)
+    save("hip_outlines", lambda ax: dr.plot_regions(films[1], masks[1], labels=FEMORA, ax=ax), height=500)
+
+    # The boxes are small on a whole film: the part with both hips.
+    top = max(np.flatnonzero((masks[0] > 0).any(axis=1))[0] - 150, 0)
+    part, mask = dr.Radiograph(films[0].pixels[top : top + 1250], view="AP"), masks[0][top : top + 1250]
+    boxes = {}
+    for code, side in enumerate(FEMORA, start=1):
+        placed = dr.place_femur_boxes(mask == code, laterality=side[0].upper())
+        boxes |= {f"{side}_{name}": box for name, box in placed.items()}
+    save("hip_boxes", lambda ax: dr.plot_regions(part, mask, boxes=boxes, labels=FEMORA, ax=ax), height=380)
 
     # What examples that are not run would show: simulated spines, and curves of simulated scores.
     spine = make_spines(1, random_state=0)
