@@ -86,8 +86,7 @@ def _as_pandas(X):
 def _refuse_polars(estimator):
     """Refuse to put images into a frame of polars, which holds none."""
     if _get_output_config("transform", estimator)["dense"] == "polars":
-        what = f"{type(estimator).__name__} gives images, which polars does not hold; use pandas"
-        raise InputError(what, code="table")
+        raise InputError(f"{type(estimator).__name__} gives images, which polars does not hold; use pandas")
 
 
 def _other_rows(name, what):
