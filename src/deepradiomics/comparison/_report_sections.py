@@ -173,9 +173,9 @@ def _contrasts(comparison, note):
     for cohort, own in planned.groupby("cohort", sort=False):
         own = own[own["class"] == "macro"] if "class" in own else own
         if len(own):
-            figure = _figure(5.2, 1.0 + 0.27 * len(own))
+            figure = _figure(5.2, 1.2 + 0.27 * len(own))
             ForestPlot(own).plot(figure.subplots()).ax_.set(
-                xlabel=f"difference of the {what} [95 % interval]", title=""
+                xlabel=f"difference of the {what}\n[95 % interval]", title=""
             )
             figures.append((f"Differences, {cohort}; red: the interval leaves out 0; gray: not defined", figure))
     tables = {"Planned contrasts": planned} | ({"All pairs": pairs} if len(pairs) > len(planned) else {})
