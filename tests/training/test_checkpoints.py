@@ -8,7 +8,7 @@ import torch
 from deepradiomics import DeepExtractor
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import Batches, Schedule, fit_network, seeded
-from deepradiomics.training._checkpoints import Checkpoint
+from deepradiomics.training._checkpoints import Checkpoint, read_training, save_training
 
 
 class PowerCut(Exception):
@@ -121,3 +121,20 @@ def _counted(keep, kept):
         kept.append(len(history))
 
     return keep_and_count
+
+
+def test_a_training_goes_on_on_another_kind_of_device(tmp_path, cut, monkeypatch):
+    """Its file then holds states of generators that this device does not have: 16 bytes are CUDA's."""
+    path = tmp_path / "state.safetensors"
+    cut(3)
+    with pytest.raises(PowerCut):
+        train(path)
+    monkeypatch.undo()
+    tensors, numbers = read_training(path)
+    tensors["random"]["cuda"] = tensors["batches"]["generator"] = torch.zeros(16, dtype=torch.uint8)
+    numbers["scaler"] = {"scale": 65536.0, "growth_factor": 2.0, "backoff_factor": 0.5, "growth_interval": 2000}
+    save_training(path, tensors, numbers)
+    kept, (network, history) = numbers["history"], train(path)
+    assert history.iloc[:3].to_dict("records") == kept
+    assert len(history) == 6
+    assert all(value.isfinite().all() for value in network.state_dict().values())

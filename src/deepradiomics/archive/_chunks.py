@@ -2,6 +2,7 @@
 
 import sys
 from copy import deepcopy
+from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +28,11 @@ _FAULTS = (
     ValueError,
 )
 # These are about the call and not about an image: they stop the run at once.
-_ABOUT_THE_CALL = {"columns", "table"}
+_ABOUT_THE_CALL = {"columns", "device", "table"}
 # So many images at the start of a chunk that all raise, and no error of ours, stop the run: it is not the images.
 _ALL = 10
+# What knows the errors of a GPU; asked only where torch is loaded.
+_DEVICES = "deepradiomics.training.devices"
 RETRYABLE = {"missing_dependency", "no_file", "out_of_memory"}
 
 
@@ -91,14 +94,17 @@ def _stops(error, n_images):
         return True
     if isinstance(error, DeepRadiomicsError) and error.code in _ABOUT_THE_CALL:
         return True
-    return n_images > 1 and _is_memory(error)
+    if _is_memory(error):
+        return n_images > 1
+    # A GPU that failed gives no image more; what is finished is kept, and the next run begins with a new process.
+    return "torch" in sys.modules and import_module(_DEVICES).is_device_fault(error)
 
 
 def _is_memory(error):
     """Whether memory ran out, of the machine or of its GPU."""
-    torch = sys.modules.get("torch")
-    kinds = (MemoryError,) if torch is None else (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, kinds) or getattr(error, "code", None) == "out_of_memory"
+    if isinstance(error, MemoryError) or getattr(error, "code", None) == "out_of_memory":
+        return True
+    return "torch" in sys.modules and import_module(_DEVICES).is_out_of_memory(error)
 
 
 def _code(error):

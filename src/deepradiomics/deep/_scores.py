@@ -7,24 +7,22 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import compute_class_weight
 
 from deepradiomics.exceptions import InputError
-from deepradiomics.training import in_chunks
+from deepradiomics.training import Portions
+from deepradiomics.training.devices import exact_inference
 
 
 def embed(network, images, rows, device, *, batch_size, n_jobs=None):
     """Embed rows that have a view: float64 (n, n_features); batches are halved where memory runs out."""
 
     network.eval()
-    found, size = [], batch_size
-    with torch.inference_mode():
+    found, portions = [], Portions()
+    with exact_inference():
         for pixels, present in images.batches(rows, batch_size, n_jobs=n_jobs):
 
             def embedded(some, pixels=pixels, present=present):
                 return network.embed(pixels[some].to(device), present[some].to(device)).cpu()
 
-            parts = in_chunks(embedded, np.arange(len(pixels)), size)
-            # What did not fit once is not tried again.
-            size = min(size, max(map(len, parts)))
-            found += parts
+            found += portions(embedded, np.arange(len(pixels)), batch_size)
     return torch.cat(found).double().numpy()
 
 

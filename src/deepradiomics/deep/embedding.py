@@ -21,7 +21,8 @@ from deepradiomics.deep.networks import timm_backbone
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading import as_radiograph
-from deepradiomics.training import hash_weights, in_chunks, is_missing, prepare_image, resolve_device
+from deepradiomics.training import Portions, hash_weights, is_missing, prepare_image, resolve_device
+from deepradiomics.training.devices import exact_inference, has_bfloat16, is_device_fault, is_out_of_memory
 
 
 class EmbeddingExtractor(TransformerMixin, BaseEstimator):
@@ -61,7 +62,8 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
     on_error : {"raise", "skip"}, default="raise"
         Whether an image that cannot be used is an error, or a row of NaN and a line in ``failures_``.
     device : str, default="auto"
-        ``"auto"`` is CUDA where there is one, else the CPU. On CUDA the network runs in bfloat16.
+        ``"auto"`` is CUDA where there is one, else the CPU. On CUDA the network runs in bfloat16,
+        in 32 bits on cards before Ampere, which have none.
     n_jobs : int, default=None
         Threads that read images while the network works.
 
@@ -209,6 +211,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         cells = [(row, column) for column in range(len(columns)) for row in range(len(columns[0]))]
         cells = [(row, column) for row, column in cells if not is_missing(columns[column][row])]
         chunks = [cells[start : start + self.batch_size] for start in range(0, len(cells), self.batch_size)]
+        portions = Portions()
         with ThreadPoolExecutor(effective_n_jobs(self.n_jobs)) as threads:
             # While the network works on one chunk the next is read; no more than two are in memory.
             ahead = None
@@ -224,7 +227,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
                         if self.on_error == "raise":
                             raise error.at(f"row {row}, column {names[column]!r}") from error
                         failures.append((row, names[column], error.code, str(error)))
-                self._fill(values, network, read, device)
+                self._fill(values, network, read, device, portions)
         self.failures_ = pd.DataFrame(failures, columns=["row", "column", "code", "reason"])
         self._seen = names
         if self.average_columns:
@@ -296,11 +299,13 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
     def _embedded(self, network, pictures, device):
         """Run the network on one blank picture: names and values of the parts of an embedding."""
         try:
-            with torch.inference_mode():
+            with exact_inference():
                 return [
                     (part, found[0].float().cpu().numpy()) for part, found in self._pooled(network, pictures.to(device))
                 ]
         except (AssertionError, RuntimeError, IndexError) as error:
+            if is_out_of_memory(error) or is_device_fault(error):
+                raise
             raise InputError(
                 f"the model {self.model!r} cannot embed images of {self._side} x {self._side} pixels with "
                 f"layers={self.layers} ({error}); give another image_size or other layers"
@@ -344,7 +349,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
             return
         if Path(self.checkpoint).exists() and not Path(self.checkpoint).is_dir():
             raise InputError(f"checkpoint {Path(self.checkpoint).name} is a file; give a folder")
-        precision = "bfloat16" if resolve_device(self.device).type == "cuda" else "float32"
+        precision = "bfloat16" if _in_16_bits(resolve_device(self.device)) else "float32"
         layers = None if self.layers is None else [int(layer) for layer in self.layers]
         shared = (version("deepradiomics"), self.model, weights_hash, self._side, self._interpolation, self._scale)
         self._key = repr((*shared, self.pooling, layers, self.region, precision))
@@ -382,7 +387,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         boxes = [(slice(top, top + side), slice(left, left + side)) for top in tops for left in lefts]
         return [pixels[box] for box in boxes if mask is None or mask[box].any()]
 
-    def _fill(self, values, network, read, device):
+    def _fill(self, values, network, read, device, portions):
         """Embed the pictures of a chunk and put them, and what was kept, into their places."""
         fresh = [item for item in read if isinstance(item[3], torch.Tensor)]
         for row, column, _, kept in read:
@@ -396,10 +401,10 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         def embedded(some):
             batch = ((some.to(device).float() - mean) / std).expand(-1, 3, -1, -1)
             batch = batch.contiguous(memory_format=torch.channels_last)
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            with exact_inference(), torch.autocast(device.type, torch.bfloat16, enabled=_in_16_bits(device)):
                 return torch.cat([found.float().cpu() for _, found in self._pooled(network, batch)], dim=1)
 
-        found = torch.cat(in_chunks(embedded, pictures, self.batch_size)).numpy()
+        found = torch.cat(portions(embedded, pictures, self.batch_size)).numpy()
         start = 0
         for row, column, path, own in fresh:
             values[row, column] = found[start : start + len(own)].mean(axis=0)
@@ -410,6 +415,10 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
                 with open(whole, "wb") as file:
                     np.save(file, values[row, column])
                 os.replace(whole, path)
+
+
+def _in_16_bits(device):
+    return device.type == "cuda" and has_bfloat16(device)
 
 
 def _content(cell):

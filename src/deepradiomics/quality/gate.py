@@ -28,6 +28,7 @@ from deepradiomics.reading import as_radiograph
 from deepradiomics.segmentation import UNetSegmenter
 from deepradiomics.segmentation._frames import frame_image
 from deepradiomics.training import hash_weights, is_missing, resolve_device
+from deepradiomics.training.devices import exact_inference
 
 _STATISTICS = Path(__file__).parent / "statistics"
 _MIN_IMAGES, _N_FOLDS = 20, 5
@@ -426,7 +427,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
         upright = frame_image(pixels, _SIDE).pixels
         negative = frame_image(pixels.min() + pixels.max() - pixels, _SIDE).pixels
         framed = np.stack([upright, *(np.rot90(upright, turns) for turns in (1, 2, 3)), negative])
-        with torch.inference_mode():
+        with exact_inference():
             pictures = torch.from_numpy(framed)[:, None].to(resolve_device(self.segmenter_.device))
             features = network.encoder(pictures)[-2].mean(dim=(2, 3)).cpu().numpy().astype(np.float64)
         near = max(3, round(max(pixels.shape) / 30)) * 2 + 1

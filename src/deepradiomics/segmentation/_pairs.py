@@ -14,7 +14,7 @@ from deepradiomics.metrics.overlap import dice
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading import as_radiograph, read_label_map
 from deepradiomics.segmentation._frames import frame_image, frame_labels
-from deepradiomics.training import augment_pair, in_chunks
+from deepradiomics.training import Portions, augment_pair
 
 # Code of pixels whose truth is not known, in framed label maps: they count neither in the loss nor in a Dice.
 UNKNOWN = 255
@@ -83,11 +83,11 @@ def validator(pairs, loss, batch_size):
     """Build the function that measures a network on the validation part, or None."""
     if not len(pairs.validation):
         return None
-    truth = pairs.labels[pairs.validation].long()
+    truth, portions = pairs.labels[pairs.validation].long(), Portions()
 
     def validate(network):
         logits = torch.cat(
-            in_chunks(
+            portions(
                 lambda rows: network(pairs.images[rows][:, None].float().to(pairs.device)).float().cpu(),
                 pairs.validation,
                 batch_size,

@@ -493,7 +493,7 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
             If an image cannot be read or used; the message says which.
         """
         return [
-            None if frame is None else unframe(self._averaged(views), frame).numpy()
+            None if frame is None else unframe(self._averaged(views), frame).cpu().numpy()
             for frame, views in self._views(as_sequence(images, "image"), smaller=False)
         ]
 
@@ -573,4 +573,4 @@ class UNetSegmenter(PickledNetwork, BaseEstimator):
                 continue
             probabilities = self._averaged(views)
             in_frame, outlines = outlines_of(probabilities, frame)
-            yield outlines, agreement(in_frame, probabilities.numpy(), views[1:].numpy())
+            yield outlines, agreement(in_frame, probabilities.cpu().numpy(), views[1:].cpu().numpy())

@@ -2,7 +2,7 @@
 
 from deepradiomics.training.augmentation import Augmentation, as_augmentation, augment, augment_pair
 from deepradiomics.training.batches import Batches, PreparedImages, is_missing, prepare_image
-from deepradiomics.training.devices import halved, in_chunks, resolve_device, seeded
+from deepradiomics.training.devices import Portions, resolve_device, seeded
 from deepradiomics.training.loop import Schedule, fit_network
 from deepradiomics.training.losses import class_weights, cross_entropy, supervised_contrastive, triplet
 from deepradiomics.training.pickles import PickledNetwork
@@ -12,6 +12,7 @@ __all__ = [
     "Augmentation",
     "Batches",
     "PickledNetwork",
+    "Portions",
     "PreparedImages",
     "Schedule",
     "as_augmentation",
@@ -20,9 +21,7 @@ __all__ = [
     "class_weights",
     "cross_entropy",
     "fit_network",
-    "halved",
     "hash_weights",
-    "in_chunks",
     "is_missing",
     "load_weights",
     "prepare_image",

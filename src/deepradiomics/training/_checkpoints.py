@@ -67,14 +67,16 @@ class Checkpoint:
         # The scheduler's own state has no learning rates.
         for group, rate in zip(stepper.optimizer.param_groups, numbers["rates"]["_last_lr"], strict=True):
             group["lr"] = rate
-        stepper.scaler.load_state_dict(numbers["scaler"])
-        stepper.steps, stepper.rows, stepper.fresh = numbers["steps"], numbers["rows"], numbers["fresh"]
+        # Another kind of device may scale where this one does not, or the other way round.
+        if numbers["scaler"]:
+            stepper.scaler.load_state_dict(numbers["scaler"])
+        stepper.steps, stepper.portions.share, stepper.fresh = numbers["steps"], numbers["share"], numbers["fresh"]
         best.loss = math.inf if numbers["best_loss"] is None else numbers["best_loss"]
         best.epoch, best.state = numbers["best_epoch"], tensors.get("best")
         if hasattr(self.batches, "set_state"):
             self.batches.set_state(numbers["order"], tensors["batches"]["generator"])
         torch.set_rng_state(tensors["random"]["cpu"])
-        if "cuda" in tensors["random"]:
+        if stepper.device.type == "cuda" and "cuda" in tensors["random"]:
             torch.cuda.set_rng_state(tensors["random"]["cuda"], stepper.device)
         return numbers["history"]
 
@@ -98,7 +100,7 @@ class Checkpoint:
             "rates": rates | {"lr_lambdas": [None] * len(stepper.optimizer.param_groups)},
             "scaler": stepper.scaler.state_dict(),
             "steps": stepper.steps,
-            "rows": stepper.rows,
+            "share": stepper.portions.share,
             "fresh": stepper.fresh,
             "best_loss": None if math.isinf(best.loss) else best.loss,
             "best_epoch": best.epoch,

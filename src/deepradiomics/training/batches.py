@@ -336,7 +336,11 @@ class Batches:
             As `state` returned it.
         """
         self._order.bit_generator.state = order
-        self._generator.set_state(generator)
+        if generator.shape == self._generator.get_state().shape:
+            self._generator.set_state(generator)
+        else:
+            # Of another kind of device, whose numbers this one cannot draw: others that follow from where it was.
+            self._generator.manual_seed(order["state"]["state"] % 2**63)
 
     def _balanced(self):
         """Draw as many rows as there are, the same number of each class or one more."""

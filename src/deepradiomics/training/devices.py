@@ -1,5 +1,6 @@
 """Where a network runs, its random numbers, and what happens when memory runs out."""
 
+import re
 from contextlib import contextmanager
 
 import torch
@@ -32,9 +33,10 @@ def resolve_device(device="auto"):
     device(type='cpu')
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         chosen = torch.device(device)
+        # A process that was forked after CUDA was used sees the card and cannot use it.
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise InputError(
@@ -69,86 +71,122 @@ def seeded(seed, device="cpu"):
     >>> bool((torch.get_rng_state() == before).all())
     True
     """
-    device = torch.device(device)
+    device, cudnn = torch.device(device), torch.backends.cudnn
     cuda = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
-    with (
-        torch.random.fork_rng(devices=cuda),
-        torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False),
-    ):
-        torch.manual_seed(seed)
-        yield
+    before = cudnn.deterministic, cudnn.benchmark
+    with torch.random.fork_rng(devices=cuda, device_type="cuda"):
+        # Not torch.manual_seed, which seeds every card, also those whose numbers nobody puts back.
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            torch.cuda.default_generators[cuda[0]].manual_seed(seed)
+        elif device.type != "cpu":
+            torch.get_device_module(device).manual_seed(seed)
+        # Not cudnn.flags(), which would also set what the caller chose for TF32.
+        cudnn.deterministic, cudnn.benchmark = True, False
+        try:
+            yield
+        finally:
+            cudnn.deterministic, cudnn.benchmark = before
 
 
-def in_chunks(function, items, size):
-    """Apply a function to slices of a sequence; where memory runs out, halve the slices and go on.
+@contextmanager
+def exact_inference():
+    """Run a block without gradients, with convolutions in 32 bits on CUDA, where TF32 would round to 1e-3."""
+    cudnn = torch.backends.cudnn
+    # torch 2.9 gave the setting a new name, and refuses to read the old one where a user has set the new.
+    owner, name, exact = (
+        (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
+    )
+    before = getattr(owner, name)
+    setattr(owner, name, exact)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        setattr(owner, name, before)
 
-    Parameters
+
+def has_bfloat16(device):
+    """Tell whether a CUDA device computes in bfloat16 by itself; torch emulates it slowly on cards before Ampere."""
+    return torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def is_out_of_memory(error):
+    """Tell whether the memory of a device ran out: the libraries of CUDA say it in words, not in a class."""
+    words = ("out of memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    )
+
+
+def is_device_fault(error):
+    """Tell whether a device or one of its libraries failed, after which it often computes nothing more."""
+    if isinstance(error, getattr(torch, "AcceleratorError", ())):
+        return True
+    return isinstance(error, RuntimeError) and bool(
+        re.search(r"\b(CUDA|HIP|cuDNN|MIOpen|cuSOLVER|cuFFT) error", str(error), re.IGNORECASE)
+    )
+
+
+class Portions:
+    """Applies functions to slices of a sequence that fit into memory; what did not fit once is not tried again.
+
+    Attributes
     ----------
-    function : callable
-        Takes a slice of ``items``.
-    items : sequence
-        What to work through.
-    size : int
-        Length of a slice to begin with.
-
-    Returns
-    -------
-    list
-        What the function returned, in order.
-
-    Raises
-    ------
-    TrainingError
-        If memory runs out for a single item.
+    share : float
+        Part of the slices asked for that fits; 1 until memory runs out.
 
     Examples
     --------
-    >>> from deepradiomics.training import in_chunks
-    >>> in_chunks(sum, [1, 2, 3, 4, 5], size=2)
+    >>> from deepradiomics.training import Portions
+    >>> Portions()(sum, [1, 2, 3, 4, 5], size=2)
     [3, 7, 5]
     """
-    results, start = [], 0
-    while start < len(items):
-        try:
-            results.append(function(items[start : start + size]))
-            start += size
-        except torch.OutOfMemoryError as error:
-            size = halved(size, error)
-    return results
 
+    def __init__(self):
+        self.share = 1.0
 
-def halved(size, error):
-    """Halve a batch after memory ran out, or give up at one image.
+    def __call__(self, function, items, size=None):
+        """Apply a function to slices of a sequence; where memory runs out, halve them and go on.
 
-    Parameters
-    ----------
-    size : int
-        Images in the batch that did not fit.
-    error : Exception
-        What torch said.
+        Parameters
+        ----------
+        function : callable
+            Takes a slice of ``items``.
+        items : sequence
+            What to work through.
+        size : int, default=None
+            Length of a slice where memory allows it; None is all of them.
 
-    Returns
-    -------
-    int
-        Half the size.
+        Returns
+        -------
+        list
+            What the function returned, in order.
 
-    Raises
-    ------
-    TrainingError
-        If the batch held one image already.
-
-    Examples
-    --------
-    >>> from deepradiomics.training import halved
-    >>> halved(9, MemoryError())
-    4
-    """
-    if size <= 1:
-        raise TrainingError(
-            f"the memory of the device does not hold a single image ({error}); make image_size smaller or take a "
-            "smaller backbone",
-            code="out_of_memory",
-        ) from error
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    return size // 2
+        Raises
+        ------
+        TrainingError
+            If memory runs out for a single item.
+        """
+        results, start, size = [], 0, size or len(items)
+        while start < len(items):
+            some = items[start : start + max(1, round(size * self.share))]
+            try:
+                results.append(function(some))
+                start += len(some)
+                continue
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error)
+            # Behind the except block, whose error holds the frames of the function, and these the memory.
+            if len(some) == 1:
+                raise TrainingError(
+                    f"the memory of the device does not hold a single image ({reason}); make image_size smaller or "
+                    "take a smaller backbone",
+                    code="out_of_memory",
+                )
+            self.share = (len(some) // 2) / size
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        return results

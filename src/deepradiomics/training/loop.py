@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from deepradiomics.exceptions import TrainingError
 from deepradiomics.training._checkpoints import Checkpoint
-from deepradiomics.training.devices import halved
+from deepradiomics.training.devices import Portions, has_bfloat16
 
 
 @dataclass(frozen=True)
@@ -153,17 +153,16 @@ class _Stepper:
         self.accumulate = accumulate
         self.parameters = [value for group in optimizer.param_groups for value in group["params"]]
         self.device = self.parameters[0].device
-        self.half = torch.bfloat16
+        self.half = torch.bfloat16 if self.device.type != "cuda" or has_bfloat16(self.device) else torch.float16
         self.mixed = self.device.type == "cuda" if mixed is None else mixed
-        if self.device.type == "cuda" and not torch.cuda.is_bf16_supported():
-            self.half = torch.float16
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.mixed and self.half is torch.float16)
-        self.rows, self.steps = None, 0
+        self.portions, self.steps = Portions(), 0
         kinds = torch.nn.modules.batchnorm._BatchNorm
         norms = {name: layer for name, layer in network.named_modules() if isinstance(layer, kinds)}
         # Statistics that were learned before are kept, they only move on; those of a layer that is frozen stay.
         self.norms = {name: (layer, layer.momentum) for name, layer in norms.items() if layer.momentum is not None}
         self.fresh = [name for name in self.norms if norms[name].num_batches_tracked == 0]
+        self.statistics = [value for layer in norms.values() for value in layer.buffers()]
         self.frozen = [layer for layer in norms.values() if layer.weight is not None and not layer.weight.requires_grad]
 
     def epoch(self, batches):
@@ -195,25 +194,28 @@ class _Stepper:
 
     def backward(self, inputs, target):
         """Add the gradients of one batch, in as many parts as memory asks for; the loss."""
-        done, total, rows = 0, 0.0, self.rows or len(target)
-        while done < len(target):
-            part = slice(done, done + rows)
-            try:
-                total = total + self.part(tuple(value[part] for value in inputs), target[part], len(target))
-                done += rows
-            except torch.OutOfMemoryError as error:
-                self.rows = rows = halved(min(rows, len(target)), error)
-        return total
+
+        def part(rows):
+            some = slice(rows.start, rows.stop)
+            return self.part(tuple(value[some] for value in inputs), target[some], len(target))
+
+        return sum(self.portions(part, range(len(target))))
 
     def part(self, inputs, target, n_rows):
         """Forward and backward of some rows of a batch."""
-        with torch.autocast(self.device.type, dtype=self.half, enabled=self.mixed):
-            value = self.loss(self.network(*inputs), target) * (len(target) / n_rows)
-        # Not backward(): when memory runs out half way, no gradient has been added yet and the part can be repeated.
-        scaled = self.scaler.scale(value / self.accumulate)
-        for parameter, gradient in zip(
-            self.parameters, torch.autograd.grad(scaled, self.parameters, allow_unused=True), strict=True
-        ):
+        # When memory runs out half way the part is repeated: so no backward(), which may have added some gradients by
+        # then, and statistics of batches go back to where they were.
+        before = [value.clone() for value in self.statistics]
+        try:
+            with torch.autocast(self.device.type, dtype=self.half, enabled=self.mixed):
+                value = self.loss(self.network(*inputs), target) * (len(target) / n_rows)
+            scaled = self.scaler.scale(value / self.accumulate)
+            gradients = torch.autograd.grad(scaled, self.parameters, allow_unused=True)
+        except RuntimeError:
+            for statistic, old in zip(self.statistics, before, strict=True):
+                statistic.copy_(old)
+            raise
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
             if gradient is not None:
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
         return value.detach()
