@@ -4,7 +4,7 @@ DATA ?= ../shared/data
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint doctest examples bench docs release-check clean
+.PHONY: demo test lint doctest examples bench gpu-check docs release-check clean
 
 $(STAMP): setup.cfg pyproject.toml
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
@@ -59,6 +59,13 @@ release-check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/texture.py
+
+# All that a CUDA device is there to show, in under eight minutes once .venv is built: tests, texture, networks, the chain.
+gpu-check: $(STAMP)
+	@if $(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then \
+		$(BIN)/python -m pytest -q -m gpu tests && OMP_NUM_THREADS=1 timeout 480 sh -ec \
+		"$(BIN)/python benchmarks/texture.py --gpu; $(BIN)/python benchmarks/deep.py; $(BIN)/python benchmarks/chain.py"; \
+	else echo "gpu-check: torch finds no CUDA device here, nothing was checked"; fi
 
 clean:
 	rm -rf .venv demo_output build dist src/*.egg-info

@@ -1,7 +1,7 @@
 """The native texture engine against pyradiomics, in one run: ms a region by size, bins, filters, threads and device.
 
-Run ``python benchmarks/texture.py``, with ``--sizes 128`` for the first table at these sizes alone, or with ``--smoke``
-for a check that it works. One thread is measured by processor time, several by the clock on the wall. Regions are
+Run ``python benchmarks/texture.py``, with ``--sizes 128`` for the first table at these sizes alone, with ``--gpu`` for
+what a GPU does, or with ``--smoke`` for a check that it works. One thread is measured by processor time, several by the clock on the wall. Regions are
 smoothed noise, each as large as its image; all 93 features of six classes are measured from each image, and with
 wavelets from five images (465 features). A ratio above 1 is how much faster the native engine is; where it is below 1,
 it is slower. Nyxus is measured where it is installed, a GPU where there is one.
@@ -94,12 +94,15 @@ def on_gpu(size, n):
         print("no CUDA device")
         return
     print(torch.cuda.get_device_name())
-    images = regions(size, n)
+    images, theirs = (
+        (regions(size, min(n, 1000)) * -(-n // 1000))[:n],
+        compare(size, 1, 4, bin_count=32, wavelets=True)[1],
+    )
     for n_jobs in sorted({1, cpu_count()}):
         extractor = TextureExtractor({"Original": {}, "Wavelet": {}}, device="cuda", n_jobs=n_jobs)
-        spent = milliseconds(lambda e=extractor: e.transform(images), repeats=3) / n
-        theirs = compare(size, 1, 4, bin_count=32, wavelets=True)[1]
-        print(f"{n_jobs:>3} threads prepare: {1e3 / spent:.0f} regions/s, {theirs / spent:.0f} times pyradiomics")
+        spent = milliseconds(lambda e=extractor: e.transform(images), repeats=3 if n < 5000 else 1) / n
+        done = f"{n} regions, {n_jobs} threads prepare: {1e3 / spent:.0f} regions/s"
+        print(f"{done}, {theirs / spent:.0f} times pyradiomics on a thread", flush=True)
 
 
 def many_regions(n):
@@ -120,6 +123,7 @@ def main():
     parser.add_argument("--smoke", action="store_true", help="the smallest run, to see that it works")
     parser.add_argument("--many", type=int, help="measure so many regions in this process, and nothing else")
     parser.add_argument("--sizes", type=int, nargs="+", help="only the first table, at these sizes of it")
+    parser.add_argument("--gpu", action="store_true", help="only what a GPU does")
     options = parser.parse_args()
     if options.many:
         many_regions(options.many)
@@ -127,6 +131,10 @@ def main():
     smoke = options.smoke
     print_setting("deepradiomics", "pyradiomics", "numpy", "numba")
 
+    if options.gpu:
+        for n in (8,) if smoke else (1000, 10_000):
+            on_gpu(128, n)
+        return
     by_size([(32, 4, 2)] if smoke else [own for own in _SIZES if own[0] in (options.sizes or own)])
     if options.sizes:
         return

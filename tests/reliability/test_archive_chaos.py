@@ -65,16 +65,36 @@ def cluster(n_workers=2):
 
 
 @contextmanager
+def ray_cluster(n_workers=2):
+    """Processes of ray, and joblib set to use them."""
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    path = {"env_vars": {"PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)])}}
+    ray.init(num_cpus=n_workers, include_dashboard=False, log_to_driver=False, runtime_env=path)
+    try:
+        register_ray()
+        with parallel_config("ray", n_jobs=n_workers):
+            yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
 def workers(backend):
-    if backend == "dask":
-        with cluster():
+    if backend in ("dask", "ray"):
+        with cluster() if backend == "dask" else ray_cluster():
             yield
     else:
         with parallel_config(backend, n_jobs=1 if backend == "sequential" else 2):
             yield
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing", "dask"])
+# ray's processes take a minute to start beside other programs, and leave sockets for the collector of garbage.
+RAY = pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore")])
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing", "dask", RAY])
 def test_all_workers_give_the_same_bytes(tmp_path, backend):
     hips = make_hips(10, random_state=0, image_shape=(96, 96))
     table = pd.DataFrame({"image_id": [f"h{k}" for k in range(12)], "hip": [*hips.data["radiograph"], None, 3.0]})
@@ -104,6 +124,19 @@ def test_images_that_kill_their_worker_are_named(tmp_path, n_images, killers):
     pd.testing.assert_frame_equal(archive.read_all(tmp_path / "chaos"), right, check_exact=True)
     # They are not tried again.
     assert archive.extract(table, tmp_path / "chaos", Sums(0.001), n_jobs=2).n_computed == 0
+
+
+@posix
+@pytest.mark.parametrize("backend", [RAY])
+def test_an_image_that_kills_its_worker_on_a_cluster(tmp_path, backend):
+    table = manifest(8, [(5, 1)])
+    with workers(backend):
+        archive.extract(table, tmp_path / "chaos", Sums(), chunk_size=4)
+    assert archive.failures(tmp_path / "chaos").to_numpy().tolist() == [["i00005", "", "killed", False]]
+    archive.extract(manifest(8), tmp_path / "clean", Sums(), chunk_size=4)
+    right = archive.read_all(tmp_path / "clean")
+    right.loc[5, ["sine", "square"]] = np.nan
+    pd.testing.assert_frame_equal(archive.read_all(tmp_path / "chaos"), right, check_exact=True)
 
 
 @posix

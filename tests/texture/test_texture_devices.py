@@ -1,5 +1,8 @@
 """The array kernels of torch against the compiled loops; on a GPU, too, where there is one."""
 
+from collections import Counter
+from threading import get_ident
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,10 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from deepradiomics import TextureExtractor
-from deepradiomics.exceptions import InputError
+from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import _cpu, _engine, extract, matrices
 
 torch = pytest.importorskip("torch")
+TorchFunctionMode = torch.overrides.TorchFunctionMode
+TorchDispatchMode = pytest.importorskip("torch.utils._python_dispatch").TorchDispatchMode
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 CLASSES = {name: None for name in ("shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")}
@@ -119,7 +124,7 @@ def test_mcc_is_the_second_eigenvalue_of_haralicks_q(kind, seed):
     wanted = np.sort(np.abs(np.linalg.eigvals((p / px[:, None]) @ (p / py).T)))[-2]
     counts = pairs(kind, seed)[None, None]
     for sums in (_cpu.pair_sums(counts), _gpu.pair_sums(torch.as_tensor(counts))):
-        assert sums[4][0, 0, 6] ** 2 == pytest.approx(wanted, rel=1e-9, abs=1e-14)
+        assert float(sums[4][0, 0, 6]) ** 2 == pytest.approx(wanted, rel=1e-9, abs=1e-14)
 
 
 def test_long_zones_are_found():
@@ -140,20 +145,116 @@ def test_long_zones_are_found():
     assert wanted[0, 0].sum() == 1
 
 
-def test_out_of_memory_halves_the_batch(monkeypatch):
-    """A device that holds three regions at a time gives the same values."""
-    images, masks = regions()
-    send = _engine._sent
+@pytest.fixture
+def small_device(monkeypatch):
+    """The CPU as a device whose memory holds so many pixels; what was sent to it, as numbers of regions."""
 
-    def small_device(held, *how):
-        if len(held) > 3:
-            raise torch.OutOfMemoryError("no room")
-        return send(held, *how)
+    def holds(n_pixels):
+        send, sent = _engine._sent, []
 
+        def send_or_fail(held, *how):
+            sent.append(len(held))
+            if sum(mask.size for _, mask, _ in held) > n_pixels:
+                raise torch.OutOfMemoryError("no room")
+            return send(held, *how)
+
+        monkeypatch.setattr(_engine, "_sent", send_or_fail)
+        monkeypatch.setattr(_engine, "find_device", lambda name: None if name == "cpu" else torch.device("cpu"))
+        return sent
+
+    return holds
+
+
+def test_out_of_memory_halves_the_batch_and_the_next_ones(monkeypatch, small_device):
+    images = [np.random.default_rng(k).normal(size=(20, 20)) for k in range(16)]
+    masks = [np.ones(image.shape, bool) for image in images]
     wanted = _engine.measure(images, masks, CLASSES, bin_count=16, device="cpu")
-    monkeypatch.setattr(_engine, "_sent", small_device)
-    found = _engine.measure(images, masks, CLASSES, bin_count=16, device=torch.device("cpu"))
+    monkeypatch.setattr(_engine, "_DEVICE_BATCH_NUMBERS", 8 * 4 * 16**2)
+    sent = small_device(3 * 400)
+    found = _engine.measure(images, masks, CLASSES, bin_count=16, device="cuda")
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=2e-7)
+    assert sent == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
+
+
+def test_a_region_that_a_device_does_not_hold_is_named(small_device):
+    images = [np.random.default_rng(k).normal(size=(20, 20 + 50 * (k == 2))) for k in range(5)]
+    settings = {"image_types": ["Original", "Square"], "feature_classes": ["firstorder"], "device": "cuda"}
+    small_device(1000)
+    message = "memory of the device does not hold the region of 20 x 70 pixels; measure it with device='cpu'"
+    with pytest.raises(RegionError, match=f"row 2: the {message}") as caught:
+        extract(images, **settings)
+    assert caught.value.code == "out_of_memory"
+    found = extract(images, on_error="nan", **settings)
+    assert found.isna().all(axis=1).tolist() == [False, False, True, False, False]
+    assert [(own["row"], own["code"]) for own in found.attrs["failures"]] == [(2, "out_of_memory")]
+    wanted = extract(images, **settings | {"device": "cpu"})
+    np.testing.assert_allclose(found.drop(index=2), wanted.drop(index=2), rtol=1e-9)
+
+
+def test_threads_prepare_for_one_device(monkeypatch, small_device):
+    """Slices of a few images reach all threads; what they prepare is measured together, where the call is made."""
+    images = [np.random.default_rng(k).normal(size=(9, 9)) for k in range(40)]
+    sent, threads, prepare = small_device(10**6), set(), _engine.prepare_region
+
+    def noted(*arguments):
+        threads.add(get_ident())
+        return prepare(*arguments)
+
+    monkeypatch.setattr(_engine, "prepare_region", noted)
+    extract(images, device="cuda", n_jobs=2, feature_classes=["glcm"])
+    assert sent == [40]
+    assert get_ident() not in threads
+    # Alone, or a few, regions are measured on the CPU where the device is left to us.
+    extract(images, feature_classes=["glcm"])
+    assert sent == [40]
+    extract(images * 2, feature_classes=["glcm"])
+    assert sent == [40, 80]
+
+
+VIEWS = """_unsafe_view alias as_strided detach diagonal expand permute reshape select slice split squeeze t transpose unbind
+    unsqueeze view""".split()
+# What makes a CPU wait for a GPU: a number, a truth, or a size that depends on what was computed.
+WAITS = "_local_scalar_dense _unique2 bincount equal is_nonzero masked_select nonzero unique_dim".split()
+
+
+class Launches(TorchDispatchMode):
+    """Counts kernels, and what a GPU would be waited for."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernels, self.waits = Counter(), Counter()
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        name = function.overloadpacket.__name__
+        self.kernels[name] += name not in VIEWS
+        places = arguments[1] if name in ("index", "index_put_") else []
+        by_truth = any(own is not None and own.dtype == torch.bool for own in places)
+        self.waits[name] += name in WAITS or by_truth
+        return function(*arguments, **(keywords or {}))
+
+
+class Copies(TorchFunctionMode):
+    """Counts what is brought to the host."""
+
+    def __init__(self):
+        super().__init__()
+        self.n = 0
+
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
+        self.n += getattr(function, "__name__", "") in ("cpu", "tolist", "item", "__bool__", "__int__", "__float__")
+        return function(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize("n_regions", [1, 12])
+def test_a_batch_is_few_launches_and_fewer_waits(n_regions):
+    """Six classes of a batch, counted on the CPU: the path is that of a GPU, and no tensor needs one to be counted."""
+    images = [np.random.default_rng(k).normal(size=(48, 48)).cumsum(axis=0) for k in range(n_regions)]
+    classes = {name: None for name in CLASSES if name != "shape2D"}
+    call = images, [np.ones(image.shape, bool) for image in images], classes
+    with Launches() as found, Copies() as copies:
+        _engine.measure(*call, bin_count=32, device=torch.device("cpu"))
+    assert sum(found.kernels.values()) < 480, found.kernels
+    assert sum(found.waits.values()) + copies.n < 5, (found.waits, copies.n)
 
 
 @pytest.mark.gpu

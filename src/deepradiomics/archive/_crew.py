@@ -128,11 +128,16 @@ def cut(task, start, stop):
 
 
 def _deaths():
-    """Errors that say that a worker died; dask's client meets them when it sends or fetches."""
-    if "distributed" not in sys.modules:
-        return (BrokenExecutor, multiprocessing.TimeoutError)
-    from distributed import KilledWorker
-    from distributed.client import FutureCancelledError
-    from distributed.comm import CommClosedError
+    """Errors that say that a worker died; the clients of dask and ray meet them when they send or fetch."""
+    kinds = [BrokenExecutor, multiprocessing.TimeoutError]
+    if "distributed" in sys.modules:
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
 
-    return (BrokenExecutor, multiprocessing.TimeoutError, KilledWorker, FutureCancelledError, CommClosedError)
+        kinds += [KilledWorker, FutureCancelledError, CommClosedError]
+    if "ray" in sys.modules:
+        from ray.exceptions import RayActorError, WorkerCrashedError
+
+        kinds += [RayActorError, WorkerCrashedError]
+    return tuple(kinds)

@@ -249,7 +249,7 @@ def _chosen(source, image, label, label_channel):
             "resample it first",
             code="mask_shape",
         )
-    labels = np.setdiff1d(np.unique(values), [0]).tolist()
+    labels = [value for value in np.unique(values).tolist() if value != 0]
     if label is None and len(labels) > 1:
         raise InputError(f"the mask holds the labels {labels}; say which to measure with label=", code="mask_label")
     if label is not None and label not in labels:

@@ -49,7 +49,9 @@ def unframe(probabilities, frame, window=None):
     window = window or tuple(slice(0, length) for length in frame.shape)
     for axis in (2, 1):  # rows last, which lie in one piece in memory
         part, side = window[axis - 1], values.shape[axis]
-        places = ((torch.arange(part.start, part.stop, device=values.device) + 0.5) * (side / frame.shape[axis - 1]) - 0.5).clamp_(min=0)
+        places = (
+            (torch.arange(part.start, part.stop, device=values.device) + 0.5) * (side / frame.shape[axis - 1]) - 0.5
+        ).clamp_(min=0)
         below = places.long()
         weight = (places - below).to(values.dtype)
         weight = weight[:, None] if axis == 1 else weight

@@ -4,7 +4,7 @@ import ctypes
 import sys
 from contextlib import ExitStack, closing
 from functools import cache, partial
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import NamedTuple
 
 import array_api_compat
@@ -12,10 +12,10 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from tqdm import tqdm
 
-from deepradiomics.exceptions import InputError, RegionError
-from deepradiomics.texture import _pyradiomics, matrices
+from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
+from deepradiomics.texture import _pyradiomics
 from deepradiomics.texture._discretization import bin_edges
-from deepradiomics.texture._levels import RUN_DIRECTIONS, Padded, kernels, pad_levels, pair_directions
+from deepradiomics.texture._levels import RUN_DIRECTIONS, Padded, all_directions, kernels, pair_directions
 from deepradiomics.texture._preparation import Region, prepare_region
 from deepradiomics.texture.catalogue import FEATURES
 from deepradiomics.texture.features._shape2d import shape2d
@@ -25,9 +25,12 @@ from deepradiomics.texture.features._slab import slab_shape
 _SLICE = 16
 _PIXELS_HELD = 2**21
 # Numbers in the largest array of a batch: 2 MiB of float64, which stays in the cache of a core or near it; on a GPU
-# 128 MiB, enough to keep it busy.
+# 512 MiB, enough to keep it busy, and as much more is held before it measures.
 _BATCH_NUMBERS = 2**19
-_DEVICE_BATCH_NUMBERS = 2**24
+_DEVICE_BATCH_NUMBERS = 2**26
+_DEVICE_SHARE = 64
+# Fewer regions in a call are measured sooner on the CPU than a GPU has begun.
+_FEW = 64
 _SHAPES = {"shape": slab_shape, "shape2D": shape2d}
 
 
@@ -38,13 +41,22 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
     opener : image -> Radiograph or None. Returns a float64 array (n_rows, n_columns * n_features) and the failures,
     a list of (row, column, code, reason).
     """
-    threads, size, pixels, inner = effective_n_jobs(settings.n_jobs), _SLICE, _PIXELS_HELD, None
+    threads, size, device, most = effective_n_jobs(settings.n_jobs), _SLICE, settings.device, _PIXELS_HELD
     if settings.engine == "pyradiomics":
         # Our engine measures slices on threads, which hardly meet; pyradiomics shares one slice among processes.
-        threads, size, inner = 1, 8 * threads, settings.n_jobs
-    elif find_device(settings.device) is not None:
-        size, pixels = 64 * size, 64 * pixels
-    work = partial(_measure_slice, settings, plan, opener, pixels, inner)
+        engine, on_device = partial(_pyradiomics.measure, n_jobs=settings.n_jobs), False
+        threads, size = 1, 8 * threads
+    else:
+        if device == "auto" and n_rows is not None and n_rows * len(names) < _FEW:
+            device = "cpu"
+        on_device = find_device(device) is not None
+        engine = partial(measure, device=device, portions=_portions() if on_device else None)
+    engine = partial(engine, standard=settings.standard)
+
+    def work(cells):
+        opened = _opened(settings, plan, opener, cells)
+        return list(opened if on_device else _measured(plan, engine, most, opened))
+
     cells = ((row, column, source) for row, sources in enumerate(rows) for column, source in enumerate(sources))
     slices = iter(lambda: list(islice(cells, size)), [])
     total = None if n_rows is None else n_rows * len(names)
@@ -55,17 +67,20 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
         if threads > 1:
             parallel = stack.enter_context(Parallel(n_jobs=threads, prefer="threads", return_as="generator"))
             results = stack.enter_context(closing(parallel(delayed(work)(cells) for cells in slices)))
+        results = chain.from_iterable(results)
+        if on_device:
+            # All threads prepare; this one has the device, and measures what several slices gave.
+            results = _measured(plan, engine, _DEVICE_SHARE * most, results)
         results = stack.enter_context(closing(_with_bar(results, total))) if settings.verbose else results
-        for found in results:
-            for row, column, value in found:
-                n_seen = row + 1
-                if isinstance(value, Exception):
-                    if settings.on_error == "raise":
-                        name = names[column]
-                        raise value.at(f"row {row}" if name is None else f"row {row}, column {name!r}") from value
-                    failures.append((row, names[column], value.code, str(value)))
-                elif value is not None:
-                    measured[row, column] = value
+        for row, column, value in results:
+            n_seen = row + 1
+            if isinstance(value, Exception):
+                if settings.on_error == "raise":
+                    name = names[column]
+                    raise value.at(f"row {row}" if name is None else f"row {row}, column {name!r}") from value
+                failures.append((row, names[column], value.code, str(value)))
+            elif value is not None:
+                measured[row, column] = value
     n_features = len(plan.names)
     table = np.full((n_rows or n_seen, len(names) * n_features), np.nan)
     for (row, column), features in measured.items():
@@ -74,32 +89,56 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
 
 
 def _with_bar(results, total):
-    """Yield the results of slices while a bar on stderr counts their regions."""
+    """Yield results while a bar on stderr counts them."""
     with tqdm(total=total, desc="texture", unit="region") as bar:
         for found in results:
             yield found
-            bar.update(len(found))
+            bar.update()
 
 
-def _measure_slice(settings, plan, opener, most_pixels, n_jobs, cells):
-    """Open, prepare and measure some images: list of (row, column, features, None or what is wrong)."""
-    engine = partial(measure, standard=settings.standard, device=settings.device)
-    if settings.engine == "pyradiomics":
-        engine = partial(_pyradiomics.measure, standard=settings.standard, n_jobs=n_jobs)
-    found, held, n_pixels = [], [], 0
+def _opened(settings, plan, opener, cells):
+    """Open and prepare images: yield (row, column, region, None or what is wrong)."""
     for row, column, source in cells:
-        found.append([row, column, _try_region(settings, plan, opener, source)])
-        if isinstance(found[-1][2], Region):
-            held.append(found[-1])
-            n_pixels += held[-1][2].mask.size * max(1, len(held[-1][2].images))
-        if held and (n_pixels >= most_pixels or len(found) == len(cells)):
-            regions, tables = [region for _, _, region in held], []
-            for images, masks, spacings, classes, own in _jobs(plan, regions):
-                tables.append(engine(images, masks, classes, spacings=spacings, **own))
-            for cell, features in zip(held, _in_columns(plan, regions, tables), strict=True):
-                cell[2] = features
+        yield row, column, _try_region(settings, plan, opener, source)
+
+
+def _measured(plan, engine, most_pixels, opened):
+    """Measure regions, so many together as hold some pixels: yield (row, column, features, None or what is wrong)."""
+    held, n_pixels = [], 0
+    for cell in chain(opened, [None]):
+        if cell is not None:
+            held.append(cell)
+            if isinstance(cell[2], Region):
+                n_pixels += cell[2].mask.size * max(1, len(cell[2].images))
+        if cell is None or n_pixels >= most_pixels:
+            found = iter(_features(plan, engine, [value for _, _, value in held if isinstance(value, Region)]))
+            for row, column, value in held:
+                yield row, column, next(found) if isinstance(value, Region) else value
             held, n_pixels = [], 0
-    return found
+
+
+def _features(plan, engine, regions):
+    """Features of each region, or what is wrong with one that the memory of a device does not hold."""
+    try:
+        tables = [
+            engine(images, masks, classes, spacings=spacings, **own)
+            for images, masks, spacings, classes, own in (_jobs(plan, regions) if regions else ())
+        ]
+        return list(_in_columns(plan, regions, tables)) if regions else []
+    except DeepRadiomicsError as error:
+        if error.code != "out_of_memory":
+            raise
+    if len(regions) > 1:
+        middle = len(regions) // 2
+        return _features(plan, engine, regions[:middle]) + _features(plan, engine, regions[middle:])
+    height, width = regions[0].mask.shape
+    return [
+        RegionError(
+            f"the memory of the device does not hold the region of {height} x {width} pixels; measure it with "
+            "device='cpu', or crop it",
+            code="out_of_memory",
+        )
+    ]
 
 
 def _try_region(settings, plan, opener, source):
@@ -151,7 +190,7 @@ class _Settings(NamedTuple):
 class _Batch(NamedTuple):
     """Regions that are measured together."""
 
-    levels: Padded  # of numpy or, on a device, of torch
+    levels: Padded  # of numpy or, on a device, of torch, as are the next two
     counts: np.ndarray  # pixels at each level (n, L)
     statistics: np.ndarray  # of the grey values (n, 15)
     spacings: np.ndarray
@@ -173,6 +212,7 @@ def measure(  # noqa: PLR0913
     voxel_array_shift=0,
     standard="pyradiomics",
     device="auto",
+    portions=None,
 ):
     """Measure regions of any size: float64 array (n_regions, n_features) in pyradiomics' order.
 
@@ -181,7 +221,7 @@ def measure(  # noqa: PLR0913
 
     Regions are sorted by their number of levels and measured in batches whose matrices are padded to the largest number
     of levels; absent levels count nothing, so a batch equals its regions one by one. Devices agree to 1e-6 relative;
-    counts are equal. Where a GPU's memory runs out, the batch is halved.
+    counts are equal. Where a GPU's memory runs out, the batch is halved, and with the same ``portions`` the next ones.
     """
     if standard == "ibsi" and voxel_array_shift:
         raise InputError(
@@ -192,7 +232,9 @@ def measure(  # noqa: PLR0913
     classes = {name: chosen or FEATURES[name] for name, chosen in classes.items()}
     binning = {"bin_count": bin_count, "bin_width": bin_width, "from_minimum": settings.ibsi}
     regions = list(zip(images, masks, spacings or [(1.0, 1.0)] * len(images), strict=True))
-    found, pad = find_device(device), max(distances)
+    # What describes the mask alone is no work for a GPU.
+    found = None if classes.keys() <= _SHAPES.keys() else find_device(device)
+    pad = max(distances)
     tables, order = [np.empty((0, sum(map(len, classes.values()))))], [np.empty(0, int)]
     if found is None:
         binned = [_binned(*region, binning) for region in regions]
@@ -200,8 +242,6 @@ def measure(  # noqa: PLR0913
             tables.append(_measure_batch(_stacked([binned[row] for row in rows], pad), classes, settings))
             order.append(rows)
     else:
-        from deepradiomics.training.devices import in_chunks
-
         inside = (np.asarray(image)[mask] for image, mask, _ in regions)
         edges = [bin_edges(own.min(), own.max(), **binning).astype(np.float64) for own in inside]
 
@@ -209,11 +249,17 @@ def measure(  # noqa: PLR0913
             batch = _sent([regions[row] for row in rows], [edges[row] for row in rows], pad, found)
             return _measure_batch(batch, classes, settings)
 
-        sizes = [mask.shape for _, mask, _ in regions]
+        sizes, portions = [mask.shape for _, mask, _ in regions], portions or _portions()
         for rows in _batches(sizes, [len(own) - 1 for own in edges], _DEVICE_BATCH_NUMBERS):
-            tables += in_chunks(measure_rows, rows, len(rows))
+            tables += portions(measure_rows, rows)
             order.append(rows)
     return np.concatenate(tables)[np.argsort(np.concatenate(order))]
+
+
+def _portions():
+    from deepradiomics.training.devices import Portions
+
+    return Portions()
 
 
 def _measure_batch(batch, classes, settings):
@@ -222,29 +268,26 @@ def _measure_batch(batch, classes, settings):
     from deepradiomics.texture.features._firstorder import firstorder
     from deepradiomics.texture.features._glcm import glcm_features
     from deepradiomics.texture.features._ngtdm import ngtdm_features
+    from deepradiomics.texture.features._sizes import SIZE_ORDER, size_features
 
-    levels, n_levels, near = batch.levels, batch.levels.n_levels, {"distances": settings.distances}
-    ibsi, columns = settings.ibsi, []
+    # Everything is counted and summed before anything is looked at, so that a device is waited for once.
+    sums = {name: _sums(name, batch, settings) for name in classes if name not in _SHAPES}
+    sums["all"] = [batch.counts, batch.statistics]
+    if not isinstance(batch.counts, np.ndarray):
+        found = iter(kernels(batch.counts).on_the_host([array for own in sums.values() for array in own]))
+        sums = {name: [next(found) for _ in own] for name, own in sums.items()}
+    n_levels, (counts, statistics), columns = batch.levels.n_levels, sums["all"], []
     for name, features in classes.items():
         if name == "firstorder":
             areas = batch.spacings.prod(axis=1)
-            found = firstorder(batch.statistics, batch.counts, float(settings.shift), areas, ibsi)
+            found = firstorder(statistics, counts, float(settings.shift), areas, settings.ibsi)
         elif name == "glcm":
-            counts = matrices.glcm(levels, n_levels, **near, symmetric=settings.symmetric)
-            sums = kernels(counts).pair_sums(_weighted(name, counts, batch, settings))
-            present = batch.counts > 0
-            found = glcm_features(*sums, n_levels - present[:, ::-1].argmax(axis=1), present.sum(axis=1))
-        elif name == "glrlm":
-            counts = matrices.glrlm(levels, n_levels, lone=ibsi)
-            found = _of_sizes(name, _weighted(name, counts, batch, settings))
-        elif name == "glszm":
-            found = _of_sizes(name, *matrices.glszm(levels, n_levels))
-        elif name == "gldm":
-            counts = matrices.gldm(levels, n_levels, **near, largest_difference=settings.largest_difference)
-            found = _of_sizes(name, counts)
+            present = counts > 0
+            found = glcm_features(*sums[name], n_levels - present[:, ::-1].argmax(axis=1), present.sum(axis=1))
         elif name == "ngtdm":
-            counts = matrices.ngtdm(levels, n_levels, **near, lone=not ibsi)
-            found = ngtdm_features(counts.cpu().numpy() if hasattr(counts, "cpu") else counts)
+            found = ngtdm_features(*sums[name])
+        elif name in SIZE_ORDER:
+            found = size_features(*sums[name], len(sums[name][-1]) // len(counts))[:, SIZE_ORDER[name]]
         else:
             found = _shapes(_SHAPES[name], batch)
         if tuple(features) != FEATURES[name]:
@@ -253,13 +296,24 @@ def _measure_batch(batch, classes, settings):
     return np.hstack(columns)
 
 
-def _of_sizes(name, counts, sizes=None):
-    """Measure tables of level by size, (n, L, S) or (n, n_directions, L, S); sizes (n, S), or None for 1, 2, 3 ..."""
-    from deepradiomics.texture.features._sizes import SIZE_ORDER, size_features
-
-    tables = counts.reshape(-1, *counts.shape[-2:])
-    sizes = np.arange(1.0, counts.shape[-1] + 1)[None] if sizes is None else sizes
-    return size_features(*kernels(counts).size_sums(tables, sizes), len(tables) // len(counts))[:, SIZE_ORDER[name]]
+def _sums(name, batch, settings):
+    """Count the matrices of a class and add up what its features are made of: arrays where the levels lie."""
+    if name == "firstorder":
+        return []
+    count, offsets = kernels(batch.levels.levels), all_directions(settings.distances)
+    if name == "glcm":
+        counts = count.glcm(*batch.levels, offsets[: len(offsets) // 2], settings.symmetric)
+        return count.pair_sums(_weighted(name, counts, batch, settings))
+    if name == "ngtdm":
+        return [count.ngtdm(*batch.levels, offsets, not settings.ibsi)]
+    if name == "glszm":
+        return count.size_sums(*count.glszm(*batch.levels))
+    if name == "glrlm":
+        counts = _weighted(name, count.glrlm(*batch.levels, RUN_DIRECTIONS, settings.ibsi), batch, settings)
+    else:
+        counts = count.gldm(*batch.levels, offsets, settings.largest_difference)
+    sizes = np.arange(1.0, counts.shape[-1] + 1)[None]
+    return count.size_sums(counts.reshape(-1, *counts.shape[-2:]), sizes)
 
 
 def _weighted(name, counts, batch, settings):
@@ -343,13 +397,12 @@ def _sent(regions, edges, pad, device):
     from deepradiomics.texture import _gpu
 
     images, masks, spacings = zip(*regions, strict=True)
-    levels, values = _gpu.discretize(images, masks, edges, device)
+    levels, values = _gpu.discretize(images, masks, edges, pad, device)
     n_levels = max(len(own) for own in edges) - 1
     counts = _gpu.level_counts(levels, n_levels)
+    heights, widths = np.array([mask.shape for mask in masks]).T
     statistics = _gpu.statistics_of_sorted(values, counts.sum(dim=1))
-    found = (own.double().cpu().numpy() for own in (counts, statistics))
-    padded = pad_levels(levels, n_levels, pad, [mask.shape for mask in masks])
-    return _Batch(padded, *found, np.array(spacings))
+    return _Batch(Padded(levels, pad, heights, widths, n_levels), counts, statistics, np.array(spacings))
 
 
 def find_device(name):

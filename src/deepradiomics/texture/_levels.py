@@ -1,5 +1,6 @@
 """Gray levels as the kernels take them: checked, padded with zeros, with the offsets of neighbours."""
 
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import NamedTuple
 
@@ -23,9 +24,7 @@ class Padded(NamedTuple):
 
 
 def pad_levels(levels, n_levels, pad, shapes=None):
-    """Check levels, int (n_regions, H, W) or (H, W), and put zeros round them; padded ones stay as they are."""
-    if isinstance(levels, Padded):
-        return levels
+    """Check levels, int (n_regions, H, W) or (H, W), and put zeros round them."""
     levels = levels if is_array_api_obj(levels) else np.asarray(levels)
     xp = array_namespace(levels)
     levels = levels[None] if levels.ndim == 2 else levels
@@ -50,12 +49,21 @@ def pad_levels(levels, n_levels, pad, shapes=None):
 
 def kernels(array):
     """Return the module of loops for the device on which an array lies: ``_cpu`` or ``_gpu``."""
-    return import_module("deepradiomics.texture._gpu" if is_torch_array(array) else "deepradiomics.texture._cpu")
+    return _module("_gpu" if is_torch_array(array) else "_cpu")
+
+
+@cache
+def _module(name):
+    return import_module(f"deepradiomics.texture.{name}")
 
 
 def all_directions(distances):
     """Offsets (row, column) of all neighbours at some distances; the second half is the first negated, in reverse."""
-    distances = {int(distance) for distance in distances}
+    return _directions(frozenset(map(int, distances)))
+
+
+@lru_cache(maxsize=16)
+def _directions(distances):
     steps = range(max(distances), -max(distances) - 1, -1)
     return np.array([(r, c) for r in steps for c in steps if max(abs(r), abs(c)) in distances])
 

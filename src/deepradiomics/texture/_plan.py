@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.utils._param_validation import Interval, InvalidParameterError, validate_parameter_constraints
 
 from deepradiomics.exceptions import InputError
@@ -45,6 +46,7 @@ class Plan(NamedTuple):
     binning: dict  # of the original image, for the gate
     needs_spacing: bool  # whether lengths in mm are needed
     names: list  # of the features of one column, in order: <imageType>_<class>_<Feature>
+    index: pd.Index  # the same; to build it takes as long as to measure a small region
 
 
 def make_plan(settings):
@@ -74,7 +76,8 @@ def make_plan(settings):
     parts = [("original", shape)] if shape else []
     parts += [(image, chosen | bone) for item in filters for image in item.names]
     names = [f"{image}_{name}_{feature}" for image, own in parts for name in own for feature in own[name]]
-    return Plan(filters, shape, chosen, bone, binning, "Detrended" in types or "variogram" in bone, names)
+    needs_spacing = "Detrended" in types or "variogram" in bone
+    return Plan(filters, shape, chosen, bone, binning, needs_spacing, names, pd.Index(names))
 
 
 # What lists must hold, which a table of constraints cannot see: words, lengths, and each number.

@@ -59,12 +59,11 @@ def prepare_region(settings, plan, radiograph):
     pixels, mask, spacing = preprocess(settings, plan, radiograph)
     # Contiguous, and the mask no longer read-only: a kernel is compiled anew for each kind of array.
     pixels, mask, limits = np.ascontiguousarray(pixels), np.array(mask, order="C"), mask_limits(settings)
-    check_mask(mask, **limits)
+    first, last = check_mask(mask, **limits)
     measured = mask
     if settings.resegment_range is not None:
         measured = _resegment(pixels, mask, settings.resegment_range, settings.resegment_mode)
-        check_mask(measured, when=" after resegmentation", **limits)
-    first, last = _bounds(measured)
+        first, last = check_mask(measured, when=" after resegmentation", **limits)
     window = slice(first[0], last[0] + 1), slice(first[1], last[1] + 1)
     spacing = spacing or (1.0, 1.0)
     textured = plan.classes or plan.bone
@@ -92,7 +91,8 @@ def preprocess(settings, plan, radiograph):
     mask = np.ones(radiograph.pixels.shape, dtype=bool) if radiograph.mask is None else radiograph.mask
     pixels, spacing = radiograph.pixels.astype(np.float64), radiograph.spacing
     resampled = settings.resampled_pixel_spacing is not None
-    check_mask(mask)
+    if not mask.any():
+        check_mask(mask)
     whole = settings.normalize or resampled or plan.bone or any(item.names != ["original"] for item in plan.filters)
     _check_finite(pixels, None if whole else mask)
     if settings.normalize:
@@ -183,7 +183,7 @@ def mask_limits(settings):
 
 
 def check_mask(mask, *, min_pixels=1, min_dimensions=1, when=""):
-    """Refuse a region that is empty, too small or too thin; ``when`` is the step before, for the message."""
+    """Refuse a region that is empty, too small or too thin; return its bounds. ``when``, for messages: the step before."""
     found = int(np.count_nonzero(mask))
     if found == 0:
         raise RegionError(f"the mask has no pixel{when}; give a mask that marks the bone", code="empty_region")
@@ -193,15 +193,14 @@ def check_mask(mask, *, min_pixels=1, min_dimensions=1, when=""):
             "min_pixels or minimum_roi_size",
             code="too_few_pixels",
         )
-    if found > 1 and min_dimensions < 2:
-        return
     first, last = _bounds(mask)
-    if np.count_nonzero(first != last) < min_dimensions:
+    if (found == 1 or min_dimensions > 1) and np.count_nonzero(first != last) < min_dimensions:
         raise RegionError(
             f"the mask lies in a single row, column or pixel{when}, texture in a plane needs {min_dimensions} "
             "dimensions; use a larger region, or set minimum_roi_dimensions=1",
             code="too_thin",
         )
+    return first, last
 
 
 def _check_finite(pixels, mask):

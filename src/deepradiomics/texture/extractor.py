@@ -95,8 +95,8 @@ class TextureExtractor(TransformerMixin, BaseEstimator):
         in which no line holds two pixels, its NGTDM leaves pixels without neighbours out, and it knows no
         ``voxel_array_shift``. Filters and resampling stay those of pyradiomics.
     device : str, default="auto"
-        ``"cpu"``, ``"cuda"`` or another device of torch, or ``"auto"``: a GPU if there is one (``engine="native"``
-        only). Devices agree to 1e-6 relative.
+        ``"cpu"``, ``"cuda"`` or another device of torch, or ``"auto"``: a GPU if there is one and a call has 64 regions
+        or more (``engine="native"`` only). Devices agree to 1e-6 relative.
     min_levels : int, default=8
         Fewest grey levels that the original image must have in a region after binning; None lets flat regions pass.
     min_pixels : int, default=9
@@ -425,7 +425,8 @@ def extract(images, masks=None, **settings):
             f"there are {n_images} images and {n_masks} masks; give one mask for each image", code="length"
         )
     values, failures = measure_table(estimator, plan, [None], zip(_pairs(images, masks)), _open, n_rows=n_images)
-    frame = pd.DataFrame(values, columns=plan.names)
+    # A view, so that whoever gives these columns a name gives it to no other frame.
+    frame = pd.DataFrame(values, columns=plan.index.view())
     frame.attrs["failures"] = [{"row": row, "code": code, "reason": reason} for row, _, code, reason in failures]
     return frame
 
@@ -465,7 +466,10 @@ def _open(pair):
     radiograph = as_radiograph(image)
     if radiograph is None or mask is None:
         return radiograph
-    return replace(radiograph, mask=read_radiograph(radiograph.pixels, mask=mask).mask)
+    # What is no plain mask of this image is read, or refused, as a mask of a file is.
+    if not (type(mask) is np.ndarray and mask.dtype == bool and mask.shape == radiograph.shape):
+        mask = read_radiograph(radiograph.pixels, mask=mask).mask
+    return replace(radiograph, mask=mask)
 
 
 def _columns(X):

@@ -82,7 +82,8 @@ def glrlm(levels, n_levels, *, lone=False, shapes=None):
     [[1.0, 1.0], [1.0, 1.0]]
     """
     padded = pad_levels(levels, n_levels, 1, shapes)
-    return kernels(padded.levels).glrlm(*padded, RUN_DIRECTIONS, lone)
+    counts = kernels(padded.levels).glrlm(*padded, RUN_DIRECTIONS, lone)
+    return counts[..., : _n_used(counts)]
 
 
 def glszm(levels, n_levels, *, shapes=None):
@@ -122,7 +123,8 @@ def glszm(levels, n_levels, *, shapes=None):
     ([[1.0], [1.0]], [3.0])
     """
     padded = pad_levels(levels, n_levels, 1, shapes)
-    return kernels(padded.levels).glszm(*padded)
+    counts, sizes = kernels(padded.levels).glszm(*padded)
+    return counts[..., : _n_used(counts)], sizes[:, : _n_used(counts)]
 
 
 def gldm(levels, n_levels, *, distances=(1,), largest_difference=0, shapes=None):
@@ -206,3 +208,9 @@ def ngtdm(levels, n_levels, *, distances=(1,), lone=True, shapes=None):
     """
     padded = pad_levels(levels, n_levels, max(distances), shapes)
     return kernels(padded.levels).ngtdm(*padded, all_directions(distances), lone)
+
+
+def _n_used(counts):
+    """How many columns reach to the last that counts anything: a GPU makes room for all that there may be."""
+    used = (counts.reshape(-1, counts.shape[-1]) > 0).any(0).tolist()
+    return max((number for number, there in enumerate(used, start=1) if there), default=1)
