@@ -1,23 +1,26 @@
 """The native texture engine against pyradiomics, in one run: ms a region by size, bins, filters, threads and device.
 
 Run ``python benchmarks/texture.py``, with ``--sizes 128`` for the first table at these sizes alone, with ``--gpu`` for
-what a GPU does, or with ``--smoke`` for a check that it works. One thread is measured by processor time, several by the clock on the wall. Regions are
-smoothed noise, each as large as its image; all 93 features of six classes are measured from each image, and with
-wavelets from five images (465 features). A ratio above 1 is how much faster the native engine is; where it is below 1,
-it is slower. Nyxus is measured where it is installed, a GPU where there is one.
+what a GPU does, or with ``--smoke`` for a check that it works. One thread is measured by processor time, several by the
+clock on the wall. Regions are smoothed noise, each as large as its image; all 93 features of six classes are measured
+from each image, and with wavelets from five images (465 features). A ratio above 1 is how much faster the native engine
+is; where it is below 1, it is slower. Nyxus is measured where it is installed, a GPU where there is one.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from importlib.metadata import version
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
-from time import perf_counter, process_time
+from time import perf_counter, process_time, thread_time
+from unittest.mock import patch
 
 import numpy as np
 from joblib import cpu_count
+from numba.core.dispatcher import Dispatcher
 from scipy import ndimage
 
 from common import milliseconds, peak_mib, print_setting
@@ -64,6 +67,34 @@ def one_by_one(size, wavelets):
     return milliseconds(lambda: [extractor.transform(image) for _ in range(10)], clock=process_time) / 10
 
 
+def outside_compiled_loops(size, n, wavelets):
+    """Share of a thread's processor time that is no compiled loop, and so may hold the interpreter's lock.
+
+    The rest runs beside other threads. Two threads that meet at random gain about 2 / (1 + share ** 2).
+    """
+    images, image_types, spent = regions(size, n), {"Original": {}, "Wavelet": {}} if wavelets else None, []
+    extractor = TextureExtractor(image_types, device="cpu")
+    extractor.transform(images)
+
+    def timed(loop):
+        def call(*arguments):
+            start = thread_time()
+            found = loop(*arguments)
+            spent.append(thread_time() - start)
+            return found
+
+        return call
+
+    with ExitStack() as stack:
+        for module in [own for name, own in sys.modules.items() if name.startswith("deepradiomics.texture")]:
+            for name, loop in list(vars(module).items()):
+                if isinstance(loop, Dispatcher):
+                    stack.enter_context(patch.object(module, name, timed(loop)))
+        start = thread_time()
+        extractor.transform(images)
+        return 1 - sum(spent) / (thread_time() - start)
+
+
 def nyxus_time(size, n, bin_count):
     """Ms a region of Nyxus, one thread: its grey-value and texture features of the image itself (no wavelets)."""
     from nyxus import Nyxus
@@ -86,23 +117,22 @@ def first_results(smoke):
             print(f"{name:>14} {perf_counter() - start:.1f} s")
 
 
-def on_gpu(size, n):
-    """Regions a second on a GPU, and how often that is one thread of pyradiomics on the same machine."""
+def on_gpu(size, numbers):
+    """Regions a second on a GPU by their number, and how often that is pyradiomics on a thread of the same machine."""
     import torch
 
     if not torch.cuda.is_available():
         print("no CUDA device")
         return
-    print(torch.cuda.get_device_name())
-    images, theirs = (
-        (regions(size, min(n, 1000)) * -(-n // 1000))[:n],
-        compare(size, 1, 4, bin_count=32, wavelets=True)[1],
-    )
-    for n_jobs in sorted({1, cpu_count()}):
-        extractor = TextureExtractor({"Original": {}, "Wavelet": {}}, device="cuda", n_jobs=n_jobs)
-        spent = milliseconds(lambda e=extractor: e.transform(images), repeats=3 if n < 5000 else 1) / n
-        done = f"{n} regions, {n_jobs} threads prepare: {1e3 / spent:.0f} regions/s"
-        print(f"{done}, {theirs / spent:.0f} times pyradiomics on a thread", flush=True)
+    theirs = compare(size, 1, 4, bin_count=32, wavelets=True)[1]
+    print(f"{torch.cuda.get_device_name()}; pyradiomics on a thread {theirs:.1f} ms a region")
+    for n in numbers:
+        images = (regions(size, min(n, 1000)) * -(-n // 1000))[:n]
+        for n_jobs in sorted({1, cpu_count()}):
+            extractor = TextureExtractor({"Original": {}, "Wavelet": {}}, device="cuda", n_jobs=n_jobs)
+            spent = milliseconds(lambda e=extractor: e.transform(images), repeats=3 if n < 5000 else 1) / n  # noqa: B023
+            done = f"{n} regions, {n_jobs} threads prepare: {1e3 / spent:.0f} regions/s"
+            print(f"{done}, {theirs / spent:.0f} times pyradiomics", flush=True)
 
 
 def many_regions(n):
@@ -132,11 +162,15 @@ def main():
     print_setting("deepradiomics", "pyradiomics", "numpy", "numba")
 
     if options.gpu:
-        for n in (8,) if smoke else (1000, 10_000):
-            on_gpu(128, n)
-        return
-    by_size([(32, 4, 2)] if smoke else [own for own in _SIZES if own[0] in (options.sizes or own)])
-    if options.sizes:
+        on_gpu(128, (8,) if smoke else (1000, 10_000))
+    else:
+        on_cpu(options.sizes, smoke)
+
+
+def on_cpu(sizes, smoke):
+    """Print what needs no GPU, and the row of a GPU where there is one; with sizes only their table."""
+    by_size([(32, 4, 2)] if smoke else [own for own in _SIZES if own[0] in (sizes or own)])
+    if sizes:
         return
     size, n = (32, 4) if smoke else (128, 40)
     print(f"\nthreads: {size} x {size}, 32 bins, 465 features")
@@ -144,6 +178,10 @@ def main():
         ours, theirs = compare(size, n, 2 * n_jobs, bin_count=32, wavelets=True, n_jobs=n_jobs)
         times = f"native {ours:.2f} ms, pyradiomics {theirs:.2f} ms, ratio {theirs / ours:.1f}"
         print(f"{n_jobs} of {cpu_count()} cores: {times}")
+
+    for wavelets in (False, True):
+        share = outside_compiled_loops(size, n, wavelets)
+        print(f"{share:.0%} of a thread outside compiled loops with {465 if wavelets else 93} features")
 
     print(f"\nby class, native, {size} x {size}, 32 bins, one thread, ms a region")
     images = regions(size, n)
@@ -166,7 +204,7 @@ def main():
         subprocess.run([sys.executable, __file__, "--many", str(count)], check=True)
 
     print(f"\non a GPU, {size} x {size}, 32 bins, 465 features")
-    on_gpu(size, 8 if smoke else 1000)
+    on_gpu(size, [8 if smoke else 1000])
     print("\nfirst result in a new process, import included")
     first_results(smoke)
     if find_spec("nyxus"):

@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -70,14 +71,16 @@ def ray_cluster(n_workers=2):
     ray = pytest.importorskip("ray")
     from ray.util.joblib import register_ray
 
-    path = {"env_vars": {"PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)])}}
-    ray.init(num_cpus=n_workers, include_dashboard=False, log_to_driver=False, runtime_env=path)
-    try:
-        register_ray()
-        with parallel_config("ray", n_jobs=n_workers):
-            yield
-    finally:
-        ray.shutdown()
+    path = os.pathsep.join([str(HERE), *filter(None, sys.path)])
+    patience = {"RAY_raylet_start_wait_time_s": "300", "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    with patch.dict(os.environ, {"PYTHONPATH": path, **patience}):
+        ray.init(num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
+        try:
+            register_ray()
+            with parallel_config("ray", n_jobs=n_workers):
+                yield
+        finally:
+            ray.shutdown()
 
 
 @contextmanager

@@ -159,7 +159,7 @@ def small_device(monkeypatch):
             return send(held, *how)
 
         monkeypatch.setattr(_engine, "_sent", send_or_fail)
-        monkeypatch.setattr(_engine, "find_device", lambda name: None if name == "cpu" else torch.device("cpu"))
+        monkeypatch.setattr(_engine, "find_device", lambda name: None if name in (None, "cpu") else torch.device("cpu"))
         return sent
 
     return holds
@@ -211,10 +211,10 @@ def test_threads_prepare_for_one_device(monkeypatch, small_device):
     assert sent == [40, 80]
 
 
-VIEWS = """_unsafe_view alias as_strided detach diagonal expand permute reshape select slice split squeeze t transpose unbind
-    unsqueeze view""".split()
+VIEWS = {"_unsafe_view", "alias", "as_strided", "detach", "diagonal", "expand", "permute", "reshape", "select", "slice"}
+VIEWS |= {"split", "squeeze", "t", "transpose", "unbind", "unsqueeze", "view"}
 # What makes a CPU wait for a GPU: a number, a truth, or a size that depends on what was computed.
-WAITS = "_local_scalar_dense _unique2 bincount equal is_nonzero masked_select nonzero unique_dim".split()
+WAITS = {"_local_scalar_dense", "_unique2", "bincount", "equal", "is_nonzero", "masked_select", "nonzero"}
 
 
 class Launches(TorchDispatchMode):

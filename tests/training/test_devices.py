@@ -1,4 +1,4 @@
-"""Memory that runs out, devices that fail, random numbers of several cards: where there is no GPU, with errors made up."""
+"""Memory that runs out, devices that fail, random numbers of cards: the errors are made up, and no GPU is needed."""
 
 import gc
 import weakref

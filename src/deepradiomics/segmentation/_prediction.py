@@ -13,7 +13,7 @@ _SMALLER = 0.8
 
 
 def views_of(network, pixels, mirrored, step, *, smaller):
-    """Probabilities (n_views, n_classes + 1, side, side) of a framed image (side, side), float32 on the network's device.
+    """Probabilities (n_views, n_classes + 1, side, side) of a framed image (side, side), where the network is: float32.
 
     The views are the image, its mirror image where ``mirrored`` gives the code of each class in it, and with
     ``smaller`` a smaller image, whose side is a multiple of ``step``; all are brought back to where they were.

@@ -25,10 +25,10 @@ from deepradiomics.texture.features._slab import slab_shape
 _SLICE = 16
 _PIXELS_HELD = 2**21
 # Numbers in the largest array of a batch: 2 MiB of float64, which stays in the cache of a core or near it; on a GPU
-# 512 MiB, enough to keep it busy, and as much more is held before it measures.
+# 256 MiB, enough to keep it busy, and so many times as many pixels are held before it measures.
 _BATCH_NUMBERS = 2**19
-_DEVICE_BATCH_NUMBERS = 2**26
-_DEVICE_SHARE = 64
+_DEVICE_BATCH_NUMBERS = 2**25
+_DEVICE_SHARE = 16
 # Fewer regions in a call are measured sooner on the CPU than a GPU has begun.
 _FEW = 64
 _SHAPES = {"shape": slab_shape, "shape2D": shape2d}
@@ -41,25 +41,18 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
     opener : image -> Radiograph or None. Returns a float64 array (n_rows, n_columns * n_features) and the failures,
     a list of (row, column, code, reason).
     """
-    threads, size, device, most = effective_n_jobs(settings.n_jobs), _SLICE, settings.device, _PIXELS_HELD
+    n_cells, threads, size = n_rows and n_rows * len(names), effective_n_jobs(settings.n_jobs), _SLICE
+    engine, on_device = _chosen_engine(settings, n_cells)
     if settings.engine == "pyradiomics":
         # Our engine measures slices on threads, which hardly meet; pyradiomics shares one slice among processes.
-        engine, on_device = partial(_pyradiomics.measure, n_jobs=settings.n_jobs), False
         threads, size = 1, 8 * threads
-    else:
-        if device == "auto" and n_rows is not None and n_rows * len(names) < _FEW:
-            device = "cpu"
-        on_device = find_device(device) is not None
-        engine = partial(measure, device=device, portions=_portions() if on_device else None)
-    engine = partial(engine, standard=settings.standard)
 
     def work(cells):
         opened = _opened(settings, plan, opener, cells)
-        return list(opened if on_device else _measured(plan, engine, most, opened))
+        return list(opened if on_device else _measured(plan, engine, _PIXELS_HELD, opened))
 
     cells = ((row, column, source) for row, sources in enumerate(rows) for column, source in enumerate(sources))
     slices = iter(lambda: list(islice(cells, size)), [])
-    total = None if n_rows is None else n_rows * len(names)
     measured, failures, n_seen = {}, [], 0
     with ExitStack() as stack:
         # Neither a pool nor a bar where there is no need: both take longer to set up than a region to measure.
@@ -70,30 +63,32 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
         results = chain.from_iterable(results)
         if on_device:
             # All threads prepare; this one has the device, and measures what several slices gave.
-            results = _measured(plan, engine, _DEVICE_SHARE * most, results)
-        results = stack.enter_context(closing(_with_bar(results, total))) if settings.verbose else results
+            results = _measured(plan, engine, _DEVICE_SHARE * _PIXELS_HELD, results)
+        if settings.verbose:
+            results = stack.enter_context(tqdm(results, total=n_cells, desc="texture", unit="region"))
         for row, column, value in results:
             n_seen = row + 1
-            if isinstance(value, Exception):
-                if settings.on_error == "raise":
-                    name = names[column]
-                    raise value.at(f"row {row}" if name is None else f"row {row}, column {name!r}") from value
-                failures.append((row, names[column], value.code, str(value)))
-            elif value is not None:
+            if not isinstance(value, Exception):
                 measured[row, column] = value
+            elif settings.on_error == "raise":
+                name = names[column]
+                raise value.at(f"row {row}" if name is None else f"row {row}, column {name!r}") from value
+            else:
+                failures.append((row, names[column], value.code, str(value)))
     n_features = len(plan.names)
     table = np.full((n_rows or n_seen, len(names) * n_features), np.nan)
     for (row, column), features in measured.items():
-        table[row, column * n_features : (column + 1) * n_features] = features
+        table[row, column * n_features : (column + 1) * n_features] = np.nan if features is None else features
     return table, failures
 
 
-def _with_bar(results, total):
-    """Yield results while a bar on stderr counts them."""
-    with tqdm(total=total, desc="texture", unit="region") as bar:
-        for found in results:
-            yield found
-            bar.update()
+def _chosen_engine(settings, n_cells):
+    """Choose what measures regions, and tell whether it does so on a device; their number may be unknown."""
+    if settings.engine == "pyradiomics":
+        return partial(_pyradiomics.measure, standard=settings.standard, n_jobs=settings.n_jobs), False
+    few = n_cells is not None and n_cells < _FEW
+    device = find_device("cpu" if few and settings.device == "auto" else settings.device)
+    return partial(measure, standard=settings.standard, device=device, portions=device and _portions()), bool(device)
 
 
 def _opened(settings, plan, opener, cells):
@@ -408,7 +403,7 @@ def _sent(regions, edges, pad, device):
 def find_device(name):
     """Choose where to measure: None for compiled loops on the CPU, or a device of torch that has 64-bit numbers."""
     # torch is loaded only where a GPU's driver is.
-    if name == "cpu" or (name == "auto" and not _has_driver()):
+    if name in (None, "cpu") or (name == "auto" and not _has_driver()):
         return None
     from deepradiomics.training.devices import resolve_device
 

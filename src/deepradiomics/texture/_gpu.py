@@ -26,7 +26,7 @@ def discretize(images, masks, edges, pad, device):
     sent = np.full((len(images), shape.prod() + max(map(len, edges))), np.inf)
     values = sent[:, : shape.prod()].reshape(-1, *shape)
     for own, row, image, mask, limits in zip(values, sent, images, masks, edges, strict=True):
-        own[pad : pad + mask.shape[0], pad : pad + mask.shape[1]][mask] = image[mask]
+        np.copyto(own[pad : pad + mask.shape[0], pad : pad + mask.shape[1]], image, where=mask)
         row[shape.prod() : shape.prod() + len(limits)] = limits
     sent = torch.as_tensor(sent, device=device)
     table, limits = (part.contiguous() for part in sent.tensor_split((int(shape.prod()),), dim=1))

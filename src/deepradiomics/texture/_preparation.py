@@ -183,7 +183,7 @@ def mask_limits(settings):
 
 
 def check_mask(mask, *, min_pixels=1, min_dimensions=1, when=""):
-    """Refuse a region that is empty, too small or too thin; return its bounds. ``when``, for messages: the step before."""
+    """Refuse a region that is empty, too small or too thin, ``when`` in the message; return its `_bounds`."""
     found = int(np.count_nonzero(mask))
     if found == 0:
         raise RegionError(f"the mask has no pixel{when}; give a mask that marks the bone", code="empty_region")
