@@ -40,7 +40,8 @@ def resolve_device(device="auto"):
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise InputError(
-            f"the device {device!r} cannot be used here ({error}); give 'auto', 'cpu' or a device that torch finds"
+            f"the device {device!r} cannot be used here ({error}); give 'auto', 'cpu' or a device that torch finds",
+            code="device",
         ) from error
     return chosen
 
