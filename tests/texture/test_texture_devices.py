@@ -14,6 +14,8 @@ from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.texture import _cpu, _engine, extract, matrices
 
 torch = pytest.importorskip("torch")
+from deepradiomics.training import Portions  # noqa: E402
+
 TorchFunctionMode = torch.overrides.TorchFunctionMode
 TorchDispatchMode = pytest.importorskip("torch.utils._python_dispatch").TorchDispatchMode
 
@@ -171,7 +173,7 @@ def test_out_of_memory_halves_the_batch_and_the_next_ones(monkeypatch, small_dev
     wanted = _engine.measure(images, masks, CLASSES, bin_count=16, device="cpu")
     monkeypatch.setattr(_engine, "_DEVICE_BATCH_NUMBERS", 8 * 4 * 16**2)
     sent = small_device(3 * 400)
-    found = _engine.measure(images, masks, CLASSES, bin_count=16, device="cuda")
+    found = _engine.measure(images, masks, CLASSES, bin_count=16, device="cuda", portions=Portions())
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=2e-7)
     assert sent == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
 

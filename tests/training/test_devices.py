@@ -187,7 +187,7 @@ def test_a_device_that_fails_is_no_fault_of_an_image(tmp_path, kind):
         with pytest.raises((RuntimeError, InputError), match=r"error|device"):
             archive.extract(table, tmp_path, Failing(kind), **call)
         # What was finished before is there, and no image is written down as faulty.
-        assert not any(pd.read_parquet(path)["number"].isna().any() for path in tmp_path.rglob("*.parquet"))
+        assert not any(pd.read_parquet(path)["x0"].isna().any() for path in tmp_path.rglob("*.parquet"))
 
 
 def test_labels_leave_the_device_and_not_probabilities(monkeypatch):

@@ -349,7 +349,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
             return
         if Path(self.checkpoint).exists() and not Path(self.checkpoint).is_dir():
             raise InputError(f"checkpoint {Path(self.checkpoint).name} is a file; give a folder")
-        precision = "bfloat16" if _in_16_bits(resolve_device(self.device)) else "float32"
+        precision = "bfloat16" if has_bfloat16(resolve_device(self.device)) else "float32"
         layers = None if self.layers is None else [int(layer) for layer in self.layers]
         shared = (version("deepradiomics"), self.model, weights_hash, self._side, self._interpolation, self._scale)
         self._key = repr((*shared, self.pooling, layers, self.region, precision))
@@ -401,7 +401,7 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
         def embedded(some):
             batch = ((some.to(device).float() - mean) / std).expand(-1, 3, -1, -1)
             batch = batch.contiguous(memory_format=torch.channels_last)
-            with exact_inference(), torch.autocast(device.type, torch.bfloat16, enabled=_in_16_bits(device)):
+            with exact_inference(), torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
                 return torch.cat([found.float().cpu() for _, found in self._pooled(network, batch)], dim=1)
 
         found = torch.cat(portions(embedded, pictures, self.batch_size)).numpy()
@@ -415,10 +415,6 @@ class EmbeddingExtractor(TransformerMixin, BaseEstimator):
                 with open(whole, "wb") as file:
                     np.save(file, values[row, column])
                 os.replace(whole, path)
-
-
-def _in_16_bits(device):
-    return device.type == "cuda" and has_bfloat16(device)
 
 
 def _content(cell):

@@ -87,8 +87,12 @@ def _chosen_engine(settings, n_cells):
     if settings.engine == "pyradiomics":
         return partial(_pyradiomics.measure, standard=settings.standard, n_jobs=settings.n_jobs), False
     few = n_cells is not None and n_cells < _FEW
-    device = find_device("cpu" if few and settings.device == "auto" else settings.device)
-    return partial(measure, standard=settings.standard, device=device, portions=device and _portions()), bool(device)
+    device, portions = find_device("cpu" if few and settings.device == "auto" else settings.device), None
+    if device is not None:
+        from deepradiomics.training.devices import Portions
+
+        portions = Portions()
+    return partial(measure, standard=settings.standard, device=device, portions=portions), device is not None
 
 
 def _opened(settings, plan, opener, cells):
@@ -106,7 +110,8 @@ def _measured(plan, engine, most_pixels, opened):
             if isinstance(cell[2], Region):
                 n_pixels += cell[2].mask.size * max(1, len(cell[2].images))
         if cell is None or n_pixels >= most_pixels:
-            found = iter(_features(plan, engine, [value for _, _, value in held if isinstance(value, Region)]))
+            regions = [value for _, _, value in held if isinstance(value, Region)]
+            found = iter(_features(plan, engine, regions) if regions else ())
             for row, column, value in held:
                 yield row, column, next(found) if isinstance(value, Region) else value
             held, n_pixels = [], 0
@@ -115,11 +120,10 @@ def _measured(plan, engine, most_pixels, opened):
 def _features(plan, engine, regions):
     """Features of each region, or what is wrong with one that the memory of a device does not hold."""
     try:
-        tables = [
-            engine(images, masks, classes, spacings=spacings, **own)
-            for images, masks, spacings, classes, own in (_jobs(plan, regions) if regions else ())
-        ]
-        return list(_in_columns(plan, regions, tables)) if regions else []
+        tables = []
+        for images, masks, spacings, classes, own in _jobs(plan, regions):
+            tables.append(engine(images, masks, classes, spacings=spacings, **own))
+        return list(_in_columns(plan, regions, tables))
     except DeepRadiomicsError as error:
         if error.code != "out_of_memory":
             raise
@@ -216,7 +220,7 @@ def measure(  # noqa: PLR0913
 
     Regions are sorted by their number of levels and measured in batches whose matrices are padded to the largest number
     of levels; absent levels count nothing, so a batch equals its regions one by one. Devices agree to 1e-6 relative;
-    counts are equal. Where a GPU's memory runs out, the batch is halved, and with the same ``portions`` the next ones.
+    counts are equal. Where a GPU's memory runs out, ``portions`` halves this batch and the next ones.
     """
     if standard == "ibsi" and voxel_array_shift:
         raise InputError(
@@ -244,17 +248,11 @@ def measure(  # noqa: PLR0913
             batch = _sent([regions[row] for row in rows], [edges[row] for row in rows], pad, found)
             return _measure_batch(batch, classes, settings)
 
-        sizes, portions = [mask.shape for _, mask, _ in regions], portions or _portions()
+        sizes = [mask.shape for _, mask, _ in regions]
         for rows in _batches(sizes, [len(own) - 1 for own in edges], _DEVICE_BATCH_NUMBERS):
-            tables += portions(measure_rows, rows)
+            tables += [measure_rows(rows)] if portions is None else portions(measure_rows, rows)
             order.append(rows)
     return np.concatenate(tables)[np.argsort(np.concatenate(order))]
-
-
-def _portions():
-    from deepradiomics.training.devices import Portions
-
-    return Portions()
 
 
 def _measure_batch(batch, classes, settings):

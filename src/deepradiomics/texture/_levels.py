@@ -1,6 +1,6 @@
 """Gray levels as the kernels take them: checked, padded with zeros, with the offsets of neighbours."""
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib import import_module
 from typing import NamedTuple
 
@@ -49,12 +49,7 @@ def pad_levels(levels, n_levels, pad, shapes=None):
 
 def kernels(array):
     """Return the module of loops for the device on which an array lies: ``_cpu`` or ``_gpu``."""
-    return _module("_gpu" if is_torch_array(array) else "_cpu")
-
-
-@cache
-def _module(name):
-    return import_module(f"deepradiomics.texture.{name}")
+    return import_module("deepradiomics.texture._gpu" if is_torch_array(array) else "deepradiomics.texture._cpu")
 
 
 def all_directions(distances):

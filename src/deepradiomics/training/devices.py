@@ -108,8 +108,8 @@ def exact_inference():
 
 
 def has_bfloat16(device):
-    """Tell whether a CUDA device computes in bfloat16 by itself; torch emulates it slowly on cards before Ampere."""
-    return torch.cuda.get_device_capability(device) >= (8, 0)
+    """Tell whether this is a GPU that computes in bfloat16; torch emulates it, slowly, on cards before Ampere."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def is_out_of_memory(error):
