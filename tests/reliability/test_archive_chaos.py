@@ -72,7 +72,12 @@ def ray_cluster(n_workers=2):
     from ray.util.joblib import register_ray
 
     path = os.pathsep.join([str(HERE), *filter(None, sys.path)])
-    patience = {"RAY_raylet_start_wait_time_s": "300", "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    patience = {
+        "RAY_agent_register_timeout_ms": "300000",
+        "RAY_worker_register_timeout_seconds": "300",
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
     with patch.dict(os.environ, {"PYTHONPATH": path, **patience}):
         ray.init(num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
         try:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from deepradiomics import archive
+from deepradiomics import EmbeddingExtractor, archive
 from deepradiomics.exceptions import InputError, TrainingError
 from deepradiomics.segmentation import _prediction
 from deepradiomics.segmentation._frames import frame_image
@@ -188,6 +188,17 @@ def test_a_device_that_fails_is_no_fault_of_an_image(tmp_path, kind):
             archive.extract(table, tmp_path, Failing(kind), **call)
         # What was finished before is there, and no image is written down as faulty.
         assert not any(pd.read_parquet(path)["x0"].isna().any() for path in tmp_path.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("error", [MEMORY[0], FAULTS[0], FAULTS[1]], ids=str)
+def test_a_device_that_fails_is_no_wrong_size_of_a_picture(monkeypatch, error):
+    def fail(*arguments):
+        raise error
+
+    extractor = EmbeddingExtractor("tf_efficientnet_lite0", image_size=32)
+    monkeypatch.setattr(extractor, "_pooled", fail)
+    with pytest.raises(type(error), match="CUDA"):
+        extractor._embedded(None, torch.zeros(1, 3, 32, 32), torch.device("cpu"))
 
 
 def test_labels_leave_the_device_and_not_probabilities(monkeypatch):
