@@ -114,7 +114,7 @@ def _measured(plan, engine, most_pixels, opened):
             found = iter(_features(plan, engine, regions) if regions else ())
             for row, column, value in held:
                 yield row, column, next(found) if isinstance(value, Region) else value
-            held, n_pixels = [], 0
+            held, regions, n_pixels = [], [], 0
 
 
 def _features(plan, engine, regions):
