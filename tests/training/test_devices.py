@@ -14,7 +14,7 @@ from deepradiomics.exceptions import InputError, TrainingError
 from deepradiomics.segmentation import _prediction
 from deepradiomics.segmentation._frames import frame_image
 from deepradiomics.training import Batches, Portions, Schedule, fit_network, resolve_device, seeded
-from deepradiomics.training.devices import exact_inference, has_bfloat16, is_device_fault, is_out_of_memory
+from deepradiomics.training._cuda import exact_inference, has_bfloat16, is_device_fault, is_out_of_memory
 
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB."
 MEMORY = [

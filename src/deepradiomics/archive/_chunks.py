@@ -32,7 +32,7 @@ _ABOUT_THE_CALL = {"columns", "device", "table"}
 # So many images at the start of a chunk that all raise, and no error of ours, stop the run: it is not the images.
 _ALL = 10
 # What knows the errors of a GPU; asked only where torch is loaded.
-_DEVICES = "deepradiomics.training.devices"
+_CUDA = "deepradiomics.training._cuda"
 RETRYABLE = {"missing_dependency", "no_file", "out_of_memory"}
 
 
@@ -97,14 +97,14 @@ def _stops(error, n_images):
     if _is_memory(error):
         return n_images > 1
     # A GPU that failed gives no image more; what is finished is kept, and the next run begins with a new process.
-    return "torch" in sys.modules and import_module(_DEVICES).is_device_fault(error)
+    return "torch" in sys.modules and import_module(_CUDA).is_device_fault(error)
 
 
 def _is_memory(error):
     """Whether memory ran out, of the machine or of its GPU."""
     if isinstance(error, MemoryError) or getattr(error, "code", None) == "out_of_memory":
         return True
-    return "torch" in sys.modules and import_module(_DEVICES).is_out_of_memory(error)
+    return "torch" in sys.modules and import_module(_CUDA).is_out_of_memory(error)
 
 
 def _code(error):

@@ -8,7 +8,7 @@ from sklearn.utils import compute_class_weight
 
 from deepradiomics.exceptions import InputError
 from deepradiomics.training import Portions
-from deepradiomics.training.devices import exact_inference
+from deepradiomics.training._cuda import exact_inference
 
 
 def embed(network, images, rows, device, *, batch_size, n_jobs=None):

@@ -22,7 +22,7 @@ from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.radiograph import Radiograph
 from deepradiomics.reading import as_radiograph
 from deepradiomics.training import Portions, hash_weights, is_missing, prepare_image, resolve_device
-from deepradiomics.training.devices import exact_inference, has_bfloat16, is_device_fault, is_out_of_memory
+from deepradiomics.training._cuda import exact_inference, has_bfloat16, is_device_fault, is_out_of_memory
 
 
 class EmbeddingExtractor(TransformerMixin, BaseEstimator):

@@ -28,7 +28,7 @@ from deepradiomics.reading import as_radiograph
 from deepradiomics.segmentation import UNetSegmenter
 from deepradiomics.segmentation._frames import frame_image
 from deepradiomics.training import hash_weights, is_missing, resolve_device
-from deepradiomics.training.devices import exact_inference
+from deepradiomics.training._cuda import exact_inference
 
 _STATISTICS = Path(__file__).parent / "statistics"
 _MIN_IMAGES, _N_FOLDS = 20, 5

@@ -6,7 +6,7 @@ from torch.nn.functional import interpolate
 
 from deepradiomics.segmentation._frames import unframe
 from deepradiomics.segmentation.cleanup import clean_up
-from deepradiomics.training.devices import exact_inference
+from deepradiomics.training._cuda import exact_inference
 
 # How much smaller an image is made to see whether its outlines stay.
 _SMALLER = 0.8

@@ -1,11 +1,11 @@
 """Where a network runs, its random numbers, and what happens when memory runs out."""
 
-import re
 from contextlib import contextmanager
 
 import torch
 
 from deepradiomics.exceptions import InputError, TrainingError
+from deepradiomics.training._cuda import is_out_of_memory
 
 
 def resolve_device(device="auto"):
@@ -88,45 +88,6 @@ def seeded(seed, device="cpu"):
             yield
         finally:
             cudnn.deterministic, cudnn.benchmark = before
-
-
-@contextmanager
-def exact_inference():
-    """Run a block without gradients, with convolutions in 32 bits on CUDA, where TF32 would round to 1e-3."""
-    cudnn = torch.backends.cudnn
-    # torch 2.9 gave the setting a new name, and refuses to read the old one where a user has set the new.
-    owner, name, exact = (
-        (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
-    )
-    before = getattr(owner, name)
-    setattr(owner, name, exact)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        setattr(owner, name, before)
-
-
-def has_bfloat16(device):
-    """Tell whether this is a GPU that computes in bfloat16; torch emulates it, slowly, on cards before Ampere."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-
-
-def is_out_of_memory(error):
-    """Tell whether the memory of a device ran out: the libraries of CUDA say it in words, not in a class."""
-    words = ("out of memory", "ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
-    )
-
-
-def is_device_fault(error):
-    """Tell whether a device or one of its libraries failed, after which it often computes nothing more."""
-    if isinstance(error, getattr(torch, "AcceleratorError", ())):
-        return True
-    return isinstance(error, RuntimeError) and bool(
-        re.search(r"\b(CUDA|HIP|cuDNN|MIOpen|cuSOLVER|cuFFT) error", str(error), re.IGNORECASE)
-    )
 
 
 class Portions:

@@ -11,7 +11,8 @@ from tqdm.auto import tqdm
 
 from deepradiomics.exceptions import TrainingError
 from deepradiomics.training._checkpoints import Checkpoint
-from deepradiomics.training.devices import Portions, has_bfloat16
+from deepradiomics.training._cuda import has_bfloat16
+from deepradiomics.training.devices import Portions
 
 
 @dataclass(frozen=True)
