@@ -120,11 +120,13 @@ def _sums_of_pairs(pairs, n_pairs, memory, px, py, total, difference, numbers):
         inverse_y[i] = 1 / root_y[i] if py[i] > 0 else 0.0
     memory[1] = -1.0
     covariance = entropy = energy = largest = guard = 0.0
-    correlation = np.empty((size, size))
-    for i in range(size):
-        for j in range(size):
+    # Of thousands of levels in narrow bins most are in no pair.
+    present = np.flatnonzero(px + py)
+    correlation = np.empty((present.size, present.size))
+    for row, i in enumerate(present):
+        for column, j in enumerate(present):
             # Without the largest singular value, which is 1 and belongs to the roots of the marginals.
-            correlation[i, j] = -root_x[i] * root_y[j]
+            correlation[row, column] = -root_x[i] * root_y[j]
             count = pairs[i, j]
             if count > 0:
                 p = count / n_pairs
@@ -134,7 +136,7 @@ def _sums_of_pairs(pairs, n_pairs, memory, px, py, total, difference, numbers):
                 energy += p * p
                 largest = max(largest, p)
                 scaled = inverse_x[i] * inverse_y[j]
-                correlation[i, j] += p * scaled
+                correlation[row, column] += p * scaled
                 rarity = scaled * scaled
                 # log2(a + eps) - log2(a); its first term, but for the rarest pairs of weighted matrices.
                 guard += p * (SHARE * rarity if rarity < 1e10 else np.log2(1 + EPS * rarity))
