@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -47,17 +48,33 @@ def study(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("labelled", [True, False], ids=["labels of the table", "label of the file"])
-def test_a_users_table_and_parameters_give_pyradiomics_own_numbers(study, capsys, labelled):
+@pytest.mark.parametrize(
+    ("label", "changes"),
+    [(None, []), (2, ["binWidth:9", "distances:1,2", "normalize:true", "normalizeScale:100", "symmetricalGLCM:False"])],
+    ids=["labels of the table", "label of the file, settings of the command"],
+)
+def test_a_users_table_and_parameters_give_pyradiomics_own_numbers(study, capsys, label, changes):
     pytest.importorskip("radiomics")
-    if not labelled:
+    words = [word for change in changes for word in ("-s", change)]
+    if label is not None:
         pd.read_csv(study / "cases.csv").drop(columns="Label").to_csv(study / "cases.csv", index=False)
-        (study / "Params.yaml").write_text(PARAMETERS + "  label: 2\n")
-    assert (
-        main(["extract", str(study / "cases.csv"), "-p", str(study / "Params.yaml"), "-o", str(study / "ours.csv")])
-        == 0
-    )
+        (study / "Params.yaml").write_text(f"{PARAMETERS}  label: {label}\n")
+    words = [
+        "extract",
+        str(study / "cases.csv"),
+        "-p",
+        str(study / "Params.yaml"),
+        "-o",
+        str(study / "ours.csv"),
+        *words,
+    ]
+    assert main(words) == 0
     assert "2 regions" in capsys.readouterr().out
+    if label is not None:
+        # Its own -s fails with the ruamel.yaml of today, so pyradiomics has the settings in its file.
+        lines = [f"  {name}: {value}" for name, value in (change.split(":") for change in changes)]
+        text = "\n".join([PARAMETERS.replace("binCount: 16", f"label: {label}"), *lines]).replace("1,2", "[1, 2]")
+        (study / "Params.yaml").write_text(text)
     command = Path(sys.executable).parent / "pyradiomics"
     words = ["cases.csv", "-o", "theirs.csv", "-f", "csv", "--param", "Params.yaml", "-j", "1"]
     subprocess.run([command, *words], check=True, cwd=study, capture_output=True, timeout=120)
@@ -104,8 +121,9 @@ def test_bad_input_is_one_line(tmp_path, capsys, content, output, message):
 
 
 def test_info_names_versions_and_the_device(capsys):
-    assert main(["info"]) == 0
+    assert main(["info", "--warm"]) == 0
     said = capsys.readouterr().out
+    assert said.splitlines()[-1].startswith("loops ready after ")
     assert "scikit-learn" in said
     assert "texture on" in said
 
@@ -140,12 +158,39 @@ def test_a_row_that_fails_is_named_when_resumed(study, capsys):
     assert pd.read_csv(study / "out.csv")["original_firstorder_Mean"].isna().tolist() == [False, True]
 
 
-def test_the_label_of_the_file_holds_for_rows_without_one(tmp_path):
+def test_the_label_of_the_file_or_the_command_holds_for_rows_without_one(tmp_path):
     (tmp_path / "Params.yaml").write_text("setting: {label: 2}\n")
     table = pd.DataFrame({"Image": ["a", "b", "c"], "Label": [3, None, 1]})
-    assert _numbers(_labelled(table, tmp_path / "Params.yaml"), "Label") == [3, 2, 1]
-    assert _numbers(_labelled(table.drop(columns="Label"), tmp_path / "Params.yaml"), "Label") == [2, 2, 2]
-    assert _numbers(_labelled(table, None), "Label") == [3, None, 1]
+    of_file = Namespace(param=tmp_path / "Params.yaml", setting=[])
+    assert _numbers(_labelled(table, of_file), "Label") == [3, 2, 1]
+    assert _numbers(_labelled(table.drop(columns="Label"), of_file), "Label") == [2, 2, 2]
+    of_command = Namespace(param=tmp_path / "Params.yaml", setting=["label:4"])
+    assert _numbers(_labelled(table, of_command), "Label") == [3, 4, 1]
+    assert _numbers(_labelled(table, Namespace(param=None, setting=[])), "Label") == [3, None, 1]
+
+
+def test_settings_of_the_command(study, capsys):
+    extract = ["extract", str(study / "cases.csv"), "-o", str(study / "out.csv")]
+    for words, message in (
+        (["binCount"], "not of the form NAME:VALUE"),
+        (["gldm_a:{1"], "not of the form NAME:VALUE"),
+        (["gldm_a:x"], "gldm_a"),
+        (["binCuont:3"], "did you mean 'binCount'?"),
+        (["binCount:8", "binWidth:5"], "only one can be"),
+        (["label:one"], "give a whole number"),
+    ):
+        assert main([*extract, *(word for change in words for word in ("-s", change))]) == 2
+        assert message in capsys.readouterr().err
+    # Without a file the other settings are those of TextureExtractor, which bins by count.
+    assert main([*extract, "-s", "voxelArrayShift:1000"]) == 0
+    energy = pd.read_csv(study / "out.csv")
+    assert main(extract) == 0
+    plain = pd.read_csv(study / "out.csv")
+    n, mean = plain["original_shape2D_PixelSurface"] / 0.25, plain["original_firstorder_Mean"]
+    expected = plain["original_firstorder_Energy"] + 2000 * n * mean + n * 1000.0**2
+    np.testing.assert_allclose(energy["original_firstorder_Energy"], expected, rtol=1e-9)
+    same = [name for name in plain if "glcm" in name]
+    np.testing.assert_allclose(energy[same], plain[same], rtol=1e-12)
 
 
 def test_the_column_label_channel_chooses_the_layer(tmp_path):

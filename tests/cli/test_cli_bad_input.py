@@ -1,6 +1,7 @@
 """Mistakes of users: exit code 2 and one line, before any work, without a cell of a patient; what is there is kept."""
 
 import json
+from argparse import Namespace
 from importlib.metadata import version
 from io import StringIO
 
@@ -17,6 +18,8 @@ from sklearn.preprocessing import StandardScaler
 import deepradiomics as dr
 from deepradiomics.cli import _parser, main
 from deepradiomics.cli._cohorts import _value
+from deepradiomics.cli._log import log_to, speaking
+from deepradiomics.cli._tables import read_cohort, read_table, write_table
 
 PARAMETERS = "imageType: {Original: {}}\nfeatureClass: {firstorder: [Mean]}\nsetting: {binCount: 16}\n"
 MEAN = "original_firstorder_Mean"
@@ -486,3 +489,93 @@ def test_label_maps_are_not_overwritten(tmp_path, capsys):
 )
 def test_words_of_python_and_of_json_mean_the_same(text, value):
     assert repr(_value("faithful", text)) == repr(value)
+
+
+CODES = {
+    "zeros": ["007", "12", "5"],
+    "exponent": ["12E4", "7", "8"],
+    "long": ["123456789012345678901", "1", "2"],
+    "age": ["073Y", "061Y", "9"],
+    "blank": ["1", None, "x"],
+}
+NUMBERS = {
+    "whole": (["61", "0", "-7"], [61, 0, -7]),
+    "fraction": (["0.5", ".5", "5."], [0.5, 0.5, 5.0]),
+    "exponents": (["1e-05", "1E+20", None], [1e-5, 1e20, np.nan]),
+}
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.xlsx"])
+def test_codes_stay_text_and_numbers_become_numbers(tmp_path, name):
+    table = pd.DataFrame(CODES | {column: cells for column, (cells, _) in NUMBERS.items()} | {"empty": None})
+    if name == "t.xlsx":
+        as_excel(tmp_path / name, table.assign(whole=[61, 0, -7]))
+    else:
+        table.to_csv(tmp_path / name, index=False)
+    found = read_table(tmp_path / name)
+    for column, cells in CODES.items():
+        assert found[column].astype(object).where(found[column].notna(), None).tolist() == cells
+    for column, (_, values) in NUMBERS.items():
+        assert found[column].dtype.kind in "if"
+        np.testing.assert_array_equal(found[column], values)
+
+
+def test_clinical_numbers_with_zeros_in_front(cohort):
+    blocks = ColumnTransformer([("clinical", dr.clinical_encoder(), ["age", "sex"])])
+    table = COHORT.assign(age="0" + COHORT["age"], sex=["01", "02"] * 10, label=["01", "02"] * 10)
+    table.to_csv(cohort / "cohort.csv", index=False)
+    X, y = read_cohort(cohort / "cohort.csv", make_pipeline(blocks, LogisticRegression()), "label")
+    assert X["age"].tolist() == list(range(51, 71))
+    assert X["sex"].tolist() == y.tolist() == ["01", "02"] * 10
+
+
+def test_json_keeps_digits_and_lines_are_rows(tmp_path):
+    table = pd.DataFrame({"id": ["007", "8"], "value": [1 / 3, 2.5e-13]})
+    for name in ("t.json", "t.jsonl"):
+        write_table(table, tmp_path / name)
+    rows = json.loads((tmp_path / "t.json").read_text())
+    assert rows == [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == ["007", "8"]
+    np.testing.assert_allclose([row["value"] for row in rows], table["value"], rtol=1e-14)
+
+
+def test_a_log_says_what_was_done_and_no_folder(cases, capsys):
+    (cases / "i2.png").write_bytes(b"damaged")
+    words = extract(cases, "--on-error", "skip", "--log", str(cases / "run.log"))
+    assert main(words) == 1
+    said = capsys.readouterr()
+    lines = [line[20:] for line in (cases / "run.log").read_text().splitlines()]
+    version_words = ["extract", "cases.csv", "-p", "p.yaml", "-o", "out.csv", "--on-error", "skip", "--log", "run.log"]
+    assert lines[0] == f"deepradiomics {dr.__version__} {' '.join(version_words)}"
+    assert f"deepradiomics: {lines[1]}" in said.err.splitlines()[-1]  # behind the progress bar
+    assert lines[1].startswith("row 2: i2.png ")
+    assert lines[2:] == [*said.out.splitlines(), "exit code 1"]
+    assert main(extract(cases, "--log", str(cases / "run.log"))) == 2
+    again = (cases / "run.log").read_text()
+    assert [line[20:] for line in again.splitlines()][:4] == lines
+    assert again.splitlines()[-2][20:] == capsys.readouterr().err.rpartition("deepradiomics: ")[2].rstrip()
+    assert again.endswith("exit code 2\n")
+    assert str(cases) not in again
+    (cases / "i2.png").unlink()
+    before = (cases / "cases.csv").read_bytes()
+    for name in ("cases.csv", "m0.png", "out.csv"):
+        (cases / "out.csv").unlink(missing_ok=True)
+        assert "is no log" in refused(extract(cases, "--log", str(cases / name)), capsys)
+    assert (cases / "cases.csv").read_bytes() == before
+    assert not (cases / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("/data/Max Mueller/t.csv", "t.csv"),
+        ("B=/data/Max=Mueller/t.csv", "B=t.csv"),
+        ("--model=C:\\Mueller\\m.zip", "--model=m.zip"),
+        ("FILMS/", "FILMS"),
+        ("epochs=10", "epochs=10"),
+    ],
+)
+def test_words_in_a_log_have_no_folder(tmp_path, word, said):
+    with speaking():
+        log_to(Namespace(log=tmp_path / "a.log"), ["extract", word])
+    assert (tmp_path / "a.log").read_text()[20:] == f"deepradiomics {dr.__version__} extract {said}\n"

@@ -42,7 +42,7 @@ def test_label_maps_are_those_of_the_segmenter(study, tmp_path, capsys):
     for image, mask, line in zip(images, expected, lines, strict=True):
         name = image.rsplit("/", 1)[1].replace(".dcm", "_mask.png")
         assert np.array_equal(np.asarray(Image.open(tmp_path / "masks" / name)), mask)
-        assert line.startswith(f"{name}: ")
+        assert line.startswith(f"{image.rsplit('/', 1)[1]}: ")
         assert all(bone in line for bone in dr.UNetSegmenter.pretrained("femur").classes_)
     found = pd.read_csv(tmp_path / "masks" / "confidence.csv")
     assert found["bone"].tolist() == list(dr.UNetSegmenter.pretrained("femur").classes_) * 2
@@ -56,6 +56,46 @@ def test_label_maps_are_those_of_the_segmenter(study, tmp_path, capsys):
     assert main(["segment", images[0], images[0], "-o", str(tmp_path)]) == 2
     assert main(["segment", images[0], "-o", str(tmp_path), "--model", "knee"]) == 2
     assert "lumbar-ap" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
+def test_outlines_as_nifti_and_coco(tmp_path):
+    """Read back by ITK and by COCO's own reader."""
+    coco, sitk = pytest.importorskip("pycocotools.coco"), pytest.importorskip("SimpleITK")
+    hip = make_hips(1, random_state=0, image_shape=(256, 256)).data["radiograph"][0]
+    image = sitk.GetImageFromArray(hip.pixels[None])
+    image.SetSpacing((0.5, 0.4, 1.0))
+    image.SetOrigin((5.0, -7.0, 3.0))
+    films, out = tmp_path / "films", tmp_path / "out"
+    films.mkdir()
+    sitk.WriteImage(image, str(films / "placed.nii.gz"))
+    Image.fromarray(np.rint(255 * (hip.pixels - hip.pixels.min()) / np.ptp(hip.pixels)).astype(np.uint8)).save(
+        films / "picture.png"
+    )
+    (films / "damaged.png").write_bytes(b"nothing")
+    segmenter = dr.UNetSegmenter.pretrained("femur")
+    expected = dict(
+        zip(names := ("picture.png", "placed.nii.gz"), segmenter.predict([films / n for n in names]), strict=True)
+    )
+    assert main(["segment", str(films), "-o", str(out), "--format", "nii.gz"]) == 1
+    found = sitk.ReadImage(str(out / "placed_mask.nii.gz"))
+    assert np.array_equal(sitk.GetArrayFromImage(found)[0], expected["placed.nii.gz"])
+    np.testing.assert_allclose([*found.GetSpacing(), *found.GetOrigin()], [0.5, 0.4, 1, 5, -7, 3], rtol=1e-6)
+    assert dr.read_radiograph(films / "placed.nii.gz", mask=out / "placed_mask.nii.gz", label=1).mask.any()
+    unit = sitk.ReadImage(str(out / "picture_mask.nii.gz")).GetMetaData("xyzt_units")
+    assert unit == "0"
+    assert np.array_equal(dr.reading.read_label_map(out / "picture_mask.nii.gz"), expected["picture.png"])
+    assert main(["segment", str(films), "-o", str(out), "--format", "coco"]) == 1
+    read = coco.COCO(out / "outlines.json")
+    assert [entry["file_name"] for entry in read.dataset["images"]] == list(names)
+    for number, name in enumerate(names, 1):
+        drawn = np.zeros((256, 256), np.uint8)
+        for entry in read.loadAnns(read.getAnnIds(number)):
+            drawn[read.annToMask(entry) > 0] = entry["category_id"]
+        assert (drawn != expected[name]).mean() < 0.005  # COCO's reader rounds corners to whole pixels
+        assert drawn.any()
+    assert [kind["name"] for kind in read.dataset["categories"]] == list(segmenter.classes_)
+    assert main(["segment", str(films), "-o", str(out), "--format", "coco"]) == 2
 
 
 @pytest.mark.slow

@@ -1,15 +1,18 @@
 """segment, train, predict, compare, report: from a table of patients to masks, models, tables and a page."""
 
 import csv
+import gzip
 import json
 import sys
 from pathlib import Path
 
 from deepradiomics.cli._checks import check_file, check_folder, check_new
+from deepradiomics.cli._log import LOG
 from deepradiomics.cli._tables import (
     check_ending,
-    names_in,
+    find_files,
     problems_in,
+    read_cells,
     read_cohort,
     read_table,
     reads_of,
@@ -24,9 +27,11 @@ _MOST_CLASSES = 10
 def segment(options):
     """Write the label maps, and a table with the confidence in each bone, or why an image was left out."""
     images = [path for given in options.images for path in (_files_in(given) if given.is_dir() else [given])]
-    names = [f"{path.stem}_mask.{options.format}" for path in images]
-    _check_maps(options, images, names)
-    from deepradiomics.reading import read_radiograph
+    stems, drawn = [path.stem.removesuffix(".nii") for path in images], {}
+    coco = options.output / "outlines.json"
+    targets = [coco if options.format == "coco" else coco.with_name(f"{stem}_mask.{options.format}") for stem in stems]
+    _check_maps(options, images, stems, targets)
+    from deepradiomics.annotations import write_coco
 
     segmenter, n_left_out = _segmenter(options.model), 0
     options.output.mkdir(parents=True, exist_ok=True)
@@ -38,75 +43,97 @@ def segment(options):
     with table.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerows(before or [["image", "mask", "bone", "confidence", "reason"]])
-        for path, name in zip(images, names, strict=True):
+        for path, stem, target in zip(images, stems, targets, strict=True):
+            overlay = coco.with_name(f"{stem}_overlay.png") if options.overlays else None
             try:
-                radiograph = read_radiograph(path)
-                (mask,), (confidence,) = segmenter.predict_with_confidence([radiograph])
-                _write_map(options.output / name, mask, path, segmenter.classes_)
+                mask, bones = _outlined(segmenter, path, target, overlay)
             except DeepRadiomicsError as error:
                 n_left_out += 1
-                print(f"deepradiomics: {error}", file=sys.stderr)
+                LOG.warning(str(error))
                 lines.writerow([path.name, "", "", "", str(error)])
                 continue
-            if options.overlays:
-                _draw(options.output / f"{path.stem}_overlay.png", radiograph, mask)
-            bones = [pair for pair in zip(segmenter.classes_, confidence, strict=True) if pair[1] == pair[1]]
-            lines.writerows([path.name, name, bone, f"{value:.4f}", ""] for bone, value in bones)
-            lines.writerows([] if bones else [[path.name, name, "", "", "nothing found"]])
+            if target == coco:
+                drawn[path.name] = mask
+            lines.writerows([path.name, target.name, bone, f"{value:.4f}", ""] for bone, value in bones.items())
+            lines.writerows([] if bones else [[path.name, target.name, "", "", "nothing found"]])
             file.flush()
-            found = ", ".join(f"{bone} {value:.2f}" for bone, value in bones)
-            print(f"{name}: {found or 'nothing found'}", flush=True)
+            found = ", ".join(f"{bone} {value:.2f}" for bone, value in bones.items())
+            LOG.info(f"{path.name}: {found or 'nothing found'}")
+    if drawn:
+        shapes, maps = [mask.shape for mask in drawn.values()], list(drawn.values())
+        write_coco(coco, list(drawn), shapes, label_maps=maps, classes=[str(name) for name in segmenter.classes_])
     if len(images) > 1:
-        print(f"{len(images) - n_left_out} of {len(images)} images outlined: {table.name}")
+        LOG.info(f"{len(images) - n_left_out} of {len(images)} images outlined: {table.name}")
     return 1 if n_left_out else 0
 
 
-def _write_map(path, mask, image, classes):
-    """Write a label map as PNG or DICOM SEG."""
+def _outlined(segmenter, path, target, overlay):
+    """Outline one radiograph and write its label map, except to the COCO file of all; confidence by bone."""
+    from deepradiomics.reading import read_radiograph
+
+    radiograph, names = read_radiograph(path), [str(name) for name in segmenter.classes_]
+    (mask,), (confidence,) = segmenter.predict_with_confidence([radiograph])
+    if target.suffix != ".json":
+        _write_map(target, mask, path, radiograph.spacing, names)
+    if overlay is not None:
+        from matplotlib.figure import Figure
+
+        figure = Figure(layout="constrained")
+        radiograph.plot(mask, ax=figure.subplots())
+        figure.savefig(overlay, dpi=150)
+    return mask, {name: value for name, value in zip(names, confidence, strict=True) if value == value}
+
+
+def _write_map(path, mask, image, spacing, classes):
+    """Write a label map as PNG, DICOM SEG or NIfTI."""
     if path.suffix == ".dcm":
         from deepradiomics.reading import write_segmentation
 
-        write_segmentation(path, mask, image, classes=[str(name) for name in classes])
-    else:
+        write_segmentation(path, mask, image, classes=classes)
+    elif path.suffix == ".png":
         from PIL import Image
 
         Image.fromarray(mask).save(path)
+    else:
+        import SimpleITK as sitk
 
-
-def _draw(path, radiograph, mask):
-    """Write a picture of the outlines on the radiograph."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(layout="constrained")
-    radiograph.plot(mask, ax=figure.subplots())
-    figure.savefig(path, dpi=150)
+        placed = image.name.lower().endswith((".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"))
+        place = sitk.ReadImage(str(image)) if placed else None
+        made = sitk.GetImageFromArray(mask if place is None else mask.reshape(place.GetSize()[::-1]))
+        if place is not None:  # the label map lies where its image does
+            made.CopyInformation(place)
+        elif spacing is not None:
+            made.SetSpacing(spacing[::-1])
+        sitk.WriteImage(made, str(path))
+        if spacing is None:  # ITK would say 1 mm; without a unit it is unknown
+            content = bytearray(gzip.decompress(path.read_bytes()))
+            content[123] = 0
+            path.write_bytes(gzip.compress(content, mtime=0))
 
 
 def _files_in(folder):
     """Files of a folder, without its folders, hidden files and tables."""
-    found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    found = [
-        path for path in found if path.suffix.lower() not in (".csv", ".json", ".txt", ".xlsx", ".xml", ".parquet")
-    ]
+    others = {".csv", ".json", ".jsonl", ".txt", ".log", ".xlsx", ".xml", ".parquet"}
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    found = [path for path in files if path.suffix.lower() not in others]
     if not found:
         raise InputError(f"there is no image in the folder {folder.name}", code="no_file")
     return found
 
 
-def _check_maps(options, images, names):
+def _check_maps(options, images, stems, targets):
     """Refuse images that are not there, and label maps that are: somebody may have corrected them by hand."""
-    twice = {name for name in names if names.count(name) > 1}
+    twice = {stem for stem in stems if stems.count(stem) > 1}
     if twice:
-        raise InputError(f"two images would be written to {sorted(twice)[0]}; rename one", code="output")
+        raise InputError(f"two images would be written as {sorted(twice)[0]}; rename one", code="output")
     missing = [path.name for path in images if not path.is_file()]
     if missing:
         raise InputError(f"there is no image {missing[0]} ({len(missing)} missing)", code="no_file")
     check_folder(options.output)
-    there = [name for name in names if (options.output / name).exists() or (options.output / name).is_symlink()]
+    there = sorted({target.name for target in targets if target.exists() or target.is_symlink()})
     if there and not options.overwrite:
         raise InputError(
-            f"{there[0]} exists already ({len(there)} such label maps); give another folder, or --overwrite",
-            code="exists",
+            f"{there[0]} exists already ({len(there)} such files); give another folder, or --overwrite", code="exists"
         )
 
 
@@ -151,7 +178,7 @@ def train(options):
     model.class_names_ = [str(name) for name in classes]
     save(model, options.output)
     meanings = ", ".join(f"{code} = {name}" for code, name in zip(model.classes_, classes, strict=True))
-    print(f"{options.recipe} trained on {len(y)} rows, classes {meanings}: {options.output.name}")
+    LOG.info(f"{options.recipe} trained on {len(y)} rows, classes {meanings}: {options.output.name}")
     return failed
 
 
@@ -163,8 +190,8 @@ def _dry_run(options, model):
         n_rows, problems = problems_in(path, model, getattr(options, "label", None))
         n_problems += len(problems)
         for problem in problems:
-            print(f"{path.name}: {problem}")
-        print(f"{path.name}: {n_rows} rows, {len(problems)} problems; nothing was fitted or written")
+            LOG.info(f"{path.name}: {problem}")
+        LOG.info(f"{path.name}: {n_rows} rows, {len(problems)} problems; nothing was fitted or written")
     return 2 if n_problems else 0
 
 
@@ -189,14 +216,14 @@ def predict(options):
         return _dry_run(options, model)
     X, _ = read_cohort(options.table, model)
     answers = _answers(model, X, options.threshold)
-    reads, given = reads_of(model), read_table(options.table, text=names_in(options.table))
+    reads, given = reads_of(model), read_cells(options.table)
     kept = [name for name in given if name not in {*reads.files, *reads.others, *answers, "row"}]
     found = pd.concat([pd.Series(range(len(X)), name="row"), given[kept], answers], axis=1)
     if options.output is None:
         found.to_csv(sys.stdout, index=False)
     else:
         write_table(found, options.output)
-        print(f"{len(found)} rows: {options.output.name}")
+        LOG.info(f"{len(found)} rows: {options.output.name}")
     return _say_failures(model)
 
 
@@ -226,26 +253,19 @@ def _say_failures(model):
 
     failures = failures_of(model)
     for row, item, _, reason in failures:
-        print(f"deepradiomics: row {row}, {item}: {reason}", file=sys.stderr)
+        LOG.warning(f"row {row}, {item}: {reason}")
     return int(len(failures) > 0)
-
-
-def _say_failures_of(comparison):
-    """Name the rows that were left empty in a comparison, on stderr; the exit code."""
-    for row in comparison.settings["failures"].itertuples():
-        print(f"deepradiomics: {row.cohort}, row {row.row}, {row.item}: {row.reason}", file=sys.stderr)
-    return int(len(comparison.settings["failures"]) > 0)
 
 
 def compare(options):
     """Compare feature sets; write table, tests and predictions."""
     if options.dry_run:
         return _dry_run(options, _recipe(options))
-    return _say_failures_of(_compared(options)[0])
+    return _compared(options)[2]
 
 
 def _compared(options):
-    """Run the comparison or take it from its finished folds; the comparison and the table it was made on."""
+    """Run the comparison or take it from its finished folds; the comparison, its table and the exit code."""
     from deepradiomics.comparison import compare_feature_sets
 
     check_folder(options.output)
@@ -264,7 +284,7 @@ def _compared(options):
         model,
         X,
         y,
-        event=_event(options.event, y),
+        event=next((label for label in y.tolist() if str(label) == options.event), options.event),
         cv=options.folds,
         n_repeats=options.repeats,
         external=external,
@@ -276,13 +296,11 @@ def _compared(options):
         found = getattr(comparison, name)
         found.drop(columns="group", errors="ignore").to_csv(options.output / f"{name}.csv", index=name != "predictions")
     (options.output / "record.json").write_text(json.dumps(comparison.record(), indent=1), encoding="utf-8")
-    print(f"{comparison}\n\n{comparison.summary()}")
-    return comparison, X
-
-
-def _event(word, y):
-    """Label that is written so; a table holds numbers as well as words."""
-    return None if word is None else next((label for label in y.tolist() if str(label) == word), word)
+    LOG.info(f"{comparison}\n\n{comparison.summary()}")
+    failures = comparison.settings["failures"]
+    for row in failures.itertuples():
+        LOG.warning(f"{row.cohort}, row {row.row}, {row.item}: {row.reason}")
+    return comparison, X, int(len(failures) > 0)
 
 
 def _classes(path, model, options):
@@ -312,11 +330,11 @@ def report(options):
     require("jinja2", "report")
     if options.dry_run:
         return _dry_run(options, _recipe(options))
-    comparison, X = _compared(options)
+    comparison, X, code = _compared(options)
     subgroups = {name: X[name] for name in options.subgroups}
     page = comparison.to_html(options.output / "report.html", title=options.recipe, subgroups=subgroups or None)
-    print(f"\nreport: {page.name}")
-    return _say_failures_of(comparison)
+    LOG.info(f"report: {page.name}")
+    return code
 
 
 def _recipe(options):
@@ -333,7 +351,7 @@ def _recipe(options):
     for name in given:
         if name not in known:
             raise InputError(f"{options.recipe} has no argument {name!r}; {did_you_mean(name, known)}")
-    outlines = _outlines(options.recipe, names_in(options.table), given)
+    outlines = _outlines(options.recipe, list(read_cells(options.table)), given)
     model = build(**outlines | {"random_state": options.seed} | given)
     if options.on_error == "skip":
         able = [name for name, step in model.get_params().items() if hasattr(step, "on_error")]
@@ -382,16 +400,11 @@ def _value(name, text):
 
 def review(options):
     """Write the page on which outlines are judged and corrected."""
-    import pandas as pd
-
     import deepradiomics as dr
-    from deepradiomics.cli._tables import read_table
 
     (check_file if options.output.suffix.lower() in (".html", ".htm") else check_folder)(options.output)
     table = read_table(options.table)
-    for name in {options.image, options.masks} & set(table):
-        cells = table[name]
-        table[name] = [None if pd.isna(cell) else str(options.table.parent / str(cell)) for cell in cells]
+    find_files(table, options.table.parent, list({options.image, options.masks} & set(table)))
     regions = None
     if options.boxes is not None:
         if options.masks is None:
@@ -408,5 +421,5 @@ def review(options):
         output=options.output,
         **{name: getattr(options, name) for name in columns},
     )
-    print(f"{len(table)} rows: open {page} in a browser")
+    LOG.info(f"{len(table)} rows: open {page.name} in a browser")
     return 0

@@ -1,10 +1,10 @@
 """extract: texture of the regions in a table."""
 
-import sys
 from pathlib import Path
 
 from deepradiomics.cli._checks import check_file
-from deepradiomics.cli._tables import check_columns, check_ending, codes_in, file_of, read_table, write_table
+from deepradiomics.cli._log import LOG
+from deepradiomics.cli._tables import check_columns, check_ending, file_of, read_table, write_table
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 
 
@@ -21,22 +21,22 @@ def extract(options):
     extractor = _texture(options)
     _check_free(table, extractor, options.table.name)
     if options.dry_run:
-        _, unread = _regions(_labelled(table, options.param), _folder(options), "skip")
+        _, unread = _regions(_labelled(table, options), _folder(options), "skip")
         for row, reason in unread:
-            print(f"row {row}: {reason}")
-        print(f"{len(table)} rows, {len(unread)} of them cannot be read; nothing was measured")
+            LOG.info(f"row {row}: {reason}")
+        LOG.info(f"{len(table)} rows, {len(unread)} of them cannot be read; nothing was measured")
         return 2 if unread else 0
     measured = _resumed if options.resume else _measured
-    features, failures = measured(_labelled(table, options.param), extractor, options)
+    features, failures = measured(_labelled(table, options), extractor, options)
     if options.output is None:
         for name, value in features.iloc[0].items():
             print(f"{name},{value}")
     else:
         write_table(pd.concat([table, features], axis=1), options.output)
     for row, reason in sorted(failures):
-        print(f"deepradiomics: row {row}: {reason}", file=sys.stderr)
+        LOG.warning(f"row {row}: {reason}")
     if options.output is not None:
-        print(f"{len(table)} regions, {features.shape[1]} features, {len(failures)} failed: {options.output.name}")
+        LOG.info(f"{len(table)} regions, {features.shape[1]} features, {len(failures)} failed: {options.output.name}")
     return 1 if failures else 0
 
 
@@ -56,7 +56,7 @@ def _folder(options):
 
 def _table(path):
     """Read the table of regions; each row has an image, a mask and a label that can be one."""
-    table = read_table(path, text=["Image", "Mask", *codes_in(path)])
+    table = read_table(path, text=["Image", "Mask"])
     check_columns(table, ["Image", "Mask"], path)
     if table.empty:
         raise InputError(f"{path.name} has no rows; give a row a region")
@@ -69,16 +69,15 @@ def _table(path):
     return table
 
 
-def _labelled(table, param):
-    """The table with the label of the parameter file in rows that have none of their own, as in pyradiomics."""
+def _labelled(table, options):
+    """The table with the label of the settings in rows that have none of their own, as in pyradiomics."""
     from deepradiomics.texture._parameter_files import read_label
 
-    label = None if param is None else read_label(param)
+    label = read_label(options.param, options.setting)
     if label is None:
         return table
-    if "Label" not in table:
-        return table.assign(Label=label)
-    return table.assign(Label=table["Label"].astype(object).fillna(label))
+    own = table["Label"].astype(object) if "Label" in table else table["Image"].map(lambda _: None)
+    return table.assign(Label=own.fillna(label))
 
 
 def _numbers(table, name):
@@ -108,10 +107,10 @@ def _texture(options):
     if options.resume:
         # The archive has workers, a progress bar and a table of failures of its own.
         settings |= {"on_error": "skip", "n_jobs": 1, "verbose": False}
-    if options.param is not None:
-        extractor = TextureExtractor(**(read_parameters(options.param) | settings))
-    else:
+    if options.param is None and not options.setting:
         extractor = TextureExtractor(**settings)
+    else:
+        extractor = TextureExtractor(**(read_parameters(options.param, options.setting) | settings))
     return extractor.set_output(transform="pandas").fit(pd.DataFrame({"region": []}, dtype=object))
 
 

@@ -3,6 +3,7 @@
 import os
 
 from deepradiomics.cli._checks import check_file
+from deepradiomics.cli._log import LOG
 from deepradiomics.cli._tables import check_ending, write_table
 from deepradiomics.exceptions import InputError
 
@@ -25,24 +26,24 @@ def scan(options):
         n_jobs=options.jobs,
     )
     for reason, count in table["left_out"].value_counts().items():
-        print(f"left out {count}: {reason}")
+        LOG.info(f"left out {count}: {reason}")
     if options.clinical is not None:
         joined = archive.join_clinical(
             table, options.clinical, key=options.key, patient=options.patient, columns=options.columns
         )
         table = joined.table
         for row in joined.without_image.itertuples():
-            print(f"row {row.row} of the sheet: {row.reason}")
+            LOG.info(f"row {row.row} of the sheet: {row.reason}")
         for row in joined.double["row"]:
-            print(f"row {row} of the sheet: its patient has several rows, none was taken")
-        print(f"{len(joined.without_row)} patients without a row in the sheet")
+            LOG.info(f"row {row} of the sheet: its patient has several rows, none was taken")
+        LOG.info(f"{len(joined.without_row)} patients without a row in the sheet")
     start = options.output.absolute().parent
     table["path"] = [os.path.relpath(path, start) for path in table["path"]]
     write_table(table, options.output)
     named, copies = int(table["path_identifies"].fillna(False).sum()), int(table["same_pixels_as"].notna().sum())
     if named:
-        print(f"{named} paths hold a word of their patient: leave out the column path before the table leaves")
+        LOG.info(f"{named} paths hold a word of their patient: leave out the column path before the table leaves")
     used = table["left_out"].isna()
     n_patients = table.loc[used, "patient"].nunique()
-    print(f"{used.sum()} images of {n_patients} patients, {copies} copies: {options.output.name}")
+    LOG.info(f"{used.sum()} images of {n_patients} patients, {copies} copies: {options.output.name}")
     return 0

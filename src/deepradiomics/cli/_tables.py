@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, require
 
-_ENDINGS = (".csv", ".parquet", ".json")
+_ENDINGS = (".csv", ".parquet", ".json", ".jsonl")
+# A number, and no code such as 007 or 12E4, nor more digits than a float keeps.
+_NUMBER = r"\s*[+-]?(?=\.?\d)(0|[1-9]\d{0,14})?(\.\d*)?([eE][+-]\d+)?\s*"
 
 
 class Reads(NamedTuple):
@@ -25,48 +27,37 @@ def check_ending(path):
 
 
 def write_table(table, path):
-    """Write a table as its ending says; JSON as a list of rows."""
-    if path.suffix.lower() == ".parquet":
+    """Write a table as its ending says; JSON as a list of rows, JSONL as a row a line."""
+    ending = path.suffix.lower()
+    if ending == ".parquet":
         table.to_parquet(path, index=False)
-    elif path.suffix.lower() == ".json":
-        table.to_json(path, orient="records", indent=1)
+    elif ending in (".json", ".jsonl"):
+        table.to_json(path, orient="records", lines=ending == ".jsonl", double_precision=15)
     else:
         table.to_csv(path, index=False)
 
 
-def names_in(path):
-    """Names of the columns of a table."""
-    return list(_read(path))
-
-
-def codes_in(path):
-    """Names of the columns with numbers that begin with a 0, such as 0001, which are names."""
-    table = _read(path).select_dtypes(["object", "string"]).astype("string")
-    return [name for name in table if table[name].str.match(r"0\d", na=False).any()]
-
-
 def read_table(path, text=()):
-    """Read a CSV, Excel or parquet file; the columns named in text are not turned into numbers, if it is CSV."""
-    table = _read(path)
-    if path.suffix.lower() in (".parquet", ".xlsx", ".xlsm"):
+    """Read a CSV, Excel or parquet file; the columns named in text are not turned into numbers, if it is no parquet."""
+    table = read_cells(path)
+    if path.suffix.lower() == ".parquet":
         return table
     return table.assign(**{name: _typed(table[name]) for name in table if name not in text})
 
 
 def _typed(cells):
-    """A column of text as numbers, or as true and false, where all its cells are."""
+    """A column of text as numbers, or as true and false, where all its cells are; codes such as 007 stay text."""
     import pandas as pd
 
     known = cells.dropna()
     if len(known) and known.str.lower().isin(["true", "false"]).all():
         values = cells.str.lower().map({"true": True, "false": False})
         return values.astype(bool) if len(known) == len(cells) else values.astype(object)
-    numbers = pd.to_numeric(cells, errors="coerce")
-    return numbers if numbers.notna().equals(cells.notna()) else cells
+    return pd.to_numeric(cells) if known.str.fullmatch(_NUMBER).all() else cells
 
 
-def _read(path):
-    """The table; of CSV all cells are text. Empty rows at the end and columns without a name and cells are dropped."""
+def read_cells(path):
+    """The table, of text unless it is parquet, without empty rows at the end and columns without a name and cells."""
     import pandas as pd
 
     try:
@@ -100,7 +91,7 @@ def _read_excel(path):
 
     require("openpyxl", "excel")
     try:
-        sheets = pd.read_excel(path, sheet_name=None)
+        sheets = pd.read_excel(path, sheet_name=None, dtype=str)
     except Exception as error:  # noqa: BLE001 - openpyxl raises what it likes on a damaged file
         raise InputError(f"{path.name} cannot be read as Excel ({type(error).__name__})", code="table") from None
     filled = [sheet for sheet in sheets.values() if not sheet.empty]
@@ -174,7 +165,9 @@ def read_cohort(path, model, label=None):
 
 
 def _cohort_table(path, reads, label):
-    from deepradiomics.clinical import _is_numeric, numbers_in
+    import numpy as np
+
+    from deepradiomics.clinical import _MOST_CODES, _is_numeric, numbers_in
 
     table = read_table(path, text=[*reads.files, "patient"])
     check_columns(table, [*reads.files, *reads.others, *([] if label is None else [label])], path)
@@ -182,9 +175,11 @@ def _cohort_table(path, reads, label):
         raise InputError(f"{path.name} has no rows; give a row a patient")
     for name in reads.others:
         numbers = numbers_in(table[name])
-        if _is_numeric(table[name], numbers):
+        # A handful of different codes such as 01 are categories, more are a measurement, as in the encoder.
+        is_many = table[name].nunique() > _MOST_CODES and np.isfinite(numbers[table[name].notna()]).all()
+        if is_many or _is_numeric(table[name], numbers):
             table = table.assign(**{name: numbers})
-    _find_files(table, path.parent, [name for name in table if name not in reads.others])
+    find_files(table, path.parent, [name for name in table if name not in reads.others])
     return table
 
 
@@ -221,7 +216,7 @@ def file_of(folder, cell):
     return turned if not path.exists() and turned.exists() else path
 
 
-def _find_files(table, folder, columns):
+def find_files(table, folder, columns):
     """Put the folder before the cells of each column in which one names a file there, in place."""
     import pandas as pd
 

@@ -85,28 +85,33 @@ _DEPRECATED = {
 _VOXEL_SETTINGS = {"initValue", "kernelRadius", "maskedKernel", "voxelBatch"}
 
 
-def read_parameters(path):
+def read_parameters(path, changes=()):
     """Read a parameter file, YAML or JSON, as keywords of TextureExtractor.
 
     Where the file says nothing, they are the defaults of pyradiomics: bin width 25, the original image, all classes
     of a plane image. Settings for volumes and voxel maps are accepted and have no effect, as has the label (see
-    `read_label`). Of ``resampledPixelSpacing``, (x, y) or (x, y, z) in the file, the first two are taken.
+    `read_label`). Of ``resampledPixelSpacing``, (x, y) or (x, y, z) in the file, the first two are taken. ``changes``
+    are settings in place of those of the file, as words such as ``"binCount:64"``, ``"distances:1,2"``; without a
+    file (None) they join the defaults of TextureExtractor, which bins by count.
     """
-    content = _load(Path(path))
-    check_keys(content, ("setting", "imageType", "featureClass", "voxelSetting"), f"section of {Path(path).name}")
-    settings = content.get("setting") or {}
+    content = _load(path, changes)
+    sections = ("setting", "imageType", "featureClass", "voxelSetting")
+    check_keys(content, sections, "section" if path is None else f"section of {Path(path).name}")
+    settings = content["setting"]
     known = {*EXTRACTOR_KEYWORDS, *FILTER_KEYWORDS, *_WITHOUT_EFFECT, "label"}
     check_keys(settings, known, "setting")
     check_keys(content.get("voxelSetting") or {}, _VOXEL_SETTINGS, "voxelSetting")
     keywords = _extractor_keywords(settings)
+    if path is None and not {"binCount", "binWidth"} & set(settings):
+        del keywords["bin_count"], keywords["bin_width"]
     keywords["image_types"] = _image_types(content.get("imageType") or {"Original": {}}, settings)
     keywords["feature_classes"] = _feature_classes(content.get("featureClass"))
     return keywords
 
 
-def read_label(path):
-    """Read which label of a mask a parameter file asks for; None where it does not say."""
-    label = (_load(Path(path)).get("setting") or {}).get("label")
+def read_label(path, changes=()):
+    """Read which label of a mask a parameter file, or a change of it, asks for; None where neither says."""
+    label = _load(path, changes)["setting"].get("label")
     if label is not None and (isinstance(label, bool) or not isinstance(label, int)):
         raise InputError(f"setting label is {label!r}; give a whole number")
     return label
@@ -136,10 +141,11 @@ def _parsed(text):
         loader.dispose()
 
 
-def _load(path):
-    """Parse a YAML or JSON file into a dict."""
+def _load(path, changes):
+    """Parse a YAML or JSON file into a dict, with changes among its settings."""
+    path, text = Path(path or "none"), "{}" if path is None else None
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text or path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else _parsed(text)
     except OSError as error:
         message = f"the parameter file {path.name} cannot be read: {error.strerror}"
@@ -149,7 +155,23 @@ def _load(path):
     _check_kind(content, f"the parameter file {path.name}")
     for name, section in content.items():
         _check_kind(section or {}, f"section {name} of {path.name}")
-    return content
+    changed = dict(map(_setting, changes))
+    # Of the two ways of binning, the changed one holds.
+    gone = {"binCount", "binWidth"} if {"binCount", "binWidth"} & set(changed) else ()
+    kept = {name: value for name, value in (content.get("setting") or {}).items() if name not in gone}
+    return content | {"setting": kept | changed}
+
+
+def _setting(text):
+    """Name and value of a setting in a word, such as binWidth:10 or sigma:1,2."""
+    name, _, value = text.partition(":")
+    is_list = "," in value or name in ("distances", "resampledPixelSpacing", "resegmentRange", "sigma")
+    try:
+        if not (name and value):
+            raise yaml.YAMLError
+        return name, _parsed(f"[{value.strip('[]')}]" if is_list else value)
+    except yaml.YAMLError:
+        raise InputError(f"setting {text!r} is not of the form NAME:VALUE") from None
 
 
 def _check_kind(content, what, kind=dict):

@@ -1,0 +1,46 @@
+"""What a command says: on stdout what was done, on stderr what went wrong, and both in the file of --log."""
+
+import logging
+import re
+import sys
+from contextlib import contextmanager
+
+from deepradiomics import __version__
+from deepradiomics.cli._checks import check_file
+from deepradiomics.exceptions import InputError
+
+LOG = logging.getLogger("deepradiomics.cli")
+LOG.propagate = False
+LOG.setLevel(logging.DEBUG)
+
+
+@contextmanager
+def speaking():
+    """Send what is logged to stdout (info) and stderr (warnings and errors, behind the name of the command)."""
+    out, err = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
+    out.addFilter(lambda record: record.levelno == logging.INFO)
+    err.setLevel(logging.WARNING)
+    err.setFormatter(logging.Formatter("deepradiomics: %(message)s"))
+    LOG.handlers = [out, err]
+    try:
+        yield
+    finally:
+        for handler in LOG.handlers:
+            handler.close()
+        LOG.handlers = []
+
+
+def log_to(options, words):
+    """Append all that is said to the file of --log, behind the words of the command without folders."""
+    path, output = options.log, getattr(options, "output", None)
+    check_file(path)
+    with path.open("rb") if path.exists() else path.open("xb+") as file:
+        start = file.read(19)
+    if (output is not None and path.absolute() == output.absolute()) or not re.fullmatch(rb"([\d :-]{19})?", start):
+        raise InputError(f"{path.name} is no log of this command; give the log a name of its own", code="output")
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    LOG.addHandler(handler)
+    # Of a path, its last part; NAME=PATH is one, too.
+    said = [re.sub(r"(?s)^([^=\\/]+=)?.*[\\/]", r"\1", str(word).rstrip("\\/")) for word in words]
+    LOG.debug(" ".join(["deepradiomics", __version__, *said]))
