@@ -288,9 +288,8 @@ def _info(options):
         import deepradiomics as dr
         from deepradiomics.simulation import make_hips
 
-        start, hips = perf_counter(), make_hips(1, random_state=0)
-        regions = dr.FemurRegions(mask="mask").set_output(transform="pandas")
-        necks = regions.fit_transform(hips.data.assign(mask=hips.masks))[["left_neck"]]
+        start, regions = perf_counter(), dr.FemurRegions(mask="mask").set_output(transform="pandas")
+        necks = regions.fit_transform(make_hips(1, random_state=0).data)[["left_neck"]]
         dr.TextureExtractor(["Original", "Wavelet"]).fit_transform(necks)
         print(f"loops ready after {perf_counter() - start:.1f} s")
     return 0
