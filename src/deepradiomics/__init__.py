@@ -5,7 +5,7 @@ Every public name is loaded when it is first used, so that ``import deepradiomic
 
 from importlib import import_module
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0"
 
 # {public name: the module it lives in}
 _PUBLIC = {

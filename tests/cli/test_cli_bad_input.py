@@ -2,8 +2,9 @@
 
 import json
 from argparse import Namespace
-from importlib.metadata import version
+from configparser import ConfigParser
 from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -418,7 +419,25 @@ def test_the_version(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["--version"])
     assert stop.value.code == 0
-    assert capsys.readouterr().out == f"deepradiomics {version('deepradiomics')}\n"
+    assert capsys.readouterr().out == f"deepradiomics {dr.__version__}\n"
+
+
+def test_the_same_version_everywhere():
+    root = Path(__file__).parents[2]
+    assert f"\nversion: {dr.__version__}\n" in (root / "CITATION.cff").read_text()
+    assert f"\n## {dr.__version__} " in (root / "CHANGELOG.md").read_text()
+    assert "\nversion = attr: deepradiomics.__version__\n" in (root / "setup.cfg").read_text()
+
+
+def test_tested_versions_are_those_of_all_that_is_installed_with_it():
+    root, settings = Path(__file__).parents[2], ConfigParser()
+    settings.read(root / "setup.cfg")
+    lines = (root / "constraints.txt").read_text().splitlines()[1:]
+    tested = dict(line.split("==") for line in lines)
+    for line in settings["options"]["install_requires"].split():
+        name, least = line.split(">=")
+        found = tested[name.lower().replace("_", "-")]
+        assert [int(part) for part in found.split(".")] >= [int(part) for part in least.split(".")], name
 
 
 def test_regions_that_are_left_empty_are_named(cases, capsys):
