@@ -186,7 +186,7 @@ def test_settings_of_the_command(study, capsys):
     energy = pd.read_csv(study / "out.csv")
     assert main(extract) == 0
     plain = pd.read_csv(study / "out.csv")
-    n, mean = plain["original_shape2D_PixelSurface"] / 0.25, plain["original_firstorder_Mean"]
+    n, mean = np.array([15 * 25, 12 * 32]), plain["original_firstorder_Mean"]  # pixels of the masks of `study`
     expected = plain["original_firstorder_Energy"] + 2000 * n * mean + n * 1000.0**2
     np.testing.assert_allclose(energy["original_firstorder_Energy"], expected, rtol=1e-9)
     same = [name for name in plain if "glcm" in name]

@@ -290,6 +290,6 @@ def _info(options):
 
         start, regions = perf_counter(), dr.FemurRegions(mask="mask").set_output(transform="pandas")
         necks = regions.fit_transform(make_hips(1, random_state=0).data)[["left_neck"]]
-        dr.TextureExtractor(["Original", "Wavelet"]).fit_transform(necks)
+        dr.TextureExtractor({"Original": {}, "Wavelet": {}, "LoG": {"sigma": [1.0]}}).fit_transform(necks)
         print(f"loops ready after {perf_counter() - start:.1f} s")
     return 0

@@ -32,11 +32,10 @@ def speaking():
 
 def log_to(options, words):
     """Append all that is said to the file of --log, behind the words of the command without folders."""
-    path, output = options.log, getattr(options, "output", None)
+    path, output = options.log.absolute(), getattr(options, "output", None)
     check_file(path)
-    with path.open("rb") if path.exists() else path.open("xb+") as file:
-        start = file.read(19)
-    if (output is not None and path.absolute() == output.absolute()) or not re.fullmatch(rb"([\d :-]{19})?", start):
+    start = path.read_bytes()[:19] if path.exists() else b""
+    if (output is not None and path == output.absolute()) or not re.fullmatch(rb"([\d :-]{19})?", start):
         raise InputError(f"{path.name} is no log of this command; give the log a name of its own", code="output")
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
