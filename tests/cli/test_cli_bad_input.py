@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pyarrow.parquet import read_schema
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -152,6 +153,8 @@ def test_names_of_digits_pass_through_extract(cases):
     table = table.assign(Image=[f"000{row}" for row in range(6)], Mask=[f"m{row}.png" for row in range(6)])
     table.to_csv(cases / "cases.csv", index=False)
     assert main(extract(cases, output="out.parquet")) == 0
+    kinds = {field.name: str(field.type) for field in read_schema(cases / "out.parquet")}  # as R's arrow sees them
+    assert (kinds["Case"].removeprefix("large_"), kinds["Site"], kinds[MEAN]) == ("string", "int64", "double")
     found = pd.read_parquet(cases / "out.parquet")
     assert found["Case"].tolist() == table["Case"].tolist()
     assert found["Site"].tolist() == list(range(6))
