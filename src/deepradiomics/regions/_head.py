@@ -54,7 +54,10 @@ def find_head(outline):
     RegionError
         If no arc of the outline is round enough.
     """
-    centres, radii = _candidates(outline)
+    circles = _candidates(outline.points, outline.size)
+    if not len(circles):
+        raise RegionError("no part of the outline is round like a femoral head; is it a femur?", code="no_head")
+    centres, radii = np.ascontiguousarray(circles[:, :2]), circles[:, 2]
     sparse = np.ascontiguousarray(outline.points[::8])
     score = _arcs(sparse, centres, np.column_stack([radii, radii]))
     # A trochanter may be as round as a head, but the head is what lies farthest medially and cranially.
@@ -70,40 +73,37 @@ def find_head(outline):
     return Head(centre, float(np.sqrt(axes.prod())), arc, float(residual), float(axes[0] / axes[1]))
 
 
-def _candidates(outline):
-    """Circles through arcs of the outline that bulge outwards: centres (n, 2) and radii (n,)."""
-    points, size = outline.points, outline.size
-    step = float(np.hypot(*(points[1] - points[0])))
-    n_points = np.clip((np.reshape(_ARCS, (-1, 1)) * size / step).astype(int), 8, len(points) - 1)
-    starts = np.arange(0, len(points), _EVERY)
-    centre, radius = _circles_of_arcs(points, starts, n_points)
-    middle = points[(starts + n_points // 2) % len(points)]
-    tangent = points[(starts + n_points // 2 + 3) % len(points)] - middle
-    # The bone lies on the right of the way, so does the centre of what bulges outwards.
-    towards = centre - middle
-    bulges = towards[..., 0] * tangent[..., 1] > towards[..., 1] * tangent[..., 0]
-    allowed = bulges & (radius > _RADII[0] * size) & (radius < _RADII[1] * size)
-    if not allowed.any():
-        raise RegionError("no part of the outline is round like a femoral head; is it a femur?", code="no_head")
-    return centre[allowed], radius[allowed]
-
-
-def _circles_of_arcs(points, starts, n_points):
-    """Least-squares circles (Kasa 1976) of arcs of some points: sums over arcs are differences of sums."""
-    origin = points.mean(axis=0)
-    y, x = (points - origin).T
-    square = x * x + y * y
-    terms = np.stack([x, y, x * x, y * y, x * y, x * square, y * square, square])
-    sums = np.zeros((8, 2 * len(points) + 1))
-    np.cumsum(np.concatenate([terms, terms], axis=1), axis=1, out=sums[:, 1:])
-    x, y, xx, yy, xy, xs, ys, s = (sums[:, starts + n_points] - sums[:, None, starts]) / n_points
-    xx, yy, xy, xs, ys = xx - x * x, yy - y * y, xy - x * y, xs - x * s, ys - y * s
-    determinant = xx * yy - xy * xy
-    flat = determinant <= 1e-6 * (xx + yy) ** 2
-    determinant = np.where(flat, 1.0, 2 * determinant)
-    column, row = (xs * yy - ys * xy) / determinant, (ys * xx - xs * xy) / determinant
-    radius = np.sqrt(np.maximum(s - 2 * (column * x + row * y) + column**2 + row**2, 0.0))
-    return np.stack([row, column], axis=-1) + origin, np.where(flat, np.inf, radius)
+@njit(cache=True, nogil=True)
+def _candidates(points, size):
+    """Least-squares circles (Kasa 1976) of arcs of the outline that bulge outwards: row, column and radius (n, 3)."""
+    n, found = len(points), [(0.0, 0.0, 0.0) for _ in range(0)]
+    step = np.hypot(points[1, 0] - points[0, 0], points[1, 1] - points[0, 1])
+    middle = points[:, 0].mean(), points[:, 1].mean()
+    # Sums over arcs are differences of sums.
+    sums = np.zeros((2 * n + 1, 8))
+    for i in range(2 * n):
+        y, x = points[i % n, 0] - middle[0], points[i % n, 1] - middle[1]
+        s = x * x + y * y
+        for j, term in enumerate((x, y, x * x, y * y, x * y, x * s, y * s, s)):
+            sums[i + 1, j] = sums[i, j] + term
+    for share in _ARCS:
+        length = min(max(int(share * size / step), 8), n - 1)
+        for start in range(0, n, _EVERY):
+            x, y, xx, yy, xy, xs, ys, s = (sums[start + length] - sums[start]) / length
+            xx, yy, xy, xs, ys = xx - x * x, yy - y * y, xy - x * y, xs - x * s, ys - y * s
+            determinant = xx * yy - xy * xy
+            if determinant <= 1e-6 * (xx + yy) ** 2:  # flat
+                continue
+            column, row = (xs * yy - ys * xy) / determinant / 2, (ys * xx - xs * xy) / determinant / 2
+            radius = np.sqrt(max(s - 2 * (column * x + row * y) + column**2 + row**2, 0.0))
+            row, column = row + middle[0], column + middle[1]
+            here = points[(start + length // 2) % n]
+            tangent = points[(start + length // 2 + 3) % n] - here
+            # The bone lies on the right of the way, so does the centre of what bulges outwards.
+            bulges = (row - here[0]) * tangent[1] > (column - here[1]) * tangent[0]
+            if bulges and _RADII[0] * size < radius < _RADII[1] * size:
+                found.append((row, column, radius))
+    return np.array(found).reshape(-1, 3)
 
 
 @njit(cache=True, nogil=True)

@@ -49,7 +49,9 @@ def find_neck(outline, head, shaft):
     axis, seen_axis = _axes(outline, head, expected)
     saddle, trochanter, depth = _saddle(outline, head, shaft, axis)
     lesser_top = shaft.lesser_end - _LESSER_LENGTH * head.radius * shaft.axis
-    seen = _where_line_crosses(head.centre, axis, trochanter, lesser_top)
+    across = (lesser_top - trochanter)[::-1] * [-1, 1]
+    # Where the line through both crosses the axis.
+    seen = float((trochanter - head.centre) @ across / np.copysign(max(abs(axis @ across), 1e-6), axis @ across))
     offset = (shaft.point - head.centre) @ lateral_axis(shaft.axis)
     usual = _END[0] * head.radius + _END[1] * offset
     # What is seen of the trochanters jumps with small changes of the outline; the offset does not.
@@ -151,13 +153,6 @@ def _below_bridges(arc):
             depth[i] = (other[0] * way[1] - other[1] * way[0]) / np.hypot(way[0], way[1])
         start = stop
     return depth
-
-
-def _where_line_crosses(start, axis, one, other):
-    """How far along an axis from a start the line through two points lies."""
-    line = other - one
-    across = np.array([-line[1], line[0]])
-    return float((one - start) @ across / (np.sign(axis @ across) * max(abs(axis @ across), 1e-6)))
 
 
 @njit(cache=True, nogil=True)

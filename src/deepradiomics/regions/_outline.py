@@ -1,8 +1,7 @@
 """The outline of a bone: a closed line of points round the largest part of a mask, and distances to it."""
 
 import numpy as np
-from numba import njit
-from scipy import ndimage
+from numba import njit, types
 
 from deepradiomics.exceptions import RegionError
 
@@ -12,6 +11,9 @@ ROOT_AREA_MM = 75.0
 _FINE_MM = 0.5
 _MIN_BONE_PIXELS = 400
 _MAX_POINTS = 2400
+# A Gauss curve of 1.5 points.
+_SMOOTH = np.exp(-((np.arange(-6, 7) / 1.5) ** 2) / 2)
+_SMOOTH /= _SMOOTH.sum()
 
 
 class Outline:
@@ -29,19 +31,22 @@ class Outline:
     """
 
     def __init__(self, mask, pixels_per_mm=None):
-        window, self.flags = _window(mask)
-        area = np.count_nonzero(mask[window])
+        window, area, self.flags = _window(mask)
         if area < _MIN_BONE_PIXELS:
             raise RegionError(
                 f"the bone has {area} pixels, at least {_MIN_BONE_PIXELS} are needed; give the image at a higher "
                 "resolution",
                 code="too_small",
             )
-        per_block = max(int(_FINE_MM * (pixels_per_mm or area**0.5 / ROOT_AREA_MM)), 1)
-        self.points, self.size, n_parts = _traced(_shares(mask[window], per_block))
-        self.points = (self.points - 0.5) * per_block + [window[0].start, window[1].start]
-        self.size *= per_block
-        self.flags += ["two_components"] * (n_parts > 1)
+        side = max(int(_FINE_MM * (pixels_per_mm or area**0.5 / ROOT_AREA_MM)), 1)
+        line, areas = _largest_line(mask[window], side)
+        if not len(areas):
+            raise RegionError("the mask is thinner than a millimetre everywhere; is it a bone?", code="too_small")
+        largest = float(areas.max())
+        points = _equally_spaced(line, largest**0.5 / ROOT_AREA_MM / 2)
+        self.points = (points - 0.5) * side + [window[0].start, window[1].start]
+        self.size = largest**0.5 * side
+        self.flags += ["two_components"] * bool((areas > 0.02 * largest).sum() > 1)
 
     def to_outline(self, starts, direction):
         """Measure how far it is from points in the bone to its outline, forwards and backwards.
@@ -58,7 +63,7 @@ class Outline:
         forwards, backwards : float array of shape (n,)
             In pixels; 0 from points outside the bone.
         """
-        return _to_outline(self.points, _rows(starts), direction)
+        return _to_outline(self.points, starts, direction)
 
     def share_inside(self, box):
         """Measure the share of a box that lies in the bone, by lines along it."""
@@ -71,18 +76,14 @@ class Outline:
         return abs(float(sign @ np.clip(where, -box.width / 2, box.width / 2))) / (len(lines) * box.width)
 
     def depth(self, starts):
-        """Measure how far points (n, 2) lie from the outline, in pixels; negative outside the bone."""
-        return _depth(self.points, _rows(starts))
+        """Measure how far points (n, 2) lie from the outline, in pixels; 0 outside the bone."""
+        return _depth(self.points, starts)
 
     def clipped(self, point, direction):
         """Points of the outline on this side of a line across a direction through a point, and where it is crossed."""
         across = np.array([-direction[1], direction[0]])
-        _, where, _ = _crossings(self.points, _rows(point[None]), across)
+        _, where, _ = _crossings(self.points, point[None], across)
         return np.vstack([self.points[(self.points - point) @ direction <= 0], point + where[:, None] * across])
-
-
-def _rows(points):
-    return np.ascontiguousarray(points, dtype=np.float64)
 
 
 @njit(cache=True, nogil=True)
@@ -129,14 +130,14 @@ def _to_outline(points, starts, direction):
 
 @njit(cache=True, nogil=True)
 def _depth(points, starts):
-    """Distances (m,) of points from the outline; negative outside the bone."""
-    inside, _ = _to_outline(points, starts, np.array([0.0, 1.0]))
-    depth = np.empty(len(starts))
+    """Distances (m,) of points from the outline; 0 outside the bone."""
+    depth, _ = _to_outline(points, starts, np.array([0.0, 1.0]))
     for k in range(len(starts)):
-        nearest = np.inf
-        for i in range(0, len(points), 4):
-            nearest = min(nearest, (points[i, 0] - starts[k, 0]) ** 2 + (points[i, 1] - starts[k, 1]) ** 2)
-        depth[k] = np.sqrt(nearest) if inside[k] > 0 else -np.sqrt(nearest)
+        if depth[k] > 0:
+            nearest, row, column = np.inf, starts[k, 0], starts[k, 1]
+            for i in range(0, len(points), 4):
+                nearest = min(nearest, (points[i, 0] - row) ** 2 + (points[i, 1] - column) ** 2)
+            depth[k] = np.sqrt(nearest)
     return depth
 
 
@@ -146,7 +147,7 @@ def lateral_axis(shaft_axis):
 
 
 def _window(mask):
-    """Rows and columns that hold the bone, and a flag where it is cut by the upper border or a side."""
+    """Rows and columns that hold the bone, about how many pixels it has, and a flag where the border cuts it."""
     # Every few pixels is enough to see where a bone lies; what is thinner may be cut off.
     step = max(max(mask.shape) // 250, 1)
     for stride in (step, 1):
@@ -161,74 +162,79 @@ def _window(mask):
         for found, length in zip((rows, columns), mask.shape, strict=True)
     )
     cut = mask[0].any() or mask[:, 0].any() or mask[:, -1].any()
-    return window, ["touches_border"] * bool(cut)
-
-
-def _shares(mask, per_block):
-    """Share of bone in blocks of pixels, 0 to 1, with a rim of zeros round all."""
-    height, width = (-(-length // per_block) for length in mask.shape)
-    padded = np.zeros((height * per_block, width * per_block), dtype=np.uint16 if per_block > 15 else np.uint8)
-    padded[: mask.shape[0], : mask.shape[1]] = mask
-    rows = sum(padded[start::per_block] for start in range(per_block))
-    shares = np.zeros((height + 2, width + 2))
-    shares[1:-1, 1:-1] = sum(rows[:, start::per_block] for start in range(per_block))
-    return shares / per_block**2
-
-
-def _traced(shares):
-    """The outline of the largest part (row, column, in blocks), the root of its area, and how many parts are large."""
-    line, areas = _largest_line(shares)
-    if not len(areas):
-        raise RegionError("the mask is thinner than a millimetre everywhere; is it a bone?", code="too_small")
-    area = float(areas.max())
-    points = _equally_spaced(line, area**0.5 / ROOT_AREA_MM / 2)
-    return points, area**0.5, int((areas > 0.02 * area).sum())
+    return window, np.count_nonzero(seen) * stride**2, ["touches_border"] * bool(cut)
 
 
 @njit(cache=True, nogil=True)
-def _largest_line(shares):
+def _share(mask, row, column, side):
+    """Share of bone in a block of pixels, 0 to 1; blocks are counted from 1, round them is no bone."""
+    seen = 0
+    for i in range(max((row - 1) * side, 0), min(row * side, mask.shape[0])):
+        for j in range(max((column - 1) * side, 0), min(column * side, mask.shape[1])):
+            seen += mask[i, j]
+    return seen / side**2
+
+
+# One compiled version takes every mask: a part of one, a mirrored one, and one that cannot be written to.
+@njit((types.Array(types.boolean, 2, "A", readonly=True), types.int64), cache=True, nogil=True)
+def _largest_line(mask, side):
     """The longest way round halves, bone on its right, as points (row, column), and the area within each way.
 
-    Marching squares: between a block of bone and its neighbour outside lies a point; the next one follows from the two
-    blocks ahead. Holes have a negative area.
+    Marching squares on the shares of bone in blocks of pixels: between a block of bone and its neighbour outside lies a
+    point; the next one follows from the two blocks ahead. Only what lies on the way is read, and of the rest a pixel a
+    block. Lengths are in blocks; holes have a negative area.
     """
-    seen = np.zeros(shares.shape, dtype=np.bool_)
-    largest, areas = np.empty((0, 2)), [0.0 for _ in range(0)]
-    for top in range(1, len(shares)):
-        for left in range(shares.shape[1]):
-            if seen[top, left] or not shares[top - 1, left] <= 0.5 < shares[top, left]:
+    height, width = -(-mask.shape[0] // side), -(-mask.shape[1] // side)
+    seen = np.zeros((height + 2, width + 2), dtype=np.bool_)
+    largest, areas, most = np.empty((0, 2)), [0.0 for _ in range(0)], -np.inf
+    for top in range(1, height + 1):
+        middle = min((top - 1) * side + side // 2, mask.shape[0] - 1)
+        for left in range(1, width + 1):
+            at = min((left - 1) * side + side // 2, mask.shape[1] - 1)
+            if not mask[middle, at] or (top > 1 and mask[middle - side, at]) or seen[top, left]:
+                continue
+            if not _share(mask, top - 1, left, side) <= 0.5 < _share(mask, top, left, side):
                 continue
             # Every way passes below a block that is outside.
-            row, column, down, across = top, left, -1, 0
+            row, column, down, across, here = top, left, -1, 0, _share(mask, top, left, side)
             rows, columns = [0.0 for _ in range(0)], [0.0 for _ in range(0)]
             while not (down == -1 and seen[row, column]):
                 seen[row, column] |= down == -1
-                here, there = shares[row, column], shares[row + down, column + across]
+                there = _share(mask, row + down, column + across, side)
                 share = (here - 0.5) / (here - there)
                 rows.append(row + share * down)
                 columns.append(column + share * across)
-                ahead, beside = (row + across, column - down), (row + across + down, column - down + across)
-                bone_ahead, bone_beside = shares[ahead] > 0.5, shares[beside] > 0.5
-                if bone_beside and (bone_ahead or here + there + shares[ahead] + shares[beside] > 2):
-                    (row, column), down, across = beside, -across, down
-                elif bone_ahead:
-                    row, column = ahead
+                ahead = _share(mask, row + across, column - down, side)
+                beside = _share(mask, row + across + down, column - down + across, side)
+                if beside > 0.5 and (ahead > 0.5 or here + there + ahead + beside > 2):
+                    row, column, here = row + across + down, column - down + across, beside
+                    down, across = -across, down
+                elif ahead > 0.5:
+                    row, column, here = row + across, column - down, ahead
                 else:
                     down, across = across, -down
             area = 0.0
             for i in range(len(rows)):
                 area += (columns[i - 1] * rows[i] - columns[i] * rows[i - 1]) / 2
-            if len(areas) == 0 or area > max(areas):
+            if area > most:
+                most = area
                 largest = np.column_stack((np.array(rows[-1:] + rows[:-1]), np.array(columns[-1:] + columns[:-1])))
             areas.append(area)
     return largest, np.array(areas)
 
 
+@njit(cache=True, nogil=True)
 def _equally_spaced(line, step):
     """A closed line in equal steps, without the stairs that pixels make."""
-    closed = np.vstack([line, line[:1]])
-    way = np.append(0.0, np.cumsum(np.hypot(*np.diff(closed, axis=0).T)))
-    n_points = int(np.clip(way[-1] / step, 40, _MAX_POINTS))
+    way = np.zeros(len(line) + 1)
+    for i in range(len(line)):
+        after = line[(i + 1) % len(line)]
+        way[i + 1] = way[i] + np.hypot(after[0] - line[i, 0], after[1] - line[i, 1])
+    n_points = min(max(int(way[-1] / step), 40), _MAX_POINTS)
     wanted = np.arange(n_points) * way[-1] / n_points
-    points = np.column_stack([np.interp(wanted, way, closed[:, axis]) for axis in (0, 1)])
-    return ndimage.gaussian_filter1d(points, 1.5, axis=0, mode="wrap")
+    points, rim = np.empty((n_points, 2)), len(_SMOOTH) // 2
+    for axis in range(2):
+        stairs = np.interp(wanted, way, np.append(line[:, axis], line[0, axis]))
+        closed = np.concatenate((stairs[-rim:], stairs, stairs[:rim]))
+        points[:, axis] = np.convolve(closed, _SMOOTH)[2 * rim : -2 * rim]
+    return points

@@ -62,7 +62,7 @@ def find_shaft(outline, head):
         Axis and borders.
 
     """
-    point, axis = _parallel_borders(outline, head)
+    point, axis = _parallel_borders(outline.points, head.centre, head.radius)
     level = np.arange(0.8 * head.radius, _LAST_LEVEL * head.radius, _STEP * head.radius)
     point, axis, level, lateral, medial, lesser, seen = _followed(
         outline.points, head.centre, head.radius, level, point, axis
@@ -92,46 +92,44 @@ def expected_shaft(head, axis):
     return Shaft(crossing, axis, 1.3 * head.radius, lesser, False, 0.0, 0.0, seen=False)
 
 
-def _parallel_borders(outline, head):
-    """A first midline: the commonest direction of pairs of points that face each other, and the middle of the pairs."""
-    every = 8
-    tangent = np.roll(outline.points, -4, axis=0)[::every] - np.roll(outline.points, 4, axis=0)[::every]
-    inwards = np.column_stack([tangent[:, 1], -tangent[:, 0]]) / np.hypot(*tangent.T)[:, None].clip(1e-9)
-    rows, columns, angle = _facing_pairs((outline.points[::every] - head.centre) / head.radius, inwards)
-    if len(angle) < 2:
-        return head.centre, np.array([-1.0, 0.0])  # upwards is no shaft
-    middle = head.centre + head.radius * np.column_stack([rows, columns])
-    # How many angles lie within 8 degrees of each, by their place among the sorted ones.
-    ordered, near = np.sort(angle), np.deg2rad(8)
-    alike = np.searchsorted(ordered, angle + near) - np.searchsorted(ordered, angle - near)
-    commonest = np.abs(angle - angle[np.argmax(alike)]) < near
-    mean = angle[commonest].mean()
-    return middle[commonest].mean(axis=0), np.array([np.cos(mean), np.sin(mean)])
-
-
 @njit(cache=True, nogil=True)
-def _facing_pairs(points, inwards):
-    """Pairs of points that face each other below the head (0, 0) of radius 1: middles, and angles of the shaft."""
-    rows, columns, angles = [0.0 for _ in range(0)], [0.0 for _ in range(0)], [0.0 for _ in range(0)]
-    for i in range(len(points)):
-        for j in range(i + 1, len(points)):
-            down, across = points[j] - points[i]
-            distance = np.hypot(down, across)
+def _parallel_borders(points, centre, radius):
+    """A first midline: the commonest direction of pairs of points that face each other, and the middle of the pairs.
+
+    Points of the outline face each other when the way between them lies within 22 degrees of inwards at both.
+    """
+    n = len(points)
+    found = np.arange(0, n, 8)
+    place, inwards = (points[found] - centre) / radius, np.empty((len(found), 2))
+    for i in range(len(found)):
+        down, across = points[(found[i] + 4) % n] - points[found[i] - 4]
+        inwards[i] = across, -down
+        inwards[i] /= max(np.hypot(down, across), 1e-9)
+    pairs = [(0.0, 0.0, 0.0) for _ in range(0)]
+    for i in range(len(place)):
+        for j in range(i + 1, len(place)):
+            down, across = place[j, 0] - place[i, 0], place[j, 1] - place[i, 1]
+            distance = np.sqrt(down * down + across * across)
             if not _WIDTHS[0] < distance < _WIDTHS[1]:
                 continue
             here = down * inwards[i, 0] + across * inwards[i, 1]
             there = -down * inwards[j, 0] - across * inwards[j, 1]
             if min(here, there) <= 0.93 * distance:
                 continue
-            row, column = (points[i, 0] + points[j, 0]) / 2, (points[i, 1] + points[j, 1]) / 2
-            axis = np.array([-across, down]) / distance
-            if axis[0] * row + axis[1] * column < 0:
-                axis = -axis
-            if np.hypot(row, column) > _BELOW_HEAD and axis[0] > 0.5 and row > 0:
-                rows.append(row)
-                columns.append(column)
-                angles.append(np.arctan2(axis[1], axis[0]))
-    return np.array(rows), np.array(columns), np.array(angles)
+            row, column = (place[i, 0] + place[j, 0]) / 2, (place[i, 1] + place[j, 1]) / 2
+            sign = 1 if down * column >= across * row else -1
+            if row > 0 and row * row + column * column > _BELOW_HEAD**2 and -sign * across > 0.5 * distance:
+                pairs.append((row, column, np.arctan2(sign * down, -sign * across)))
+    if len(pairs) < 2:
+        return centre, np.array([-1.0, 0.0])  # upwards is no shaft
+    middle = np.array(pairs)
+    angle, near = middle[:, 2].copy(), np.deg2rad(8)
+    # How many angles lie within 8 degrees of each, by their place among the sorted ones.
+    ordered = np.sort(angle)
+    alike = np.searchsorted(ordered, angle + near) - np.searchsorted(ordered, angle - near)
+    commonest = np.abs(angle - angle[np.argmax(alike)]) < near
+    row, column, mean = middle[commonest].sum(axis=0) / commonest.sum()
+    return centre + radius * np.array([row, column]), np.array([np.cos(mean), np.sin(mean)])
 
 
 @njit(cache=True, nogil=True)

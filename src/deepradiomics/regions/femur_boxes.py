@@ -136,7 +136,9 @@ def place_femur_boxes(mask, spacing=None, *, laterality="L"):
     for name in FEMUR_BOXES:
         try:
             box, flag = _PLACED[name](femur, boxes)
-            _check_inside(femur, name, box)
+            inside = 1.0 if name == "femur" else femur.outline.share_inside(box)
+            if inside < _MIN_INSIDE:
+                raise RegionError(f"only {inside:.0%} of it would lie in the bone", code="box_outside_bone")
         except RegionError as error:
             missing[name] = _with_cause(femur, str(error))
         else:
@@ -156,12 +158,6 @@ def _with_cause(femur, reason):
     if "touches_border" in femur.outline.flags:
         return f"the picture ends within the bone; {reason}"
     return reason
-
-
-def _check_inside(femur, name, box):
-    inside = 1.0 if name == "femur" else femur.outline.share_inside(box)
-    if inside < _MIN_INSIDE:
-        raise RegionError(f"only {inside:.0%} of it would lie in the bone", code="box_outside_bone")
 
 
 def _femur_box(femur, _):
