@@ -116,23 +116,19 @@ def find_femur(mask, spacing, laterality):
         axis = np.cos(turn) * neck.axis - np.sin(turn) * lateral_axis(neck.axis)
         shaft = expected_shaft(head, axis)
     femur = FoundFemur(outline, head, shaft, neck, pixels_per_mm or 2 * head.radius / HEAD_DIAMETER_MM)
-    _check_is_femur(femur)
-    return femur
-
-
-def _check_is_femur(femur):
-    """Refuse what no femur looks like, broken or not."""
-    width = femur.neck.width / femur.head.radius
+    # Refused is what no femur looks like, broken or not.
+    width = neck.width / head.radius
     if not 0.3 < width < 4.5:
         raise RegionError(
             f"the neck would be {width / 2:.0%} as wide as the head; is it a femur, and is the side right?",
             code="no_neck",
         )
-    if femur.head.arc < 0.15 or not 0.6 * femur.head.radius < femur.outline.depth(femur.head.centre[None])[0]:
+    if head.arc < 0.15 or not 0.6 * head.radius < outline.depth(head.centre[None])[0]:
         raise RegionError("no round head was found; is it a femur, and is the side right?", code="no_head")
-    offset = (femur.shaft.point - femur.head.centre) @ lateral_axis(femur.shaft.axis) / femur.head.radius
-    if femur.shaft.seen and offset < -0.8:
+    offset = (shaft.point - head.centre) @ lateral_axis(shaft.axis) / head.radius
+    if shaft.seen and offset < -0.8:
         raise RegionError(
             f"the head would lie {-offset / 2:.0%} of its width on the lateral side of the shaft; is the side right?",
             code="wrong_side",
         )
+    return femur

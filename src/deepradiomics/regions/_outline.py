@@ -228,13 +228,20 @@ def _equally_spaced(line, step):
     """A closed line in equal steps, without the stairs that pixels make."""
     way = np.zeros(len(line) + 1)
     for i in range(len(line)):
-        after = line[(i + 1) % len(line)]
-        way[i + 1] = way[i] + np.hypot(after[0] - line[i, 0], after[1] - line[i, 1])
+        after = (i + 1) % len(line)
+        way[i + 1] = way[i] + np.hypot(line[after, 0] - line[i, 0], line[after, 1] - line[i, 1])
     n_points = min(max(int(way[-1] / step), 40), _MAX_POINTS)
-    wanted = np.arange(n_points) * way[-1] / n_points
-    points, rim = np.empty((n_points, 2)), len(_SMOOTH) // 2
-    for axis in range(2):
-        stairs = np.interp(wanted, way, np.append(line[:, axis], line[0, axis]))
-        closed = np.concatenate((stairs[-rim:], stairs, stairs[:rim]))
-        points[:, axis] = np.convolve(closed, _SMOOTH)[2 * rim : -2 * rim]
+    stairs, points, at = np.empty((n_points, 2)), np.zeros((n_points, 2)), 0
+    for k in range(n_points):
+        wanted = k * way[-1] / n_points
+        while way[at + 1] <= wanted:
+            at += 1
+        share = (wanted - way[at]) / (way[at + 1] - way[at])
+        for axis in range(2):
+            stairs[k, axis] = (1 - share) * line[at, axis] + share * line[(at + 1) % len(line), axis]
+    for k in range(n_points):
+        for i in range(len(_SMOOTH)):
+            near = (k + i - len(_SMOOTH) // 2) % n_points
+            points[k, 0] += _SMOOTH[i] * stairs[near, 0]
+            points[k, 1] += _SMOOTH[i] * stairs[near, 1]
     return points

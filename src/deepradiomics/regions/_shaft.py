@@ -60,7 +60,6 @@ def find_shaft(outline, head):
     -------
     Shaft
         Axis and borders.
-
     """
     point, axis = _parallel_borders(outline.points, head.centre, head.radius)
     level = np.arange(0.8 * head.radius, _LAST_LEVEL * head.radius, _STEP * head.radius)

@@ -112,25 +112,21 @@ def _geometry(femur):
     head, shaft, neck = femur.head, femur.shaft, femur.neck
     beyond = femur.outline.to_outline(neck.centre[None], neck.axis)[0][0]
     return FemurGeometry(
-        head_centre=_floats(head.centre),
+        head_centre=tuple(head.centre.tolist()),
         head_radius=head.radius,
         head_stretch=head.stretch,
-        neck_centre=_floats(neck.centre),
-        neck_axis=_floats(neck.axis),
+        neck_centre=tuple(neck.centre.tolist()),
+        neck_axis=tuple(neck.axis.tolist()),
         neck_width=neck.width,
-        shaft_point=_floats(shaft.point),
-        shaft_axis=_floats(shaft.axis),
-        lesser_end=_floats(shaft.lesser_end),
+        shaft_point=tuple(shaft.point.tolist()),
+        shaft_axis=tuple(shaft.axis.tolist()),
+        lesser_end=tuple(shaft.lesser_end.tolist()),
         neck_shaft_angle=femur.neck_shaft_angle,
         neck_axis_length=float(head.radius + np.hypot(*(neck.centre - head.centre)) + beyond),
         pixels_per_mm=femur.pixels_per_mm,
         confidence=femur.confidence,
         flags=femur.flags,
     )
-
-
-def _floats(point):
-    return float(point[0]), float(point[1])
 
 
 def _mirrored(geometry, width):
