@@ -111,9 +111,9 @@ def _arcs(points, centres, axes):
     """Share (n,) of the sectors of ellipses that lie on the outline, less those that it crosses inside."""
     shares = np.empty(len(centres))
     for k in range(len(centres)):
-        on_it, within = np.zeros(_SECTORS), np.zeros(_SECTORS)
+        on_it, within, high, wide = np.zeros(_SECTORS), np.zeros(_SECTORS), 1 / axes[k, 0], 1 / axes[k, 1]
         for i in range(len(points)):
-            y, x = (points[i, 0] - centres[k, 0]) / axes[k, 0], (points[i, 1] - centres[k, 1]) / axes[k, 1]
+            y, x = (points[i, 0] - centres[k, 0]) * high, (points[i, 1] - centres[k, 1]) * wide
             square = y * y + x * x
             if square < (1 + _NEAR) ** 2 and not 0.85**2 <= square <= (1 - _NEAR) ** 2:
                 sector = min(int((np.arctan2(y, x) / (2 * np.pi) + 0.5) * _SECTORS), _SECTORS - 1)

@@ -97,11 +97,15 @@ def _crossings(points, starts, direction):
     order = np.argsort(level)
     ordered = level[order]
     line, where, sign = [0 for _ in range(0)], [0.0 for _ in range(0)], [0.0 for _ in range(0)]
+    at = 0
     for i in range(n):
         before = i - 1 if i else n - 1
         low, high = min(aside[before], aside[i]), max(aside[before], aside[i])
-        # Only the lines between both ends of a piece cross it.
-        at = np.searchsorted(ordered, low)
+        # Only the lines between both ends of a piece cross it; those of the next piece are near.
+        while at > 0 and ordered[at - 1] >= low:
+            at -= 1
+        while at < len(ordered) and ordered[at] < low:
+            at += 1
         while at < len(ordered) and ordered[at] < high:
             k = order[at]
             share = (ordered[at] - aside[before]) / (aside[i] - aside[before])

@@ -93,10 +93,7 @@ def expected_shaft(head, axis):
 
 @njit(cache=True, nogil=True)
 def _parallel_borders(points, centre, radius):
-    """A first midline: the commonest direction of pairs of points that face each other, and the middle of the pairs.
-
-    Points of the outline face each other when the way between them lies within 22 degrees of inwards at both.
-    """
+    """A first midline: the commonest direction of pairs of points that face each other, and the middle of the pairs."""
     n = len(points)
     found = np.arange(0, n, 8)
     place, inwards = (points[found] - centre) / radius, np.empty((len(found), 2))
@@ -164,7 +161,7 @@ def _followed(points, centre, radius, levels, point, axis):
 def _borders(points, centre, levels, point, axis):
     """Levels below the head's centre, and the distances from a midline to both borders there, up to the cut end."""
     head_level = ((centre - point) * axis).sum()
-    last = ((points - point) * axis).sum(axis=1).max() - head_level
+    last = (points[:, 0] * axis[0] + points[:, 1] * axis[1]).max() - (centre * axis).sum()
     level = levels[: np.searchsorted(levels, last)]
     spine = point + (head_level + level).reshape(-1, 1) * axis
     lateral, medial = _to_outline(points, spine, np.array([-axis[1], axis[0]]))
