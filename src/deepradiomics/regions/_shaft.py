@@ -72,12 +72,11 @@ def find_shaft(outline, head):
         return expected_shaft(head, np.array([1.0, 0.0]))
     zone = slice(lesser, np.searchsorted(level, level[lesser] + _AXIS_LENGTH * head.radius, side="right"))
     width = float(np.median(lateral[zone] + medial[zone]))
-    head_level = (head.centre - point) @ axis
     return Shaft(
         point=point,
         axis=axis,
         width=width,
-        lesser_end=point + (head_level + level[lesser]) * axis - medial[lesser] * lateral_axis(axis),
+        lesser_end=point + ((head.centre - point) @ axis + level[lesser]) * axis - medial[lesser] * lateral_axis(axis),
         lesser_seen=seen,
         length=length,
         bend=float(np.std(lateral[zone] - medial[zone]) / 2 / max(width, 1e-9)),
