@@ -8,9 +8,9 @@ from numba import njit
 from deepradiomics.exceptions import RegionError
 
 # Lengths of the arcs to which candidate circles are fitted, and the radii allowed, as shares of the outline's size,
-# which is 65 to 85 mm: arcs of 25, 37 and 52 mm, radii of 10 to 37 mm. Of ten heads nine are 0.25 to 0.34 of it.
+# which is 65 to 85 mm: arcs of 25, 37 and 52 mm, radii of 10 to 37 mm. Nearly all heads are 0.24 to 0.34 of it.
 _ARCS = (0.33, 0.5, 0.7)
-_RADII, _USUAL_RADII = (0.13, 0.5), (0.25, 0.34)
+_RADII, _USUAL_RADII = (0.13, 0.5), (0.24, 0.34)
 # The neck leaves the head downwards and to the side: the rest of the head is free.
 _FREE_DIRECTION, _FREE_HALF_ANGLE = np.deg2rad(-143.0), np.deg2rad(130.0)
 # How far a point of the outline may lie from a circle that it supports, as a share of the radius.
