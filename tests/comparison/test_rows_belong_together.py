@@ -85,6 +85,7 @@ def test_an_index_that_disagrees_is_refused(call):
 
 
 DAYS = pd.date_range("2026-01-01", periods=3)
+ZONED = pd.Index([DAYS[0].tz_localize("UTC"), DAYS[1].tz_localize("Europe/Berlin")], dtype=object)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,7 @@ DAYS = pd.date_range("2026-01-01", periods=3)
         (pd.Index(["1", "2"]), pd.Index([1, 2])),
         (DAYS, DAYS[::-1]),
         (pd.Index([2**60, 2**60 + 1]), pd.Index([2**60, 2**60 + 2])),
+        (ZONED, pd.Index([ZONED[0].tz_convert("Asia/Tokyo"), ZONED[1]], dtype=object)),
     ],
 )
 def test_hashes_of_rows_are_equal_where_pandas_calls_them_equal(one, other):

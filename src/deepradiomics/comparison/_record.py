@@ -75,7 +75,10 @@ def hash_index(table):
     """Hash the names of the rows in their order (SHA-1): what `Index.equals` calls equal has one hash."""
     found = hashlib.sha1()
     for place in range(table.index.nlevels):
-        names = table.index.get_level_values(place).infer_objects()
+        names = table.index.get_level_values(place)
+        if names.dtype == object:  # one moment in two time zones is one name
+            zoned = [isinstance(name, pd.Timestamp) and name.tzinfo is not None for name in names]
+            names = names.map(lambda name: name.tz_convert("UTC")) if zoned and all(zoned) else names.infer_objects()
         if isinstance(names, pd.DatetimeIndex | pd.TimedeltaIndex):
             # A day in seconds is the day in nanoseconds.
             names = names.map(str)
