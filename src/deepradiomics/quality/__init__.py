@@ -1,6 +1,7 @@
 """A gate for images: which radiographs are like those that a study accepts, and what is wrong with the others."""
 
 from deepradiomics.quality.gate import ImageGate
+from deepradiomics.quality.markers import side_markers
 from deepradiomics.quality.measures import (
     block_contrast,
     clipped_share,
@@ -17,5 +18,6 @@ __all__ = [
     "cut_off",
     "distinct_levels",
     "fine_detail",
+    "side_markers",
     "text_share",
 ]

@@ -16,6 +16,7 @@ from deepradiomics.deep import image_columns
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.quality._rules import LEAST, MOST, NAMES, RULES, SIGNS, limits
+from deepradiomics.quality.markers import contradicts, side_markers
 from deepradiomics.quality.measures import (
     block_contrast,
     clipped_share,
@@ -80,6 +81,8 @@ class ImageGate(TransformerMixin, BaseEstimator):
       are ``unlike``.
     - ``wrong_side``: expected Dice of the femur of the other side than the laterality of the `Radiograph`, minus that
       of its side; 0 where the laterality is unknown, or the classes do not begin with left and right.
+    - ``side_marker``: 1 where a letter R or L is in mirror writing, stands nearer to the femur of the other side (by a
+      tenth of the picture's width), or differs from the laterality of the `Radiograph`, or from the only femur seen.
     - ``cut_off``, ``text``, ``clipped``: on the outlines and what lies within 1/30 of the picture round them,
       or on the middle of the picture where no femur is seen.
     - ``gray_levels`` (bits), ``blocks``, ``fine_detail``: of the whole picture in its own pixels.
@@ -88,7 +91,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
     more than ``false_alarms`` together, and not less than a value at which nothing is lost; white strokes that look
     like text are flagged besides. Distances of the
     radiographs that fit sees are those from the others (five folds, groups together).
-    The letters R and L on a film are not read, nothing tells a mirrored pelvis, and metal has no flag of its own.
+    Nothing tells a mirrored pelvis without a letter, and metal has no flag of its own.
 
     References
     ----------
@@ -436,12 +439,16 @@ class ImageGate(TransformerMixin, BaseEstimator):
             height, width = pixels.shape
             region[height // 4 : height - height // 4, width // 4 : width - width // 4] = True
         known = np.nan_to_num(confidence[0])
-        sides = {name[0].upper(): value for name, value in zip(self.segmenter_.classes_, known, strict=True)}
-        other = {"L": "R", "R": "L"}.get(radiograph.laterality)
+        names = [name[0].upper() for name in self.segmenter_.classes_]
+        sides, other = dict(zip(names, known, strict=True)), {"L": "R", "R": "L"}.get(radiograph.laterality)
+        there = [i for i in np.flatnonzero(known > 0.5) if names[i] in "LR"]
+        seen = {names[i]: np.nonzero(outlines == i + 1)[1].mean() for i in there}
+        markers = side_markers(pixels) if {"L", "R"} <= set(sides) else []
         measures = {
             "no_femur": 1 - known.max(),
             "lateral": float(radiograph.view == "LAT"),
             "wrong_side": sides[other] - sides[radiograph.laterality] if {"L", "R"} <= set(sides) and other else 0.0,
+            "side_marker": float(contradicts(markers, seen, radiograph.laterality, pixels.shape[1])),
             "cut_off": cut_off(outlines),
             "text": text_share(pixels, region),
             "clipped": clipped_share(pixels, region),
