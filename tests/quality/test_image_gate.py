@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image, ImageDraw
 
 from deepradiomics import ImageGate, Radiograph, UNetSegmenter, review
 from deepradiomics.exceptions import InputError
@@ -48,6 +49,10 @@ def segmenter():
 @pytest.fixture(scope="module")
 def gate(segmenter):
     return ImageGate(segmenter, false_alarms=0.05).fit(pd.DataFrame({"hip": pd.Series(films(24, 1)[0], dtype=object)}))
+
+
+def table_of(*pictures):
+    return pd.DataFrame({"hip": pd.Series([*pictures], dtype=object)})
 
 
 def test_flags_say_what_is_wrong(gate):
@@ -111,6 +116,18 @@ def test_the_side_of_the_file_is_held_against_the_femur_seen(gate, segmenter):
     cells = [Radiograph(half, laterality=seen), Radiograph(half, laterality=other), half]
     found = gate.report(pd.DataFrame({"hip": pd.Series(cells, dtype=object)}))["wrong_side"].to_numpy()
     assert found[1] == -found[0] > 0 == found[2]
+
+
+def test_a_letter_on_the_film_is_held_against_the_femora(gate, segmenter):
+    picture = Image.fromarray(films(1, 5)[0][0].repeat(6, axis=0).repeat(6, axis=1).clip(0, 200).astype(np.uint8))
+    labels = segmenter.predict([np.asarray(picture)])[0]
+    left_first = np.nonzero(labels == 1)[1].mean() < np.nonzero(labels == 2)[1].mean()
+    letters = "LR" if left_first else "RL"  # as the outlines are named, from left to right
+    for text, flagged in ((letters[0], 0), (letters[1], 1)):
+        film = picture.copy()
+        ImageDraw.Draw(film).text((20, 20), text, fill=255, font_size=32)
+        assert gate.report(table_of(np.asarray(film)))["side_marker"][0] == flagged
+    assert gate.report(table_of(np.asarray(picture)))["side_marker"][0] == 0
 
 
 def test_missing_and_unreadable_images(gate, tmp_path):
