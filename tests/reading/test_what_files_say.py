@@ -113,6 +113,16 @@ def test_a_layer_is_chosen_not_taken(tmp_path):
         read_label_map(path, label_channel=2)
 
 
+def test_a_mask_that_is_a_jpeg_needs_a_threshold(tmp_path):
+    # Edges of 0 and 255 come back as many values; a mask of one value alone is whole.
+    mask = Image.fromarray(np.kron(np.eye(5, dtype=np.uint8) * 255, np.ones((7, 7), dtype=np.uint8)))
+    mask.save(tmp_path / "a.jpg", quality=70)
+    with pytest.raises(InputError, match="choose a threshold"):
+        read_label_map(tmp_path / "a.jpg")
+    Image.new("L", (16, 16), 255).save(tmp_path / "b.jpg")
+    assert np.unique(read_label_map(tmp_path / "b.jpg")).tolist() == [255]
+
+
 def test_a_nifti_of_unknown_unit_has_no_spacing(tmp_path):
     content = bytearray(hostile.nifti([40, 48], GRAY.tobytes()))
     content[123] = 0
