@@ -6,6 +6,7 @@ import zlib
 import hostile
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom.uid import ExplicitVRLittleEndian
 
 from deepradiomics import read_radiograph
