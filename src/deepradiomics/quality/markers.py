@@ -41,9 +41,9 @@ def side_markers(pixels):
     >>> from PIL import Image, ImageDraw
     >>> from deepradiomics.quality import side_markers
     >>> film = Image.fromarray(np.tile(np.linspace(0, 120, 300), (400, 1)).astype(np.uint8))
-    >>> ImageDraw.Draw(film).text((30, 40), "R", fill=255, font_size=30)
+    >>> ImageDraw.Draw(film).text((30, 40), "L", fill=255, font_size=30)
     >>> [(letter, mirrored) for letter, mirrored, row, column in side_markers(np.asarray(film))]
-    [('R', False)]
+    [('L', False)]
     """
     pixels = np.asarray(pixels, dtype=np.float32)
     coarser = max(1.0, max(pixels.shape) / _LONGEST)
