@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from deepradiomics.quality import side_markers
-from deepradiomics.quality.markers import contradicts
+from deepradiomics.quality.markers import _contradicts
 
 PELVIS = Path(__file__).parents[3] / "shared/data/pelvis/images"
 
@@ -72,7 +72,7 @@ def test_a_fine_film_and_one_of_a_single_value():
     ],
 )
 def test_a_marker_is_held_against_the_femur_it_stands_at(letter, mirrored, column, femora, laterality, wrong):
-    assert contradicts([(letter, mirrored, 10, column)], femora, laterality, 400) == wrong
+    assert _contradicts([(letter, mirrored, 10, column)], femora, laterality, 400) == wrong
 
 
 # Read by eye: an outlined R on black, a black one on gray, small white ones, an L in a box, films without a letter.

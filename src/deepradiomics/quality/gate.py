@@ -16,7 +16,7 @@ from deepradiomics.deep import image_columns
 from deepradiomics.estimators import check_same_rows
 from deepradiomics.exceptions import DeepRadiomicsError, InputError
 from deepradiomics.quality._rules import LEAST, MOST, NAMES, RULES, SIGNS, limits
-from deepradiomics.quality.markers import contradicts, side_markers
+from deepradiomics.quality.markers import _contradicts, side_markers
 from deepradiomics.quality.measures import (
     block_contrast,
     clipped_share,
@@ -448,7 +448,7 @@ class ImageGate(TransformerMixin, BaseEstimator):
             "no_femur": 1 - known.max(),
             "lateral": float(radiograph.view == "LAT"),
             "wrong_side": sides[other] - sides[radiograph.laterality] if {"L", "R"} <= set(sides) and other else 0.0,
-            "side_marker": float(contradicts(markers, seen, radiograph.laterality, pixels.shape[1])),
+            "side_marker": float(_contradicts(markers, seen, radiograph.laterality, pixels.shape[1])),
             "cut_off": cut_off(outlines),
             "text": text_share(pixels, region),
             "clipped": clipped_share(pixels, region),

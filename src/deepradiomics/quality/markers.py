@@ -73,7 +73,7 @@ def side_markers(pixels):
     return [marker for alone, marker in kept if alone]
 
 
-def contradicts(markers, femora, laterality, width):
+def _contradicts(markers, femora, laterality, width):
     """Whether a marker is in mirror writing or of another side than the femur it stands at.
 
     ``femora`` is the mean column of each that is seen, by "L" and "R"; ``laterality`` that of the file, or None.
