@@ -104,6 +104,11 @@ def test_every_code_of_an_error_is_on_the_page():
         set(re.findall(r"`([a-z_]+)`", page)) - {"error.code", "load", "failures_", "reason", "compare_models"}
         == raised | classes
     )
+    # Tables of codes on other pages.
+    for other in ("reading", "texture"):
+        text = (ROOT / "docs" / f"{other}.md").read_text(encoding="utf-8")
+        cells = re.search(r"^\| code \|.*\n((?:\|.*\n)+)", text, re.M)[1]
+        assert {code for row in cells.splitlines() for code in re.findall(r"`([a-z_]+)`", row.split("|")[1])} <= raised
     told = re.findall(r"^\| `(\w+)` \|", (ROOT / "AGENTS.md").read_text(encoding="utf-8"), re.M)
     assert set(told) <= raised | classes
 

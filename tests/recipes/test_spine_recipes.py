@@ -41,6 +41,8 @@ def test_mao_without_covariates_has_none():
         mao2022("AP", segmenter={"AP": None})
     with pytest.raises(InputError, match="mask is str; give a dict"):
         mao2022("AP", mask="ap_mask")
+    with pytest.raises(InputError, match="give one of them"):
+        kim2022(SPINES, mask="mask")
     with pytest.raises(InputError, match="covariates is 'False'"):
         mao2022("AP", covariates="False")
     with pytest.raises(InputError, match="faithful is 'False'"):

@@ -126,7 +126,7 @@ def test_what_is_no_model(tmp_path):
 
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(LogisticRegression()))
     refused(tmp_path / "model.pkl", r"model.pkl is no saved model", "untrusted")
-    refused(tmp_path / "nowhere", r"nowhere is no saved model", "untrusted")
+    refused(tmp_path / "nowhere", r"nowhere is no saved model", "no_file")
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", r"no manifest that can be read", "untrusted")
     os.mkfifo(tmp_path / "fifo")

@@ -247,8 +247,7 @@ def compare_models(  # noqa: PLR0913
     """
     if not isinstance(models, Mapping) or not models:
         raise InputError(
-            f"models is a {type(models).__name__} of {np.size(models)}; give a dict of names and classifiers",
-            code="untrusted",
+            f"models is a {type(models).__name__} of {np.size(models)}; give a dict of names and classifiers"
         )
     parts = {name: _whole(model, site) for name, model in models.items()}
     named = [(part, {name: part.blocks}) for name, part in parts.items()]

@@ -47,13 +47,14 @@ def read_parts(path):
             raise _too_large(path.name)
         if not path.is_file() or not zipfile.is_zipfile(path):
             raise InputError(
-                f"{path.name} is no saved model; give a folder or zip file that save has written", code="untrusted"
+                f"{path.name} is no saved model; give a folder or zip file that save has written",
+                code="untrusted" if path.exists() else "no_file",
             )
         return unpacked(path.read_bytes(), path.name)
     except OSError as error:
         raise InputError(
             f"{path.name} cannot be read ({type(error).__name__}: {error.strerror}); is it there, and may you read it?",
-            code="untrusted",
+            code="no_file",
         ) from None
 
 

@@ -290,7 +290,8 @@ def _rescale(dataset, name):
     if slope == 0 or not np.isfinite([slope, intercept]).all():
         raise InputError(
             f"{name} has the rescale slope {slope:g} and intercept {intercept:g}, finite numbers and a slope other "
-            "than 0 are allowed; correct the file"
+            "than 0 are allowed; correct the file",
+            code="unreadable",
         )
     whole = "RescaleSlope" in dataset and "RescaleIntercept" in dataset
     return (slope, intercept) if whole else (1.0, 0.0)

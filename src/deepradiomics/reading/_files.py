@@ -141,7 +141,8 @@ def checked_path(source):
     if _PRINTED.match(text) and not os.path.exists(text):
         raise InputError(
             "a text stands where an image is expected, perhaps an array as to_csv prints it, which lacks most pixels; "
-            "save images as files, PNG or TIFF, and give their paths"
+            "save images as files, PNG or TIFF, and give their paths",
+            code="not_an_image",
         )
     try:
         path = path_meant(text)

@@ -59,7 +59,7 @@ def kim2022(segmenter=None, *, mask=None, faithful=False, epochs=20, image_size=
     Raises
     ------
     InputError
-        If ``faithful`` is no bool.
+        If ``faithful`` is no bool, or a segmenter and a mask are given.
 
     Notes
     -----

@@ -37,6 +37,11 @@ def lumbar_transfer2024(
     sklearn.pipeline.Pipeline
         A classifier; the study has two classes, a T-score of -2.5 or less and the rest.
 
+    Raises
+    ------
+    InputError
+        If a segmenter and a mask are given.
+
     Notes
     -----
     Window and level are set by each image: its 1st and 99th percentiles become 0 and 1. Left open by the study and

@@ -64,7 +64,8 @@ def mao2022(  # noqa: PLR0913
     Raises
     ------
     InputError
-        If the view is none of these, covariates is no bool, or a segmenter or a mask is for another column.
+        If the view is none of these, covariates is no bool, a segmenter or a mask is for another column,
+        or both are for one.
 
     Notes
     -----

@@ -303,7 +303,10 @@ class FemurRegions(_Regions):
             return labels * (1 if radiograph.laterality == "L" else 2)
         if labels.min() < 0 or labels.max() > 2:
             unknown = labels[(labels < 0) | (labels > 2)][0]
-            raise InputError(f"the mask holds the label {unknown}; 1 is the left femur, 2 the right one, 0 the rest")
+            raise InputError(
+                f"the mask holds the label {unknown}; 1 is the left femur, 2 the right one, 0 the rest",
+                code="mask_values",
+            )
         return labels
 
 
