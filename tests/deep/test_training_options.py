@@ -188,9 +188,9 @@ def test_it_stands_where_scikit_learn_expects_a_regressor(graded):
     ("values", "message"),
     [
         (np.zeros(90), "do not differ"),
-        (np.full(90, np.nan), "missing"),
+        (np.full(90, np.nan), "the value of row 0 is no finite number"),
         (np.zeros(7), "y has shape"),
-        (None, "y"),
+        (None, "give values y"),
     ],
 )
 def test_values_that_cannot_be_learned_say_so(graded, values, message):
