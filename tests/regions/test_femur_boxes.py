@@ -215,3 +215,22 @@ def test_the_largest_outline_is_that_of_contourpy(side, smoothness):
 def test_what_is_thinner_than_the_outline_is_no_bone(mask):
     with pytest.raises(RegionError, match="thinner than a millimetre"):
         place_femur_boxes(mask, (0.1, 0.1))
+
+
+@pytest.mark.parametrize("offset", range(4))
+def test_an_enlarged_mask_has_the_boxes_of_the_mask_wherever_it_lies(hips, offset):
+    """Each block of pixels has the parity of its neighbours: an edge may lie in the middle of all of them."""
+    mask, spacing = hips.masks[0] == 1, np.array(hips.data["radiograph"][0].spacing)
+    wanted = place_femur_boxes(mask, spacing, laterality="L")["neck"]
+    enlarged = np.pad(np.kron(mask, np.ones((4, 4), dtype=bool)), ((offset, 0), (0, 0)))
+    found = place_femur_boxes(enlarged, spacing / 4, laterality="L")["neck"]
+    where = np.array([found.centre[0] - offset - 1.5, found.centre[1] - 1.5]) / 4
+    assert where == pytest.approx(wanted.centre, abs=0.5 / spacing[0])
+
+
+@pytest.mark.parametrize("radius", [100, 150])
+def test_a_disk_has_no_head_of_its_own(radius):
+    rows, columns = np.ogrid[:400, :400]
+    with pytest.raises(RegionError) as caught:
+        place_femur_boxes((rows - 200) ** 2 + (columns - 200) ** 2 < radius**2, laterality="L")
+    assert caught.value.code == "no_head"

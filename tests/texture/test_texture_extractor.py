@@ -2,6 +2,7 @@
 
 import pickle
 import tracemalloc
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -348,3 +349,23 @@ def test_a_bin_width_stands_alone():
     for table in found[1:]:
         pd.testing.assert_frame_equal(table, found[0])
     assert not found[0].equals(extract([100 * image()]))
+
+
+def test_threads_open_few_images_ahead_of_what_is_measured(monkeypatch):
+    """Prepared regions hold all filtered images, so they must not pile up."""
+    opened, ahead = [], []
+
+    def sources():
+        for number in range(600):
+            opened.append(number)
+            yield image(number)
+
+    def slow(results, **_):
+        for number, result in enumerate(results):
+            ahead.append(len(opened) - number)
+            yield result
+
+    monkeypatch.setattr(_engine, "tqdm", contextmanager(lambda results, **_: (yield slow(results))))
+    found = extract(sources(), feature_classes=SMALL, n_jobs=2, verbose=True)
+    assert len(found) == 600
+    assert max(ahead) <= 2 * 2 * _engine._SLICE + _engine._SLICE

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from threading import Event, Thread
 
 import numpy as np
 import pandas as pd
@@ -139,7 +140,7 @@ def test_a_card_that_a_forked_process_sees_but_cannot_use_is_named(monkeypatch):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(InputError, match="device 'cuda' cannot be used here") as caught:
+    with pytest.raises(InputError, match="device 'auto' cannot be used here") as caught:
         resolve_device("auto")
     assert caught.value.code == "device"
 
@@ -212,3 +213,31 @@ def test_labels_leave_the_device_and_not_probabilities(monkeypatch):
     assert not brought
     _prediction.outlines_of(views[0], frame)
     assert set(brought) == {(torch.uint8, 2)}
+
+
+def test_threads_that_predict_together_put_the_users_choice_back():
+    cudnn = torch.backends.cudnn
+    owner, name = (cudnn.conv, "fp32_precision") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32")
+    chosen, entered, leave = getattr(owner, name), Event(), Event()
+
+    def longer():
+        with exact_inference():
+            entered.set()
+            leave.wait(30)
+
+    other = Thread(target=longer)
+    with exact_inference():
+        other.start()
+        assert entered.wait(30)
+        inside = getattr(owner, name)
+    assert getattr(owner, name) == inside != chosen
+    leave.set()
+    other.join()
+    assert getattr(owner, name) == chosen
+
+
+def test_any_whole_number_is_a_seed():
+    with seeded(np.int64(3)):
+        first = torch.rand(1)
+    with seeded(3):
+        assert torch.rand(1) == first

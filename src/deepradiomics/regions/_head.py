@@ -104,7 +104,10 @@ def _candidates(points, size):
             bulges = (row - here[0]) * tangent[1] > (column - here[1]) * tangent[0]
             if bulges and _RADII[0] * size < radius < _RADII[1] * size:
                 found.append((row, column, radius))
-    return np.array(found).reshape(-1, 3)
+    circles = np.empty((len(found), 3))  # numba makes no array of an empty list
+    for k in range(len(found)):
+        circles[k, 0], circles[k, 1], circles[k, 2] = found[k]
+    return circles
 
 
 @njit(cache=True, nogil=True)

@@ -179,6 +179,14 @@ def _share(mask, row, column, side):
     return seen / side**2
 
 
+@njit(cache=True, nogil=True)
+def _middle(mask, row, column, side):
+    """Whether the pixel in the middle of a block is bone."""
+    if row < 1 or (row - 1) * side >= mask.shape[0]:
+        return False
+    return mask[min((row - 1) * side + side // 2, mask.shape[0] - 1), column]
+
+
 # One compiled version takes every mask: a part of one, a mirrored one, and one that cannot be written to.
 @njit((types.Array(types.boolean, 2, "A", readonly=True), types.int64), cache=True, nogil=True)
 def _largest_line(mask, side):
@@ -192,10 +200,15 @@ def _largest_line(mask, side):
     seen = np.zeros((height + 2, width + 2), dtype=np.bool_)
     largest, areas, most = np.empty((0, 2)), [0.0 for _ in range(0)], -np.inf
     for top in range(1, height + 1):
-        middle = min((top - 1) * side + side // 2, mask.shape[0] - 1)
         for left in range(1, width + 1):
             at = min((left - 1) * side + side // 2, mask.shape[1] - 1)
-            if not mask[middle, at] or (top > 1 and mask[middle - side, at]) or seen[top, left]:
+            # A way begins within a block of where the pixels in the middle change.
+            middle = _middle(mask, top, at, side)
+            if (
+                _middle(mask, top - 2, at, side) == middle
+                and _middle(mask, top - 1, at, side) == middle
+                and _middle(mask, top + 1, at, side) == middle
+            ) or seen[top, left]:
                 continue
             if not _share(mask, top - 1, left, side) <= 0.5 < _share(mask, top, left, side):
                 continue

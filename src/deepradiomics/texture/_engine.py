@@ -2,14 +2,16 @@
 
 import ctypes
 import sys
-from contextlib import ExitStack, closing
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache, partial
 from itertools import chain, groupby, islice
 from typing import NamedTuple
 
 import array_api_compat
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from tqdm import tqdm
 
 from deepradiomics.exceptions import DeepRadiomicsError, InputError, RegionError
@@ -58,8 +60,9 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
         # Neither a pool nor a bar where there is no need: both take longer to set up than a region to measure.
         results = map(work, slices)
         if threads > 1:
-            parallel = stack.enter_context(Parallel(n_jobs=threads, prefer="threads", return_as="generator"))
-            results = stack.enter_context(closing(parallel(delayed(work)(cells) for cells in slices)))
+            pool = ThreadPoolExecutor(threads)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            results = _in_order(pool, work, slices, 2 * threads)
         results = chain.from_iterable(results)
         if on_device:
             # All threads prepare; this one has the device, and measures what several slices gave.
@@ -80,6 +83,17 @@ def measure_table(settings, plan, names, rows, opener, *, n_rows=None):
     for (row, column), features in measured.items():
         table[row, column * n_features : (column + 1) * n_features] = np.nan if features is None else features
     return table, failures
+
+
+def _in_order(pool, work, slices, most):
+    """Work on slices in the threads of a pool; so many at most are begun or wait, since prepared regions are large."""
+    begun = deque()
+    for cells in slices:
+        begun.append(pool.submit(work, cells))
+        if len(begun) == most:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 def _chosen_engine(settings, n_cells):

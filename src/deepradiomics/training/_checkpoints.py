@@ -70,7 +70,11 @@ class Checkpoint:
         # Another kind of device may scale where this one does not, or the other way round.
         if numbers["scaler"]:
             stepper.scaler.load_state_dict(numbers["scaler"])
-        stepper.steps, stepper.portions.share, stepper.fresh = numbers["steps"], numbers["share"], numbers["fresh"]
+        stepper.steps, stepper.portions.share, stepper.fresh = (
+            numbers["steps"],
+            numbers.get("share", 1.0),
+            numbers["fresh"],
+        )
         best.loss = math.inf if numbers["best_loss"] is None else numbers["best_loss"]
         best.epoch, best.state = numbers["best_epoch"], tensors.get("best")
         if hasattr(self.batches, "set_state"):

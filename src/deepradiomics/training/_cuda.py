@@ -2,8 +2,12 @@
 
 import re
 from contextlib import contextmanager
+from threading import Lock
 
 import torch
+
+# Threads that predict at the same time share torch's settings: the first one changes them, the last one puts them back.
+_LOCK, _INSIDE, _BEFORE = Lock(), [], []
 
 
 @contextmanager
@@ -14,13 +18,19 @@ def exact_inference():
     owner, name, exact = (
         (cudnn.conv, "fp32_precision", "ieee") if hasattr(cudnn, "conv") else (cudnn, "allow_tf32", False)
     )
-    before = getattr(owner, name)
-    setattr(owner, name, exact)
+    with _LOCK:
+        if not _INSIDE:
+            _BEFORE[:] = [getattr(owner, name)]
+            setattr(owner, name, exact)
+        _INSIDE.append(None)
     try:
         with torch.inference_mode():
             yield
     finally:
-        setattr(owner, name, before)
+        with _LOCK:
+            _INSIDE.pop()
+            if not _INSIDE:
+                setattr(owner, name, *_BEFORE)
 
 
 def has_bfloat16(device):

@@ -32,15 +32,13 @@ def resolve_device(device="auto"):
     >>> resolve_device("cpu")
     device(type='cpu')
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        chosen = torch.device(device)
+        chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         # A process that was forked after CUDA was used sees the card and cannot use it.
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise InputError(
-            f"the device {device!r} cannot be used here ({error}); give 'auto', 'cpu' or a device that torch finds",
+            f"the device {device!r} cannot be used here ({error}); give 'cpu' or a device that torch finds",
             code="device",
         ) from error
     return chosen
@@ -72,7 +70,7 @@ def seeded(seed, device="cpu"):
     >>> bool((torch.get_rng_state() == before).all())
     True
     """
-    device, cudnn = torch.device(device), torch.backends.cudnn
+    seed, device, cudnn = int(seed), torch.device(device), torch.backends.cudnn
     cuda = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
     before = cudnn.deterministic, cudnn.benchmark
     with torch.random.fork_rng(devices=cuda, device_type="cuda"):
