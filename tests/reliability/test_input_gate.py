@@ -132,7 +132,7 @@ REFUSED = {
     "a colour mask": (lambda folder: mask_of(RNG.integers(0, 2, (40, 48, 3))), "mask_values"),
     "a mask of another shape": (lambda folder: mask_of(np.ones((41, 48), bool)), "mask_shape"),
     "a transposed mask": (lambda folder: mask_of(WHOLE.T), "mask_shape"),
-    "one pixel": (lambda folder: texture(mask=box(3, 3, 1, 1)), "too_thin"),
+    "one pixel": (lambda folder: texture(mask=box(3, 3, 1, 1)), "too_few_pixels"),
     "a flat region": (lambda folder: texture(np.ones((40, 48))), "too_few_levels"),
     "two grey levels": (lambda folder: texture(bin_count=2), "too_few_levels"),
     "bins so wide that few levels remain": (lambda folder: texture(bin_count=None, bin_width=100), "too_few_levels"),

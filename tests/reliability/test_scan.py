@@ -128,7 +128,7 @@ def test_what_is_no_image_says_why(folder):
     left_out = table["left_out"].dropna().to_dict()
     assert left_out == {
         "00001_radiograph.dcm": "modality CT",
-        "colour.jpg": "colour picture",
+        "colour.jpg": "color picture",
         "cut": left_out["cut"],
         "empty": "empty file",
         "letter.txt": "no image",

@@ -157,30 +157,29 @@ def test_men_alone_have_a_scrotum():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "code", "reason"),
+    ("wrong", "reason"),
     [
-        ({"site": "Z"}, "site", "sites are A, B, C, rare"),
-        ({"site": None}, "site", "sites are A, B, C, rare"),
-        ({"site": ["A"]}, "site", "sites are A, B, C, rare"),
-        ({"n_patients": 0}, "simulation_size", "n_patients is 0; .* at least one patient"),
-        ({"n_patients": 2.0}, "simulation_size", "n_patients is 2.0; give a whole number"),
-        ({"n_patients": "2"}, "simulation_size", "n_patients is of type str"),
-        ({"n_patients": True}, "simulation_size", "n_patients is True"),
-        ({"image_shape": (16, 512)}, "simulation_size", r"image_shape is \(16, 512\); .* at least 32 pixels"),
-        ({"image_shape": (128,)}, "simulation_size", "two whole numbers, rows and columns"),
-        ({"image_shape": 128}, "simulation_size", "two whole numbers, rows and columns"),
-        ({"image_shape": (128, 128, 1)}, "simulation_size", "two whole numbers, rows and columns"),
-        ({"image_shape": (64.5, 64)}, "simulation_size", "two whole numbers, rows and columns"),
-        ({"image_shape": ("a", 64)}, "simulation_size", "two whole numbers, rows and columns"),
-        ({"image_shape": (512, 32)}, "simulation_size", "512 x 32; .* at most 48 rows, or at least 342 columns"),
-        ({"random_state": "x"}, "random_state", "random_state is of type str, which is no seed"),
-        ({"random_state": -1}, "random_state", "random_state is -1, which is no seed"),
+        ({"site": "Z"}, "sites are A, B, C, rare"),
+        ({"site": None}, "sites are A, B, C, rare"),
+        ({"site": ["A"]}, "sites are A, B, C, rare"),
+        ({"n_patients": 0}, "n_patients is 0; .* at least one patient"),
+        ({"n_patients": 2.0}, "n_patients is 2.0; give a whole number"),
+        ({"n_patients": "2"}, "n_patients is of type str"),
+        ({"n_patients": True}, "n_patients is True"),
+        ({"image_shape": (16, 512)}, r"image_shape is \(16, 512\); .* at least 32 pixels"),
+        ({"image_shape": (128,)}, "two whole numbers, rows and columns"),
+        ({"image_shape": 128}, "two whole numbers, rows and columns"),
+        ({"image_shape": (128, 128, 1)}, "two whole numbers, rows and columns"),
+        ({"image_shape": (64.5, 64)}, "two whole numbers, rows and columns"),
+        ({"image_shape": ("a", 64)}, "two whole numbers, rows and columns"),
+        ({"image_shape": (512, 32)}, "512 x 32; .* at most 48 rows, or at least 342 columns"),
+        ({"random_state": "x"}, "random_state is of type str, which is no seed"),
+        ({"random_state": -1}, "random_state is -1, which is no seed"),
     ],
 )
-def test_what_cannot_be_simulated_is_said(wrong, code, reason):
-    with pytest.raises(InputError, match=reason) as caught:
+def test_what_cannot_be_simulated_is_said(wrong, reason):
+    with pytest.raises(InputError, match=reason):
         make_hips(**{"n_patients": 1, "random_state": 0, "image_shape": (64, 64), **wrong})
-    assert caught.value.code == code
 
 
 @pytest.mark.parametrize("shape", [[64, 48], np.array([64, 48]), (np.int64(64), np.int64(48))])
