@@ -94,13 +94,13 @@ def table_of(title, data, clinical, arguments):
     print(f"embedded in {time.perf_counter() - start:.0f} s")
     model = frozen(MODEL, ["region"], clinical=clinical, checkpoint=arguments.checkpoint, n_components=arguments.parts)
     model.set_params(blocks__texture__textureextractor__on_error="skip")
-    found = compare_feature_sets(model, X, y, groups=groups, cv=arguments.folds)
+    found = compare_feature_sets(model, X, y, groups=groups, cv=arguments.folds, random_state=0)
     print(found.formatted().to_string(), flush=True)
     print(found.tests.to_string(), flush=True)
     for name, pretrained in (("transfer", True), ("scratch", False)) if arguments.epochs else ():
         learned = with_network(pretrained, arguments.epochs, arguments)
         start = time.perf_counter()
-        result = compare_feature_sets(learned, X[["region"]], y, groups=groups, cv=arguments.folds)
+        result = compare_feature_sets(learned, X[["region"]], y, groups=groups, cv=arguments.folds, random_state=0)
         print(f"{name}, {time.perf_counter() - start:.0f} s\n{result.formatted().to_string()}", flush=True)
 
 
@@ -142,7 +142,7 @@ def main():
         hips = make_hips(16, random_state=0, image_shape=(96, 96))
         X = hips.data[["radiograph", "age", "sex"]].rename(columns={"radiograph": "region"})
         arguments.epochs, arguments.side, arguments.folds, arguments.parts = 1, 64, 2, 4
-        table_of("simulated hips", (X, np.arange(16) % 2, np.arange(16)), ["age", "sex"], arguments)
+        table_of("simulated hips", (X, np.arange(16) % 2, np.arange(16)), ["age"], arguments)
         speed(4)
         return
     if "femora" in arguments.cohort:

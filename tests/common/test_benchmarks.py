@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
+from joblib.externals.loky import get_reusable_executor
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = sorted(
@@ -25,6 +26,8 @@ def test_benchmark_runs(script, tmp_path, monkeypatch, capfd):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     monkeypatch.syspath_prepend(script.parent)
     monkeypatch.chdir(tmp_path)
+    # Worker processes that live from an earlier test do not know the folder of the benchmarks.
+    get_reusable_executor().shutdown()
     threads = torch.get_num_threads()
     try:
         with patch.dict(os.environ):
