@@ -153,7 +153,7 @@ def _add_extract(commands):
     add("--output", "-o", type=Path, help=f"table to write, {_TABLE}; one case goes to stdout without it")
     add("--dry-run", action="store_true", help=_DRY_RUN)
     add("--param", "-p", type=Path, help="pyradiomics parameter file, unchanged")
-    setting = "setting of pyradiomics in place of that in the file, such as binCount:64 or sigma:1,2; may be repeated"
+    setting = "setting of pyradiomics in place of that in the file, such as distances:1,2; may be repeated"
     add("--setting", "-s", action="append", default=[], metavar="NAME:VALUE", help=setting)
     add("--jobs", "-j", type=int, default=1, help="threads; processes with --resume")
     add("--engine", choices=["native", "pyradiomics"], default="native")
