@@ -1,6 +1,7 @@
 """The command ``deepradiomics``: thin over the library, results on stdout or in a file, progress on stderr."""
 
 import argparse
+import os
 import sys
 import warnings
 from functools import partial
@@ -50,6 +51,11 @@ def main(arguments=None):
                 warnings.simplefilter("default", InputWarning)
                 warnings.showwarning = partial(_show_warning, warnings.showwarning)
                 code = options.run(options)
+                print(end="", flush=True)
+        except BrokenPipeError:  # whoever read stdout has enough, as head has
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            LOG.error("stdout was closed before all was said")
+            code = _BAD_INPUT
         except (DeepRadiomicsError, OSError, ValueError) as error:
             if options.debug:
                 raise
