@@ -239,7 +239,7 @@ def test_settings_of_a_recipe_are_checked_first(cohort, capsys, given, message):
 
 def test_a_recipe_that_the_command_line_does_not_run(cohort, capsys):
     words = ["train", cohort / "cohort.csv", "--label", "label", "-o", cohort / "m.zip", "--recipe", "frozen"]
-    assert "the command line runs kim2022, " in refused(words, capsys)
+    assert "runs no recipe 'frozen'; known are kim2022, " in refused(words, capsys)
 
 
 def test_outputs_of_models_that_cannot_be_written(cohort, model, capsys):

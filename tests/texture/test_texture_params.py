@@ -246,7 +246,7 @@ def test_a_change_takes_the_place_of_a_setting_under_an_image_type(tmp_path):
     found = read_parameters(path, ["sigma:1,2", "wavelet:haar", "binWidth:10"])
     assert found["image_types"] == {"Original": {}, "LoG": {"sigma": [1, 2]}, "Wavelet": {"wavelet": "haar"}}
     assert (found["bin_width"], found["bin_count"]) == (10, None)
-    with pytest.raises(InputError, match="setting lbp2DRadius is for the image type LBP2D, which is not measured"):
+    with pytest.raises(InputError, match="setting lbp2DRadius is read by no image type; add LBP2D"):
         read_parameters(path, ["lbp2DRadius:2"])
 
 

@@ -345,10 +345,8 @@ def _recipe(options):
     from deepradiomics import recipes
 
     able = [name for name in recipes.__all__ if name != "frozen"]
-    if options.recipe == "frozen":
-        raise InputError(f"the recipe frozen is for Python; the command line runs {', '.join(able)}")
     if options.recipe not in able:
-        raise InputError(f"there is no recipe {options.recipe!r}; {did_you_mean(options.recipe, able)}")
+        raise InputError(f"the command line runs no recipe {options.recipe!r}; {did_you_mean(options.recipe, able)}")
     build = getattr(recipes, options.recipe)
     given = {name: _value(name, text) for name, text in map(_pair, options.set)}
     known = list(signature(build).parameters)

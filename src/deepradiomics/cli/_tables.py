@@ -122,8 +122,7 @@ def reads_of(model, before=None):
                 wanted = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
                 (files if _takes_images(block) else others).extend(name for name in wanted if name not in made)
             break
-    fitted = [owner for owner in estimators_in(model) if hasattr(owner, "transformers_")]
-    parts = [part for owner in fitted for part in owner.transformers_]
+    parts = [part for owner in estimators_in(model) for part in getattr(owner, "transformers_", ())]
     numeric = {name for part, _, names in parts if part == "numeric" for name in names}
     words = {name for part, _, names in parts if part == "categorical" for name in names}
     words |= set() if before is None else set(before[others].select_dtypes(exclude=["number", "bool"]))

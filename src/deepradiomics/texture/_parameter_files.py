@@ -148,8 +148,7 @@ def _load(path, changes):
         text = text or path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else _parsed(text)
     except OSError as error:
-        message = f"the parameter file {path.name} cannot be read: {error.strerror}"
-        raise InputError(message) from None
+        raise InputError(f"the parameter file {path.name} cannot be read: {error.strerror}") from None
     except (ValueError, yaml.YAMLError) as error:
         raise InputError(f"the parameter file {path.name} cannot be read: {error}") from error
     _check_kind(content, f"the parameter file {path.name}")
@@ -158,19 +157,13 @@ def _load(path, changes):
     types, changed = content.get("imageType") or {}, dict(map(_setting, changes))
     for name, own in types.items():
         _check_kind(own or {}, f"imageType {name}")
-    for name in changed:
-        owner = FILTER_KEYWORDS.get(name, (None, None))[1]
-        if owner is not None and owner not in types:
-            raise InputError(
-                f"setting {name} is for the image type {owner}, which is not measured; add it to imageType of the "
-                "parameter file"
-            )
+    for name in set(changed) & set(FILTER_KEYWORDS):
+        if (owner := FILTER_KEYWORDS[name][1]) not in types:
+            raise InputError(f"setting {name} is read by no image type; add {owner} to imageType of the parameter file")
     # Of the two ways of binning, the changed one holds.
     gone = {*changed, *({"binCount", "binWidth"} if {"binCount", "binWidth"} & set(changed) else ())}
-    settings, *owns = (
-        {name: value for name, value in (section or {}).items() if name not in gone}
-        for section in (content.get("setting"), *types.values())
-    )
+    sections = (content.get("setting"), *types.values())
+    settings, *owns = ({key: value for key, value in (own or {}).items() if key not in gone} for own in sections)
     return content | {"setting": settings | changed, "imageType": dict(zip(types, owns, strict=True))}
 
 
