@@ -157,7 +157,7 @@ def _load(path, changes):
     types, changed = content.get("imageType") or {}, dict(map(_setting, changes))
     for name, own in types.items():
         _check_kind(own or {}, f"imageType {name}")
-    for name in set(changed) & set(FILTER_KEYWORDS):
+    for name in sorted(set(changed) & set(FILTER_KEYWORDS)):
         if (owner := FILTER_KEYWORDS[name][1]) not in types:
             raise InputError(f"setting {name} is read by no image type; add {owner} to imageType of the parameter file")
     # Of the two ways of binning, the changed one holds.
