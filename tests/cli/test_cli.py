@@ -178,6 +178,9 @@ def test_settings_of_the_command(study, capsys):
         (["binCuont:3"], "did you mean 'binCount'?"),
         (["binCount:8", "binWidth:5"], "only one can be"),
         (["label:one"], "give a whole number"),
+        (["binCount:2024-13-45"], "not of the form NAME:VALUE"),
+        (["sigma:1,2"], "setting sigma is read by no image type; add LoG"),
+        (["wavelet:haar"], "setting wavelet is read by no image type; add Wavelet"),
     ):
         assert main([*extract, *(word for change in words for word in ("-s", change))]) == 2
         assert message in capsys.readouterr().err

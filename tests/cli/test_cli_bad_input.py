@@ -1,9 +1,11 @@
 """Mistakes of users: exit code 2 and one line, before any work, without a cell of a patient; what is there is kept."""
 
 import json
+import os
+import sys
 from argparse import Namespace
 from configparser import ConfigParser
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from deepradiomics.cli import _parser, main
 from deepradiomics.cli._cohorts import _value
 from deepradiomics.cli._log import log_to, speaking
 from deepradiomics.cli._tables import read_cohort, read_table, write_table
+from deepradiomics.exceptions import InputWarning
 
 PARAMETERS = "imageType: {Original: {}}\nfeatureClass: {firstorder: [Mean]}\nsetting: {binCount: 16}\n"
 MEAN = "original_firstorder_Mean"
@@ -232,6 +235,11 @@ def test_a_class_of_one_row_is_not_learned(cohort, capsys):
 def test_settings_of_a_recipe_are_checked_first(cohort, capsys, given, message):
     words = ["train", cohort / "cohort.csv", "--label", "label", "-o", cohort / "m.zip", "--set", given]
     assert message in refused(words, capsys)
+
+
+def test_a_recipe_that_the_command_line_does_not_run(cohort, capsys):
+    words = ["train", cohort / "cohort.csv", "--label", "label", "-o", cohort / "m.zip", "--recipe", "frozen"]
+    assert "runs no recipe 'frozen'; known are kim2022, " in refused(words, capsys)
 
 
 def test_outputs_of_models_that_cannot_be_written(cohort, model, capsys):
@@ -519,11 +527,15 @@ CODES = {
     "long": ["123456789012345678901", "1", "2"],
     "age": ["073Y", "061Y", "9"],
     "blank": ["1", None, "x"],
+    "spaces": ["\u00a07", "1\u00a0000", "5"],
+    "digits": ["\u0661", "\u0662", "3"],
 }
 NUMBERS = {
     "whole": (["61", "0", "-7"], [61, 0, -7]),
     "fraction": (["0.5", ".5", "5."], [0.5, 0.5, 5.0]),
     "exponents": (["1e-05", "1E+20", None], [1e-5, 1e20, np.nan]),
+    "spaced": (["61\u00a0", "\u202f7", " 5 "], [61, 7, 5]),
+    "truths": (["TRUE", "False\u00a0", "true"], [True, False, True]),
 }
 
 
@@ -538,7 +550,7 @@ def test_codes_stay_text_and_numbers_become_numbers(tmp_path, name):
     for column, cells in CODES.items():
         assert found[column].astype(object).where(found[column].notna(), None).tolist() == cells
     for column, (_, values) in NUMBERS.items():
-        assert found[column].dtype.kind in "if"
+        assert found[column].dtype.kind in "ifb"
         np.testing.assert_array_equal(found[column], values)
 
 
@@ -549,6 +561,27 @@ def test_clinical_numbers_with_zeros_in_front(cohort):
     X, y = read_cohort(cohort / "cohort.csv", make_pipeline(blocks, LogisticRegression()), "label")
     assert X["age"].tolist() == list(range(51, 71))
     assert X["sex"].tolist() == y.tolist() == ["01", "02"] * 10
+
+
+def test_codes_are_what_the_model_or_the_table_before_took_them_for(tmp_path, capsys):
+    train = pd.DataFrame({"ward": ["01", "02", "03"] * 4, "age": [f"0{age}" for age in range(51, 63)]})
+    wards = pd.DataFrame({"ward": [f"{row:02d}" for row in range(1, 13)], "age": ["061", "062", "063"] * 4})
+    train.assign(label=[0, 1] * 6).to_csv(tmp_path / "train.csv", index=False)
+    wards.assign(label=[0, 1] * 6).to_csv(tmp_path / "wards.csv", index=False)
+    blocks = ColumnTransformer([("clinical", dr.clinical_encoder(), ["ward", "age"])])
+    model = make_pipeline(blocks, LogisticRegression())
+    X, y = read_cohort(tmp_path / "train.csv", model, "label")
+    before, _ = read_cohort(tmp_path / "wards.csv", model, "label", X)
+    learned, _ = read_cohort(tmp_path / "wards.csv", model.fit(X, y), "label")
+    assert before["ward"].tolist() == learned["ward"].tolist() == wards["ward"].tolist()
+    assert learned["age"].tolist() == [61, 62, 63] * 4
+    dr.save(model, tmp_path / "m.zip")
+    assert main(["predict", str(tmp_path / "wards.csv"), "-m", str(tmp_path / "m.zip")]) == 0
+    said = capsys.readouterr()
+    assert "column 'ward' holds values that fit did not see in 9 of 12 rows" in said.err
+    with pytest.warns(InputWarning, match="9 of 12 rows"):
+        expected = model.predict_proba(wards.assign(age=wards["age"].astype(int)))[:, 1]
+    np.testing.assert_allclose(pd.read_csv(StringIO(said.out))["probability_1"], expected, rtol=1e-9)
 
 
 def test_json_keeps_digits_and_lines_are_rows(tmp_path):
@@ -587,6 +620,26 @@ def test_a_log_says_what_was_done_and_no_folder(cases, capsys):
     assert not (cases / "out.csv").exists()
 
 
+def test_what_stdout_cannot_write_is_escaped_and_a_closed_pipe_is_told(cases, capsys, monkeypatch):
+    (cases / "i0.png").unlink()
+    table = (cases / "cases.csv").read_text().replace("i0.png", "fälle.png")
+    (cases / "fälle.png").write_bytes(b"damaged")
+    (cases / "cases.csv").write_text(table, encoding="utf-8")
+    words = extract(cases, "--dry-run", "--log", str(cases / "run.log"))
+    content = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(content, encoding="ascii"))
+    assert main(words) == 2
+    assert b"row 0: f\\xe4lle.png" in content.getvalue()
+    assert "row 0: fälle.png" in (cases / "run.log").read_text(encoding="utf-8")
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert main(words) == 2
+    assert capsys.readouterr().err == "deepradiomics: stdout was closed before all was said\n"
+    assert "stdout was closed" in (cases / "run.log").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("word", "said"),
     [
@@ -594,6 +647,8 @@ def test_a_log_says_what_was_done_and_no_folder(cases, capsys):
         ("B=/data/Max=Mueller/t.csv", "B=t.csv"),
         ("--model=C:\\Mueller\\m.zip", "--model=m.zip"),
         ("FILMS/", "FILMS"),
+        ("--external=B=/data/Max=Mueller/t.csv", "--external=B=t.csv"),
+        ("--external=B=C=Mueller/t.csv", "--external=B=t.csv"),
         ("epochs=10", "epochs=10"),
     ],
 )

@@ -140,7 +140,7 @@ def test_comparison_and_report(study, tmp_path, capsys):
     ("words", "message"),
     [
         (["--label", "nothing"], "has no column 'nothing'"),
-        (["--label", "label", "--recipe", "kim"], "there is no recipe 'kim'"),
+        (["--label", "label", "--recipe", "kim"], "runs no recipe 'kim'"),
         (["--label", "label", "--set", "epoch=3"], "did you mean 'epochs'?"),
         (["--label", "label", "--set", "epochs"], "NAME=VALUE"),
     ],

@@ -7,6 +7,7 @@ import pytest
 
 from deepradiomics import Radiograph, TextureExtractor
 from deepradiomics.exceptions import InputError
+from deepradiomics.texture._parameter_files import read_parameters
 
 # A file as the project pyradiomics ships them for slices, with most of what its schema allows.
 FULL = """
@@ -237,3 +238,18 @@ def test_each_feature_that_pyradiomics_has_deprecated_names_what_says_the_same(t
     for name, feature in deprecated:
         with pytest.raises(InputError, match=f"feature {feature} of {name} is deprecated in pyradiomics; it is "):
             TextureExtractor.from_params(write(tmp_path, f"featureClass: {{{name}: [{feature}]}}"))
+
+
+def test_a_change_takes_the_place_of_a_setting_under_an_image_type(tmp_path):
+    types = "LoG: {sigma: [1.0, 3.0], binWidth: 5}, Wavelet: {wavelet: coif1}"
+    path = write(tmp_path, f"setting: {{binCount: 8}}\nimageType: {{Original:, {types}}}")
+    found = read_parameters(path, ["sigma:1,2", "wavelet:haar", "binWidth:10"])
+    assert found["image_types"] == {"Original": {}, "LoG": {"sigma": [1, 2]}, "Wavelet": {"wavelet": "haar"}}
+    assert (found["bin_width"], found["bin_count"]) == (10, None)
+    with pytest.raises(InputError, match="setting lbp2DRadius is read by no image type; add LBP2D"):
+        read_parameters(path, ["lbp2DRadius:2"])
+
+
+def test_a_date_that_is_none_is_a_fault_of_the_file(tmp_path):
+    with pytest.raises(InputError, match=r"parameter file \S+ cannot be read: month"):
+        TextureExtractor.from_params(write(tmp_path, "setting: {binCount: 2024-13-45}"))

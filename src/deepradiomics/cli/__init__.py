@@ -1,6 +1,7 @@
 """The command ``deepradiomics``: thin over the library, results on stdout or in a file, progress on stderr."""
 
 import argparse
+import os
 import sys
 import warnings
 from functools import partial
@@ -50,6 +51,11 @@ def main(arguments=None):
                 warnings.simplefilter("default", InputWarning)
                 warnings.showwarning = partial(_show_warning, warnings.showwarning)
                 code = options.run(options)
+                print(end="", flush=True)
+        except BrokenPipeError:  # whoever read stdout has enough, as head has
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            LOG.error("stdout was closed before all was said")
+            code = _BAD_INPUT
         except (DeepRadiomicsError, OSError, ValueError) as error:
             if options.debug:
                 raise
@@ -153,7 +159,7 @@ def _add_extract(commands):
     add("--output", "-o", type=Path, help=f"table to write, {_TABLE}; one case goes to stdout without it")
     add("--dry-run", action="store_true", help=_DRY_RUN)
     add("--param", "-p", type=Path, help="pyradiomics parameter file, unchanged")
-    setting = "setting of pyradiomics in place of that in the file, such as binCount:64 or sigma:1,2; may be repeated"
+    setting = "setting of pyradiomics in place of that in the file, such as distances:1,2; may be repeated"
     add("--setting", "-s", action="append", default=[], metavar="NAME:VALUE", help=setting)
     add("--jobs", "-j", type=int, default=1, help="threads; processes with --resume")
     add("--engine", choices=["native", "pyradiomics"], default="native")

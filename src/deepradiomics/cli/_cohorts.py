@@ -185,13 +185,14 @@ def train(options):
 def _dry_run(options, model):
     """Name each cell of the tables that cannot be used; nothing is fitted or written."""
     tables = [options.table, *(Path(_pair(text)[1]) for text in getattr(options, "external", []))]
-    n_problems = 0
+    n_problems, before = 0, None
     for path in tables:
-        n_rows, problems = problems_in(path, model, getattr(options, "label", None))
+        table, problems = problems_in(path, model, getattr(options, "label", None), before)
+        before = table if before is None else before
         n_problems += len(problems)
         for problem in problems:
             LOG.info(f"{path.name}: {problem}")
-        LOG.info(f"{path.name}: {n_rows} rows, {len(problems)} problems; nothing was fitted or written")
+        LOG.info(f"{path.name}: {len(table)} rows, {len(problems)} problems; nothing was fitted or written")
     return 2 if n_problems else 0
 
 
@@ -275,7 +276,7 @@ def _compared(options):
     for name, table in map(_pair, options.external):
         if name in external:
             raise InputError(f"--external names {name!r} twice; give each cohort a name of its own")
-        external[name] = _classes(Path(table), model, options)
+        external[name] = _classes(Path(table), model, options, X)
     missing = [name for name in options.subgroups if name not in X]
     if missing:
         raise InputError(f"{options.table.name} has no column {missing[0]!r} to divide patients by", code="columns")
@@ -303,11 +304,11 @@ def _compared(options):
     return comparison, X, int(len(failures) > 0)
 
 
-def _classes(path, model, options):
+def _classes(path, model, options, before=None):
     """Read a cohort with labels of some classes, in the order given; what they are called belongs to the patients."""
     import pandas as pd
 
-    X, y = read_cohort(path, model, options.label)
+    X, y = read_cohort(path, model, options.label, before)
     n_classes = len(set(y.tolist()))
     if n_classes > _MOST_CLASSES:
         raise InputError(
@@ -343,8 +344,9 @@ def _recipe(options):
 
     from deepradiomics import recipes
 
-    if options.recipe not in recipes.__all__:
-        raise InputError(f"there is no recipe {options.recipe!r}; {did_you_mean(options.recipe, recipes.__all__)}")
+    able = [name for name in recipes.__all__ if name != "frozen"]
+    if options.recipe not in able:
+        raise InputError(f"the command line runs no recipe {options.recipe!r}; {did_you_mean(options.recipe, able)}")
     build = getattr(recipes, options.recipe)
     given = {name: _value(name, text) for name, text in map(_pair, options.set)}
     known = list(signature(build).parameters)

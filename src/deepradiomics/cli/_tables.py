@@ -8,7 +8,7 @@ from deepradiomics.exceptions import DeepRadiomicsError, InputError, require
 
 _ENDINGS = (".csv", ".parquet", ".json", ".jsonl")
 # A number, and no code such as 007 or 12E4, nor more digits than a float keeps.
-_NUMBER = r"\s*[+-]?(?=\.?\d)(0|[1-9]\d{0,14})?(\.\d*)?([eE][+-]\d+)?\s*"
+_NUMBER = r"[+-]?(?=\.?[0-9])(0|[1-9][0-9]{0,14})?(\.[0-9]*)?([eE][+-][0-9]+)?"
 
 
 class Reads(NamedTuple):
@@ -18,6 +18,7 @@ class Reads(NamedTuple):
     masks: set  # those of the files that are masks
     others: list  # clinical numbers and words
     numeric: set  # those of the others that were numbers in training
+    words: set  # those of the others that were words in training, or are in the table before
 
 
 def check_ending(path):
@@ -49,11 +50,12 @@ def _typed(cells):
     """A column of text as numbers, or as true and false, where all its cells are; codes such as 007 stay text."""
     import pandas as pd
 
-    known = cells.dropna()
-    if len(known) and known.str.lower().isin(["true", "false"]).all():
-        values = cells.str.lower().map({"true": True, "false": False})
+    bare = cells.str.strip().str.lower()
+    known = bare.dropna()
+    if len(known) and known.isin(["true", "false"]).all():
+        values = bare.map({"true": True, "false": False})
         return values.astype(bool) if len(known) == len(cells) else values.astype(object)
-    return pd.to_numeric(cells) if known.str.fullmatch(_NUMBER).all() else cells
+    return pd.to_numeric(bare) if known.str.fullmatch(_NUMBER).all() else cells
 
 
 def read_cells(path):
@@ -100,8 +102,8 @@ def _read_excel(path):
     return (filled or list(sheets.values()))[0]
 
 
-def reads_of(model):
-    """List what a pipeline reads from its table, up to and with its first ColumnTransformer."""
+def reads_of(model, before=None):
+    """List what a pipeline, and a table before, say of its columns, up to and with its first ColumnTransformer."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
@@ -120,10 +122,11 @@ def reads_of(model):
                 wanted = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
                 (files if _takes_images(block) else others).extend(name for name in wanted if name not in made)
             break
-    fitted = [owner for owner in estimators_in(model) if hasattr(owner, "transformers_")]
-    parts = [part for owner in fitted for part in owner.transformers_ if part[0] == "numeric"]
-    numeric = {name for _, _, names in parts for name in names}
-    return Reads(list(dict.fromkeys(files)), masks, list(dict.fromkeys(others)), numeric)
+    parts = [part for owner in estimators_in(model) for part in getattr(owner, "transformers_", ())]
+    numeric = {name for part, _, names in parts if part == "numeric" for name in names}
+    words = {name for part, _, names in parts if part == "categorical" for name in names}
+    words |= set() if before is None else set(before[others].select_dtypes(exclude=["number", "bool"]))
+    return Reads(list(dict.fromkeys(files)), masks, list(dict.fromkeys(others)), numeric, words)
 
 
 def _read_by(step):
@@ -154,11 +157,11 @@ def check_columns(table, wanted, path):
         )
 
 
-def read_cohort(path, model, label=None):
+def read_cohort(path, model, label=None, before=None):
     """Read the table of a model; paths in it start from its folder. The table without the label, and the labels."""
     from deepradiomics.clinical import check_numbers
 
-    reads = reads_of(model)
+    reads = reads_of(model, before)
     table = _cohort_table(path, reads, label)
     check_numbers(table, reads.others, numeric=reads.numeric)
     return (table, None) if label is None else (table.drop(columns=label), _labels(table[label], path.name))
@@ -173,22 +176,22 @@ def _cohort_table(path, reads, label):
     check_columns(table, [*reads.files, *reads.others, *([] if label is None else [label])], path)
     if table.empty:
         raise InputError(f"{path.name} has no rows; give a row a patient")
-    for name in reads.others:
+    for name in (name for name in reads.others if name not in reads.words):
         numbers = numbers_in(table[name])
         # A handful of different codes such as 01 are categories, more are a measurement, as in the encoder.
-        is_many = table[name].nunique() > _MOST_CODES and np.isfinite(numbers[table[name].notna()]).all()
-        if is_many or _is_numeric(table[name], numbers):
+        is_many = name in reads.numeric or table[name].nunique() > _MOST_CODES
+        if (is_many and np.isfinite(numbers[table[name].notna()]).all()) or _is_numeric(table[name], numbers):
             table = table.assign(**{name: numbers})
     find_files(table, path.parent, [name for name in table if name not in reads.others])
     return table
 
 
-def problems_in(path, model, label=None):
-    """Say of each cell that cannot be used why, in words; the table has its columns."""
+def problems_in(path, model, label=None, before=None):
+    """The table, and of each cell that cannot be used why, in words; the table has its columns."""
     from deepradiomics.clinical import check_numbers
     from deepradiomics.reading import as_radiograph, read_label_map
 
-    reads, found = reads_of(model), []
+    reads, found = reads_of(model, before), []
     table = _cohort_table(path, reads, label)
 
     def tried(place, look, *cells, **options):
@@ -206,7 +209,7 @@ def problems_in(path, model, label=None):
             if name in reads.masks or not str(cell).lower().endswith((".xml", ".json", ".txt")):
                 look = read_label_map if name in reads.masks else as_radiograph
                 tried(f"row {row}, column {name!r}: ", look, cell)
-    return len(table), found
+    return table, found
 
 
 def file_of(folder, cell):

@@ -91,8 +91,8 @@ def read_parameters(path, changes=()):
     Where the file says nothing, they are the defaults of pyradiomics: bin width 25, the original image, all classes
     of a plane image. Settings for volumes and voxel maps are accepted and have no effect, as has the label (see
     `read_label`). Of ``resampledPixelSpacing``, (x, y) or (x, y, z) in the file, the first two are taken. ``changes``
-    are settings in place of those of the file, as words such as ``"binCount:64"``, ``"distances:1,2"``; without a
-    file (None) they join the defaults of TextureExtractor, which bins by count.
+    are settings in place of those of the file, also under its image types, as words such as ``"binCount:64"``,
+    ``"distances:1,2"``; without a file (None) they join the defaults of TextureExtractor, which bins by count.
     """
     content = _load(path, changes)
     sections = ("setting", "imageType", "featureClass", "voxelSetting")
@@ -104,7 +104,7 @@ def read_parameters(path, changes=()):
     keywords = _extractor_keywords(settings)
     if path is None and not {"binCount", "binWidth"} & set(settings):
         del keywords["bin_count"], keywords["bin_width"]
-    keywords["image_types"] = _image_types(content.get("imageType") or {"Original": {}}, settings)
+    keywords["image_types"] = _image_types(content["imageType"] or {"Original": {}}, settings)
     keywords["feature_classes"] = _feature_classes(content.get("featureClass"))
     return keywords
 
@@ -148,18 +148,23 @@ def _load(path, changes):
         text = text or path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else _parsed(text)
     except OSError as error:
-        message = f"the parameter file {path.name} cannot be read: {error.strerror}"
-        raise InputError(message) from None
-    except (UnicodeDecodeError, yaml.YAMLError, json.JSONDecodeError) as error:
+        raise InputError(f"the parameter file {path.name} cannot be read: {error.strerror}") from None
+    except (ValueError, yaml.YAMLError) as error:
         raise InputError(f"the parameter file {path.name} cannot be read: {error}") from error
     _check_kind(content, f"the parameter file {path.name}")
     for name, section in content.items():
         _check_kind(section or {}, f"section {name} of {path.name}")
-    changed = dict(map(_setting, changes))
+    types, changed = content.get("imageType") or {}, dict(map(_setting, changes))
+    for name, own in types.items():
+        _check_kind(own or {}, f"imageType {name}")
+    for name in sorted(set(changed) & set(FILTER_KEYWORDS)):
+        if (owner := FILTER_KEYWORDS[name][1]) not in types:
+            raise InputError(f"setting {name} is read by no image type; add {owner} to imageType of the parameter file")
     # Of the two ways of binning, the changed one holds.
-    gone = {"binCount", "binWidth"} if {"binCount", "binWidth"} & set(changed) else ()
-    kept = {name: value for name, value in (content.get("setting") or {}).items() if name not in gone}
-    return content | {"setting": kept | changed}
+    gone = {*changed, *({"binCount", "binWidth"} if {"binCount", "binWidth"} & set(changed) else ())}
+    sections = (content.get("setting"), *types.values())
+    settings, *owns = ({key: value for key, value in (own or {}).items() if key not in gone} for own in sections)
+    return content | {"setting": settings | changed, "imageType": dict(zip(types, owns, strict=True))}
 
 
 def _setting(text):
@@ -170,7 +175,7 @@ def _setting(text):
         if not (name and value):
             raise yaml.YAMLError
         return name, _parsed(f"[{value.strip('[]')}]" if is_list else value)
-    except yaml.YAMLError:
+    except (ValueError, yaml.YAMLError):  # YAML takes 2024-13-45 for a date
         raise InputError(f"setting {text!r} is not of the form NAME:VALUE") from None
 
 
@@ -228,9 +233,7 @@ def _image_types(types, settings):
     check_keys(types, [*(name for name in FILTERS if name != "Detrended"), "LBP3D"], "imageType")
     if "LBP3D" in types:
         raise InputError("imageType LBP3D needs a volume, a radiograph is a plane; remove it, or use LBP2D")
-    for name, own in types.items():
-        _check_kind(own or {}, f"imageType {name}")
-    return {name: _type_keywords(name, own or {}, settings) for name, own in types.items()}
+    return {name: _type_keywords(name, own, settings) for name, own in types.items()}
 
 
 def _type_keywords(name, own, settings):
