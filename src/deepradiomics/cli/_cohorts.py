@@ -423,5 +423,5 @@ def review(options):
         output=options.output,
         **{name: getattr(options, name) for name in columns},
     )
-    LOG.info(f"{len(table)} rows: open {page.name} in a browser")
+    LOG.info(f"{len(table)} rows: open {page.relative_to(options.output.parent)} in a browser")
     return 0
