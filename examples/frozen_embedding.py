@@ -5,6 +5,8 @@ A network that nobody trains here reads each femur; texture and clinical columns
 which classifier suits few rows? The radiographs are simulated, so the areas say nothing about patients.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/hip_boxes.jpg'
+
 from importlib.util import find_spec
 
 from sklearn.linear_model import LogisticRegression
