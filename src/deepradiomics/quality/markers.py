@@ -10,8 +10,9 @@ from scipy import ndimage
 _SIDE, _LONGEST = 20, 1024  # pixels of the square in which glyphs are compared; of a film, a finer one is made coarser
 _FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono-Bold.ttf")
 # Least likeness (correlation), lead on other letters and numbers, contrast as a share of the film's range; chosen on
-# 139 films. An L is a mere corner, so more is asked of it.
+# 139 films. An L is a mere corner, so more is asked of it, and in mirror writing it is no proof of anything.
 _LEAST = {"R": (0.85, 0.18, 0.12), "L": (0.94, 0.18, 0.2)}
+_MOST, _MOST_FIT = 10_000, 200  # areas at a gray level, and those of the size of a letter; films had up to 1911 and 63
 
 
 def side_markers(pixels):
@@ -33,7 +34,9 @@ def side_markers(pixels):
     Areas of one piece, bright or dark, of 1.2 to 10 % of the film's longer side in height, are looked for at 12 gray
     levels. One that stands out from what is next to it, and has no other area of its height beside it, is compared
     with letters and numbers in three fonts and three widths of stroke (correlation in a square of 20 x 20 pixels), and
-    with R and L in mirror writing. An R must have one hole, an L none. Turned letters and words are not read.
+    with R and L in mirror writing. An R must have one hole, an L none. Turned letters and words are not read; a bright
+    corner of a plate or collimator is read as an L. A gray level with more than 10,000 areas, or 200 of the size of a
+    letter, is noise, and nothing is read there; nor in an image of fewer than 8 pixels in height or width.
 
     Examples
     --------
@@ -47,6 +50,8 @@ def side_markers(pixels):
     """
     pixels = np.asarray(pixels, dtype=np.float32)
     coarser = max(1.0, max(pixels.shape) / _LONGEST)
+    if min(pixels.shape) / coarser < 8:
+        return []
     if coarser > 1:
         size = [round(length / coarser) for length in pixels.shape[::-1]]
         pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
@@ -74,17 +79,19 @@ def side_markers(pixels):
 
 
 def _contradicts(markers, femora, laterality, width):
-    """Whether a marker is in mirror writing or of another side than the femur it stands at.
+    """Whether an R is in mirror writing, or a letter of another side than the femur it stands at.
 
-    ``femora`` is the mean column of each that is seen, by "L" and "R"; ``laterality`` that of the file, or None.
+    ``femora`` is the mean column of each that is seen, by "L" and "R"; ``laterality`` that of the file, or None. Of one
+    femur only letters near it tell: the other hip may be a prosthesis. Of none, all are held against the file.
     """
     for letter, mirrored, _, column in markers:
         other = {"L": "R", "R": "L"}[letter]
         if len(femora) == 2:
             wrong = abs(column - femora[letter]) - abs(column - femora[other]) > 0.1 * width
         else:
-            wrong = (laterality or next(iter(femora))) == other if femora else False
-        if mirrored or wrong:
+            near = all(abs(column - place) < 0.25 * width for place in femora.values())
+            wrong = near and (laterality or next(iter(femora), None)) == other
+        if wrong or (mirrored and letter == "R"):
             return True
     return False
 
@@ -96,13 +103,16 @@ def _areas(pixels):
     for level, sign in [(level, sign) for level in np.linspace(low, high, 14)[1:-1] for sign in (1, -1)]:
         values = sign * pixels
         labels, n_areas = ndimage.label(values > sign * level, np.ones((3, 3)))
+        if n_areas > _MOST:
+            continue
         corners = [
             (rows.start, rows.stop, columns.start, columns.stop) for rows, columns in ndimage.find_objects(labels)
         ]
         tops, bottoms, lefts, rights = np.reshape(corners, (n_areas, 4)).T
         heights, widths, longest = bottoms - tops, rights - lefts, max(pixels.shape)
         fit = (heights >= max(8, 0.012 * longest)) & (heights <= 0.1 * longest) & (widths >= 6)
-        for place in np.flatnonzero(fit & (widths <= 1.35 * heights) & (widths >= 0.35 * heights)):
+        fit &= (widths <= 1.35 * heights) & (widths >= 0.35 * heights)
+        for place in np.flatnonzero(fit) if fit.sum() <= _MOST_FIT else ():
             top, bottom, left, right, height = (part[place] for part in (tops, bottoms, lefts, rights, heights))
             around = slice(max(0, top - 3), bottom + 3), slice(max(0, left - 3), right + 3)
             area = labels[around] == place + 1
