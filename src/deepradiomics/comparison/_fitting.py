@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import OneToOneFeatureMixin, clone
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -68,12 +68,11 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         if seed is not None and n_classes is not None:
             threshold = _training_threshold(tail, own[0], y, metadata, seed, n_classes)
         score, kept, n_features = _fitted(tail, own[0], y, metadata, n_classes)
-        columns = columns[kept]
         scores = [score(part, of_rows) for part, (_, of_rows) in zip(own[1:], tests, strict=True)]
         # A column that is named after a word of one patient would bring it into checkpoints and onto pages.
         chosen = {block: [] for block in members if names is not None}
         for block in chosen.keys() & parts.named:
-            chosen[block] = [str(names[n]) for n in columns if indices[block].start <= n < indices[block].stop]
+            chosen[block] = [str(names[n]) for n in columns[kept] if indices[block].start <= n < indices[block].stop]
         results.append(SetResult(name, n_features, threshold, scores, chosen))
     return results
 
@@ -165,13 +164,11 @@ def _fitted(tail, features, y, metadata, n_classes):
             transformed = step.fit_transform(features, y, **_routed(step, "fit_transform", metadata))
             if transformed.shape[1] == 0:
                 return _scorer(constant.fit(features, y), n_classes), kept[:0], 0
-            sources = _sources(step, features.shape[1])
-            if sources is None:
-                is_mixed, chooses = True, any(hasattr(part, "get_support") for part in estimators_in(step))
-            else:
-                chooses = len(sources) < features.shape[1]
-            if chooses or not is_mixed:
-                kept = kept[:0] if is_mixed else kept[sources]
+            is_mixed = is_mixed or (sources := _sources(step, features.shape[1])) is None
+            if not is_mixed:
+                kept = kept[sources]
+            elif any(hasattr(part, "get_support") for part in estimators_in(step)):
+                kept = kept[:0]
             features = transformed
         classifier = tail[-1].fit(features, y, **_routed(tail[-1], "fit", metadata))
     return _scorer(classifier, n_classes, tail[:-1] if len(tail) > 1 else None), kept, features.shape[1]
@@ -179,14 +176,9 @@ def _fitted(tail, features, y, metadata, n_classes):
 
 def _sources(step, n_columns):
     """Which of the columns that a fitted step was given each of its own is, int (n,); None where it makes others."""
-    if isinstance(step, OneToOneFeatureMixin):
-        return np.arange(n_columns)
-    if hasattr(step, "get_support"):
-        return np.flatnonzero(step.get_support())
-    given = getattr(step, "feature_names_in_", np.array([f"x{n}" for n in range(n_columns)], dtype=object))
-    places = dict(zip(given, range(n_columns), strict=True))
+    given = {name: n for n, name in enumerate(getattr(step, "feature_names_in_", [f"x{n}" for n in range(n_columns)]))}
     try:
-        return np.array([places[name] for name in step.get_feature_names_out(given)], dtype=int)
+        return np.array([given[name] for name in step.get_feature_names_out(list(given))], dtype=int)
     except (AttributeError, KeyError, ValueError):  # It names no columns, or others than it was given.
         return None
 

@@ -12,7 +12,6 @@ _FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono-Bold.ttf")
 # Least likeness (correlation), lead on other letters and numbers, contrast as a share of the film's range; chosen on
 # 139 films. An L is a mere corner, so more is asked of it, and in mirror writing it is no proof of anything.
 _LEAST = {"R": (0.85, 0.18, 0.12), "L": (0.94, 0.18, 0.2)}
-_MOST, _MOST_FIT = 10_000, 200  # areas at a gray level, and those of the size of a letter; films had up to 1911 and 63
 
 
 def side_markers(pixels):
@@ -35,7 +34,7 @@ def side_markers(pixels):
     levels. One that stands out from what is next to it, and has no other area of its height beside it, is compared
     with letters and numbers in three fonts and three widths of stroke (correlation in a square of 20 x 20 pixels), and
     with R and L in mirror writing. An R must have one hole, an L none. Turned letters and words are not read; a bright
-    corner of a plate or collimator is read as an L. A gray level with more than 10,000 areas, or 200 of the size of a
+    corner of a plate or collimator is read as an L. A gray level with more than 5000 areas, or 200 of the size of a
     letter, is noise, and nothing is read there; nor in an image of fewer than 8 pixels in height or width.
 
     Examples
@@ -64,11 +63,7 @@ def side_markers(pixels):
         kind, score, lead = kinds[first], likeness[first], likeness[first] - likeness[second]
         holes = ndimage.label(~np.pad(area, 1))[0]
         n_holes = (np.bincount(holes.ravel())[2:] >= max(2, 0.01 * area.size)).sum()
-        if (
-            kind[0] in "LR"
-            and n_holes == (kind[0] == "R")
-            and all(np.array([score, lead, contrast]) >= _LEAST[kind[0]])
-        ):
+        if n_holes == (kind[0] == "R") and all(np.array([score, lead, contrast]) >= _LEAST.get(kind[0], np.inf)):
             found.append((alone, -score, (str(kind[0]), kind[1:] == "~", row * coarser, column * coarser)))
     # The same letter is found at several gray levels; one that is part of a word at any of them is none.
     near, kept = 0.03 * max(pixels.shape) * coarser, []
@@ -81,8 +76,7 @@ def side_markers(pixels):
 def _contradicts(markers, femora, laterality, width):
     """Whether an R is in mirror writing, or a letter of another side than the femur it stands at.
 
-    ``femora`` is the mean column of each that is seen, by "L" and "R"; ``laterality`` that of the file, or None. Of one
-    femur only letters near it tell: the other hip may be a prosthesis. Of none, all are held against the file.
+    ``femora``: mean column of each that is seen, by "L" and "R". The hip that is not seen may be a prosthesis.
     """
     for letter, mirrored, _, column in markers:
         other = {"L": "R", "R": "L"}[letter]
@@ -103,16 +97,14 @@ def _areas(pixels):
     for level, sign in [(level, sign) for level in np.linspace(low, high, 14)[1:-1] for sign in (1, -1)]:
         values = sign * pixels
         labels, n_areas = ndimage.label(values > sign * level, np.ones((3, 3)))
-        if n_areas > _MOST:
+        if n_areas > 5000:  # noise; 28 films had up to 1911
             continue
-        corners = [
-            (rows.start, rows.stop, columns.start, columns.stop) for rows, columns in ndimage.find_objects(labels)
-        ]
+        corners = [(y.start, y.stop, x.start, x.stop) for y, x in ndimage.find_objects(labels)]
         tops, bottoms, lefts, rights = np.reshape(corners, (n_areas, 4)).T
         heights, widths, longest = bottoms - tops, rights - lefts, max(pixels.shape)
         fit = (heights >= max(8, 0.012 * longest)) & (heights <= 0.1 * longest) & (widths >= 6)
         fit &= (widths <= 1.35 * heights) & (widths >= 0.35 * heights)
-        for place in np.flatnonzero(fit) if fit.sum() <= _MOST_FIT else ():
+        for place in np.flatnonzero(fit) if fit.sum() <= 200 else ():  # noise; 43 films had up to 63
             top, bottom, left, right, height = (part[place] for part in (tops, bottoms, lefts, rights, heights))
             around = slice(max(0, top - 3), bottom + 3), slice(max(0, left - 3), right + 3)
             area = labels[around] == place + 1
