@@ -21,6 +21,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
@@ -36,6 +37,7 @@ from deepradiomics.metrics import (
     RocPlot,
     roc_auc_ci,
 )
+from deepradiomics.selection import BilateralSelector
 
 matplotlib.use("Agg")
 RNG = np.random.default_rng(0)
@@ -188,10 +190,18 @@ def test_a_selector_behind_the_blocks_chooses_too(tmp_path):
     rng = np.random.default_rng(3)
     X = pd.DataFrame(rng.normal(size=(60, 4)), columns=["age", *"xyz"])
     y, cv = np.arange(60) % 2, KFold(4)
+    X[["x", "z"]] += y[:, None] * [0.8, 0.7]
     blocks = ColumnTransformer([("clinical", "passthrough", ["age"]), ("texture", "passthrough", list("xyz"))])
     blocks.set_output(transform="pandas")
     # Rotated columns are all that there were: what is kept of them is none of the blocks'.
-    behind = {"all": [StandardScaler(), SelectKBest(k=1)], "mixed": [PCA(), SelectKBest(k=1)]}
+    behind = {
+        "all": [StandardScaler(), SelectKBest(k=1)],
+        "imputed": [SimpleImputer(), StandardScaler(), SelectKBest(k=1)],
+        "bilateral": [BilateralSelector(SelectKBest(k=1), keep="either"), StandardScaler()],
+        "mixed": [PCA(), SelectKBest(k=1)],
+        "inside": [make_pipeline(PCA(), SelectKBest(k=1))],
+        "pca": [PCA(2)],
+    }
     models = {name: make_pipeline(blocks, *steps, LogisticRegression()) for name, steps in behind.items()}
     found = compare_models(models, X, y, cv=cv, random_state=0)
     best = Counter(
@@ -201,9 +211,34 @@ def test_a_selector_behind_the_blocks_chooses_too(tmp_path):
     chosen = found.settings["chosen"].set_index(["model", "feature"])["fits"]
     names = {name: f"clinical__{name}" if name == "age" else f"texture__{name}" for name in X}
     assert chosen.loc["all"].to_dict() == {names[name]: n for name, n in best.items()}
-    assert chosen.loc["mixed"].to_dict() == dict.fromkeys(names.values(), 4)
+    assert chosen.loc["pca"].to_dict() == dict.fromkeys(names.values(), 4)
     n_features = found.predictions.groupby("features")["n_features"].unique().str[0].to_dict()
-    assert n_features == {"all": 1, "mixed": 4}
+    assert n_features == {"all": 1, "imputed": 1, "bilateral": 2, "mixed": 1, "inside": 1, "pca": 2}
+    assert chosen.loc["imputed"].to_dict() == chosen.loc["all"].to_dict()
+    assert chosen.loc["bilateral"].to_dict() == {names["x"]: 4, names["z"]: 4}
+    assert not {"mixed", "inside"} & set(chosen.index.get_level_values("model"))
+    page = found.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "such as PCA mixes" in page
+    alone = compare_feature_sets(models["mixed"], X, y, cv=cv, random_state=0)
+    page = alone.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "No names; nothing was chosen, or no name is kept." in page
+    assert "set_output" not in page[page.index('id="chosen-features"') : page.index('id="failures"')]
+
+
+def test_chosen_features_do_not_hang_on_the_order_of_the_sets():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 90)
+    X = pd.DataFrame(rng.normal(size=(90, 2)), columns=["p", "q"])
+    X["word"] = np.where(rng.random(90) < 0.9, y, 1 - y).astype(str)
+    hot = OneHotEncoder(sparse_output=False)
+    blocks = ColumnTransformer([("texture", "passthrough", ["p", "q"]), ("clinical", hot, ["word"])])
+    chain = make_pipeline(blocks.set_output(transform="pandas"), SelectKBest(k=2), LogisticRegression())
+    found = [
+        compare_feature_sets(chain, X, y, cv=3, feature_sets=sets, random_state=0).settings["chosen"]
+        for sets in (["T", "TC"], ["TC", "T"])
+    ]
+    # Both columns of the word are better than p and q, so that the set of both blocks leaves nothing of texture.
+    assert [len(own) for own in found] == [0, 0]
 
 
 class Spelled(TransformerMixin, BaseEstimator):

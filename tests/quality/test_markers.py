@@ -55,6 +55,25 @@ def test_a_fine_film_and_one_of_a_single_value():
     assert side_markers(np.full((50, 60), 7.0)) == []
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (1, 1), (1, 5000), (9, 50_000), (20, 3000), (7, 7)])
+def test_images_too_small_for_a_letter_have_none(shape):
+    assert side_markers(np.random.default_rng(0).random(shape)) == []
+
+
+def test_noise_is_not_searched_and_a_letter_above_it_is_read(monkeypatch):
+    noise, looked_for, looked_at = 40 * np.random.default_rng(0).random((1000, 800)), [], []
+    find, dilate = ndimage.find_objects, ndimage.binary_dilation
+    monkeypatch.setattr(ndimage, "find_objects", lambda labels: looked_for.append(labels.max()) or find(labels))
+    monkeypatch.setattr(ndimage, "binary_dilation", lambda *a, **k: looked_at.append(a) or dilate(*a, **k))
+    assert side_markers(noise) == []
+    # Without a bound 59,232 areas at a level, and 4,764 in all as large as a letter, each dilated twice.
+    assert max(looked_for) <= 5000
+    assert len(looked_at) < 1000
+    for top in (100, 700):
+        noise[top : top + 96, 80:100] = noise[top + 76 : top + 96, 80:144] = 255
+    assert [(letter, mirrored) for letter, mirrored, *_ in side_markers(noise)] == [("L", False)] * 2
+
+
 @pytest.mark.parametrize(
     ("letter", "mirrored", "column", "femora", "laterality", "wrong"),
     [
@@ -64,7 +83,14 @@ def test_a_fine_film_and_one_of_a_single_value():
         ("R", False, 205, {"R": 100, "L": 300}, None, False),  # in the middle
         ("R", True, 20, {"R": 100, "L": 300}, None, True),
         ("R", True, 20, {}, None, True),
-        ("R", False, 20, {}, "L", False),
+        ("L", True, 300, {"R": 100, "L": 300}, None, False),  # a corner, as likely as not
+        ("L", True, 20, {"R": 100, "L": 300}, None, True),
+        ("R", False, 20, {}, "L", True),
+        ("R", False, 20, {}, "R", False),
+        ("R", False, 20, {}, None, False),
+        ("R", False, 33, {"L": 333}, None, False),  # the right hip is a prosthesis
+        ("R", False, 33, {"L": 333}, "L", False),
+        ("R", False, 300, {"L": 333}, None, True),
         ("L", False, 20, {"L": 100}, None, False),
         ("L", False, 20, {"R": 100}, None, True),
         ("L", False, 20, {"R": 100}, "L", False),  # wrong_side tells it

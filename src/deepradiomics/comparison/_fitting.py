@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import OneToOneFeatureMixin, clone
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -27,12 +27,12 @@ _TAKE = ("fit", "transform")
 
 @dataclass(frozen=True)
 class SetResult:
-    """What one feature set, of ``n_features`` columns that reached the classifier, gave in one fit.
+    """What one feature set gave in one fit; its classifier was given ``n_features`` columns.
 
     ``threshold``: score from which on to call the event, or each of several classes, chosen on training rows; None for
     numbers, and where none was asked for. ``scores``: a float array a test table, (n_rows,), or (n_rows, n_classes) for
     more than two classes; for numbers the prediction. ``chosen``: names of the columns that reached the classifier, by
-    block; blocks that give no names, or name columns after words of the table, are left out.
+    block, none of a block that names columns after words of the table; empty where columns have no names.
     """
 
     name: str
@@ -67,15 +67,13 @@ def fit_feature_sets(parts, sets, train, tests, seed, n_classes=2):
         threshold = None
         if seed is not None and n_classes is not None:
             threshold = _training_threshold(tail, own[0], y, metadata, seed, n_classes)
-        score, kept = _fitted(tail, own[0], y, metadata, n_classes)
-        columns = columns[kept]
+        score, kept, n_features = _fitted(tail, own[0], y, metadata, n_classes)
         scores = [score(part, of_rows) for part, (_, of_rows) in zip(own[1:], tests, strict=True)]
         # A column that is named after a word of one patient would bring it into checkpoints and onto pages.
-        places = {} if names is None else {block: indices[block] for block in members if block in parts.named}
-        chosen = {
-            block: [str(names[n]) for n in columns if place.start <= n < place.stop] for block, place in places.items()
-        }
-        results.append(SetResult(name, len(columns), threshold, scores, chosen))
+        chosen = {block: [] for block in members if names is not None}
+        for block in chosen.keys() & parts.named:
+            chosen[block] = [str(names[n]) for n in columns[kept] if indices[block].start <= n < indices[block].stop]
+        results.append(SetResult(name, n_features, threshold, scores, chosen))
     return results
 
 
@@ -152,27 +150,37 @@ def _without_blocks(tail, present, blocks):
 
 
 def _fitted(tail, features, y, metadata, n_classes):
-    """Fit the steps behind the blocks; return the function that scores rows, given their sites, and which columns
-    reached the classifier: those that selectors kept, and all of what a step mixes.
+    """Fit the steps behind the blocks; return the function that scores rows, given their sites, which columns reached
+    the classifier (all of what a step mixes, none if one then chooses), and how many it was given.
     """
     # What predicts without features: the share of each class, or the mean.
     constant = DummyRegressor() if n_classes is None else DummyClassifier(strategy="prior")
-    kept, selects = np.arange(features.shape[1]), True
+    kept, is_mixed = np.arange(features.shape[1]), False
     with metadata_routing(tail, metadata), _empty_selections_are_results():
         tail = with_metadata(tail, metadata)
         if features.shape[1] == 0 or len(np.unique(y)) == 1:
-            return _scorer(constant.fit(features, y), n_classes), kept
+            return _scorer(constant.fit(features, y), n_classes), kept, len(kept)
         for _, step in tail.steps[:-1]:
             transformed = step.fit_transform(features, y, **_routed(step, "fit_transform", metadata))
-            if selects and hasattr(step, "get_support"):
-                kept = kept[step.get_support()]
             if transformed.shape[1] == 0:
-                return _scorer(constant.fit(features, y), n_classes), kept[:0]
-            # Behind a step that makes other columns, what a selector keeps is none of those of the blocks.
-            selects = selects and (hasattr(step, "get_support") or isinstance(step, OneToOneFeatureMixin))
+                return _scorer(constant.fit(features, y), n_classes), kept[:0], 0
+            is_mixed = is_mixed or (sources := _sources(step, features.shape[1])) is None
+            if not is_mixed:
+                kept = kept[sources]
+            elif any(hasattr(part, "get_support") for part in estimators_in(step)):
+                kept = kept[:0]
             features = transformed
         classifier = tail[-1].fit(features, y, **_routed(tail[-1], "fit", metadata))
-    return _scorer(classifier, n_classes, tail[:-1] if len(tail) > 1 else None), kept
+    return _scorer(classifier, n_classes, tail[:-1] if len(tail) > 1 else None), kept, features.shape[1]
+
+
+def _sources(step, n_columns):
+    """Which of the columns that a fitted step was given each of its own is, int (n,); None where it makes others."""
+    given = {name: n for n, name in enumerate(getattr(step, "feature_names_in_", [f"x{n}" for n in range(n_columns)]))}
+    try:
+        return np.array([given[name] for name in step.get_feature_names_out(list(given))], dtype=int)
+    except (AttributeError, KeyError, ValueError):  # It names no columns, or others than it was given.
+        return None
 
 
 def _scorer(final, n_classes, before=None):
@@ -233,7 +241,7 @@ def _training_threshold(tail, features, y, metadata, seed, n_classes):
     scores = np.empty(len(y) if n_classes == 2 else (len(y), n_classes))
     for train, test in stratified_splitter(n_folds, groups, seed).split(y, y, groups):
         inner, other = ({name: values[rows] for name, values in metadata.items()} for rows in (train, test))
-        score, _ = _fitted(tail, _safe_indexing(features, train), y[train], inner, n_classes)
+        score, *_ = _fitted(tail, _safe_indexing(features, train), y[train], inner, n_classes)
         scores[test] = score(_safe_indexing(features, test), other)
     return _youden(y, scores)
 

@@ -22,7 +22,7 @@ from deepradiomics.metrics.intervals import Interval, join_intervals
 _ALL_ALWAYS = 40
 _WORDS_STAY = (
     "Names that encoders make, or steps of others than this library and scikit-learn, may hold words of a patient and "
-    "are not kept."
+    "are not kept; nor are those of columns that a step such as PCA mixes before others are chosen."
 )
 _TEMPLATE = "report.html.jinja"
 _SETTINGS = "feature_sets folds n_repeats groups near_duplicates failures random_state model study possible_leaks"
@@ -229,8 +229,9 @@ def _chosen(settings):
     """How often each feature reached the classifier, and how stable that is in a block."""
     chosen, n_fits = settings["chosen"], settings["folds"] * settings["n_repeats"]
     if chosen.empty:
-        note = f"No names; set_output(transform='pandas') on the ColumnTransformer gives some. {_WORDS_STAY}"
-        return Section("Chosen features", {}, note)
+        advice = "set_output(transform='pandas') on the ColumnTransformer gives some"
+        note = "nothing was chosen, or no name is kept" if chosen.attrs.get("has_names") else advice
+        return Section("Chosen features", {}, f"No names; {note}. {_WORDS_STAY}")
     by = [name for name in ("model", "block") if chosen[name].any()]
     rows = [
         dict(zip(by, key, strict=True))
@@ -248,8 +249,10 @@ def _chosen(settings):
         f"In how many of {n_fits} fits a feature reached the classifier, of the largest feature set that holds its "
         f"block; blocks of more than {_ALL_ALWAYS} features that are all in every fit are not listed."
     )
-    blocks = dict.fromkeys(block for blocks in settings["feature_sets"].values() for block in blocks)
-    if silent := [block for block in blocks if not (chosen["block"] == block).any()]:
+    several, told = chosen["model"].any(), set(zip(chosen["model"], chosen["block"], strict=True))
+    sets = settings["feature_sets"].items()
+    blocks = dict.fromkeys((name if several else "", block) for name, members in sets for block in members)
+    if silent := [": ".join(filter(None, block)) for block in blocks if block not in told]:
         note += f" Not listed: {', '.join(silent)}; nothing was chosen, or no name is kept. {_WORDS_STAY}"
     return Section("Chosen features", {"By block": pd.DataFrame(rows), "By feature": listed}, note)
 

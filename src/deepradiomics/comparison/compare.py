@@ -287,11 +287,13 @@ def _chosen(fits, is_one_model):
     counts = Counter()
     for fit in fits:
         own = {}
-        # The sets of one model share the fits of its blocks; behind them, the largest set is the one to tell of.
-        for result in sorted(fit, key=lambda result: len(result.chosen)):
+        # The sets of one model share the fits of its blocks; behind them, the one of most blocks is the one to tell of.
+        for result in sorted(fit, key=lambda result: (len(result.chosen), result.name)):
             own |= {("" if is_one_model else result.name, block): names for block, names in result.chosen.items()}
         counts.update((*key, name) for key, names in own.items() for name in names)
-    return pd.DataFrame([(*key, n) for key, n in counts.items()], columns=["model", "block", "feature", "fits"])
+    found = pd.DataFrame([(*key, n) for key, n in counts.items()], columns=["model", "block", "feature", "fits"])
+    found.attrs["has_names"] = any(result.chosen for fit in fits for result in fit)
+    return found
 
 
 def _refit(models, tables, cohort, splits, n_repeats, y):

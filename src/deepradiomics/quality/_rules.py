@@ -24,7 +24,7 @@ RULES = {
     "inverted": Rule(1, 0.0, "bone is dark (its negative is nearer to the accepted by {value:.2f})"),
     "lateral": Rule(1, 0.5, "the file says that it is a lateral view"),
     "wrong_side": Rule(1, 0.5, "the femur seen is of the other side than the file says (by {value:.2f})"),
-    "side_marker": Rule(1, 0.5, "a letter R or L on the film is in mirror writing, or is not of the side it stands at"),
+    "side_marker": Rule(1, 0.5, "an R is in mirror writing, or a letter R or L is not of the side it stands at"),
     "cut_off": Rule(1, 0.5, "a femur is cut off by the border (width over length {value:.2f}, {limit:.2f} allowed)"),
     "text": Rule(1, 0.001, "text or white strokes over the bone ({value:.2%} of it, {limit:.2%} allowed)", 0.0035),
     "clipped": Rule(1, 0.02, "exposure or window clipped ({value:.1%} of the bone, {limit:.1%} allowed)"),

@@ -81,17 +81,17 @@ class ImageGate(TransformerMixin, BaseEstimator):
       are ``unlike``.
     - ``wrong_side``: expected Dice of the femur of the other side than the laterality of the `Radiograph`, minus that
       of its side; 0 where the laterality is unknown, or the classes do not begin with left and right.
-    - ``side_marker``: 1 where a letter R or L is in mirror writing, stands nearer to the femur of the other side (by a
-      tenth of the picture's width), or differs from the laterality of the `Radiograph`, or from the only femur seen.
+    - ``side_marker``: 1 where an R is in mirror writing, or a letter stands nearer to the femur of the other side (by a
+      tenth of the width), or, within a quarter of the width of the only femur seen or where none is, differs from the
+      laterality of the `Radiograph` (where that is unknown, from the side of that femur).
     - ``cut_off``, ``text``, ``clipped``: on the outlines and what lies within 1/30 of the picture round them,
       or on the middle of the picture where no femur is seen.
     - ``gray_levels`` (bits), ``blocks``, ``fine_detail``: of the whole picture in its own pixels.
 
     The limit of a measure is a quantile over accepted radiographs, the same for all measures and such that they flag no
     more than ``false_alarms`` together, and not less than a value at which nothing is lost; white strokes that look
-    like text are flagged besides. Distances of the
-    radiographs that fit sees are those from the others (five folds, groups together).
-    Nothing tells a mirrored pelvis without a letter, and metal has no flag of its own.
+    like text are flagged besides. Distances of the radiographs that fit sees are those from the others (five folds,
+    groups together). Nothing tells a mirrored pelvis without a letter, and metal has no flag of its own.
 
     References
     ----------

@@ -10,7 +10,7 @@ from scipy import ndimage
 _SIDE, _LONGEST = 20, 1024  # pixels of the square in which glyphs are compared; of a film, a finer one is made coarser
 _FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono-Bold.ttf")
 # Least likeness (correlation), lead on other letters and numbers, contrast as a share of the film's range; chosen on
-# 139 films. An L is a mere corner, so more is asked of it.
+# 139 films. An L is a mere corner, so more is asked of it, and in mirror writing it is no proof of anything.
 _LEAST = {"R": (0.85, 0.18, 0.12), "L": (0.94, 0.18, 0.2)}
 
 
@@ -33,7 +33,9 @@ def side_markers(pixels):
     Areas of one piece, bright or dark, of 1.2 to 10 % of the film's longer side in height, are looked for at 12 gray
     levels. One that stands out from what is next to it, and has no other area of its height beside it, is compared
     with letters and numbers in three fonts and three widths of stroke (correlation in a square of 20 x 20 pixels), and
-    with R and L in mirror writing. An R must have one hole, an L none. Turned letters and words are not read.
+    with R and L in mirror writing. An R must have one hole, an L none. Turned letters and words are not read; a bright
+    corner of a plate or collimator is read as an L. A gray level with more than 5000 areas, or 200 of the size of a
+    letter, is noise, and nothing is read there; nor in an image of fewer than 8 pixels in height or width.
 
     Examples
     --------
@@ -47,6 +49,8 @@ def side_markers(pixels):
     """
     pixels = np.asarray(pixels, dtype=np.float32)
     coarser = max(1.0, max(pixels.shape) / _LONGEST)
+    if min(pixels.shape) / coarser < 8:
+        return []
     if coarser > 1:
         size = [round(length / coarser) for length in pixels.shape[::-1]]
         pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
@@ -59,11 +63,7 @@ def side_markers(pixels):
         kind, score, lead = kinds[first], likeness[first], likeness[first] - likeness[second]
         holes = ndimage.label(~np.pad(area, 1))[0]
         n_holes = (np.bincount(holes.ravel())[2:] >= max(2, 0.01 * area.size)).sum()
-        if (
-            kind[0] in "LR"
-            and n_holes == (kind[0] == "R")
-            and all(np.array([score, lead, contrast]) >= _LEAST[kind[0]])
-        ):
+        if n_holes == (kind[0] == "R") and all(np.array([score, lead, contrast]) >= _LEAST.get(kind[0], np.inf)):
             found.append((alone, -score, (str(kind[0]), kind[1:] == "~", row * coarser, column * coarser)))
     # The same letter is found at several gray levels; one that is part of a word at any of them is none.
     near, kept = 0.03 * max(pixels.shape) * coarser, []
@@ -74,17 +74,18 @@ def side_markers(pixels):
 
 
 def _contradicts(markers, femora, laterality, width):
-    """Whether a marker is in mirror writing or of another side than the femur it stands at.
+    """Whether an R is in mirror writing, or a letter of another side than the femur it stands at.
 
-    ``femora`` is the mean column of each that is seen, by "L" and "R"; ``laterality`` that of the file, or None.
+    ``femora``: mean column of each that is seen, by "L" and "R". The hip that is not seen may be a prosthesis.
     """
     for letter, mirrored, _, column in markers:
         other = {"L": "R", "R": "L"}[letter]
         if len(femora) == 2:
             wrong = abs(column - femora[letter]) - abs(column - femora[other]) > 0.1 * width
         else:
-            wrong = (laterality or next(iter(femora))) == other if femora else False
-        if mirrored or wrong:
+            near = all(abs(column - place) < 0.25 * width for place in femora.values())
+            wrong = near and (laterality or next(iter(femora), None)) == other
+        if wrong or (mirrored and letter == "R"):
             return True
     return False
 
@@ -96,13 +97,14 @@ def _areas(pixels):
     for level, sign in [(level, sign) for level in np.linspace(low, high, 14)[1:-1] for sign in (1, -1)]:
         values = sign * pixels
         labels, n_areas = ndimage.label(values > sign * level, np.ones((3, 3)))
-        corners = [
-            (rows.start, rows.stop, columns.start, columns.stop) for rows, columns in ndimage.find_objects(labels)
-        ]
+        if n_areas > 5000:  # noise; 28 films had up to 1911
+            continue
+        corners = [(y.start, y.stop, x.start, x.stop) for y, x in ndimage.find_objects(labels)]
         tops, bottoms, lefts, rights = np.reshape(corners, (n_areas, 4)).T
         heights, widths, longest = bottoms - tops, rights - lefts, max(pixels.shape)
         fit = (heights >= max(8, 0.012 * longest)) & (heights <= 0.1 * longest) & (widths >= 6)
-        for place in np.flatnonzero(fit & (widths <= 1.35 * heights) & (widths >= 0.35 * heights)):
+        fit &= (widths <= 1.35 * heights) & (widths >= 0.35 * heights)
+        for place in np.flatnonzero(fit) if fit.sum() <= 200 else ():  # noise; 43 films had up to 63
             top, bottom, left, right, height = (part[place] for part in (tops, bottoms, lefts, rights, heights))
             around = slice(max(0, top - 3), bottom + 3), slice(max(0, left - 3), right + 3)
             area = labels[around] == place + 1
