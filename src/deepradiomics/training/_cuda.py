@@ -7,7 +7,9 @@ from threading import Lock
 import torch
 
 # Threads that predict at the same time share torch's settings: the first one changes them, the last one puts them back.
-_LOCK, _INSIDE, _BEFORE = Lock(), [], []
+_LOCK = Lock()
+_INSIDE: list = []
+_BEFORE: list = []
 
 
 @contextmanager
