@@ -10,7 +10,7 @@ from scipy import ndimage
 from deepradiomics.box import fraction_inside, mirror_box
 from deepradiomics.exceptions import InputError, RegionError
 from deepradiomics.regions import FemurRegions, femur_geometry, place_femur_boxes
-from deepradiomics.regions._outline import _largest_line
+from deepradiomics.regions._outline import _equally_spaced, _largest_line
 from deepradiomics.simulation import make_hips
 
 SIDES = [("left", 1, "L"), ("right", 2, "R")]
@@ -234,3 +234,14 @@ def test_a_disk_has_no_head_of_its_own(radius):
     with pytest.raises(RegionError) as caught:
         place_femur_boxes((rows - 200) ** 2 + (columns - 200) ** 2 < radius**2, laterality="L")
     assert caught.value.code == "no_head"
+
+
+def test_points_of_the_outline_are_those_of_numpy_and_scipy():
+    angle = np.linspace(0, 2 * np.pi, 181)[:-1]
+    line = np.column_stack([40 * np.sin(angle), 70 * np.cos(angle)]) + np.random.default_rng(0).normal(size=(180, 2))
+    closed = np.vstack([line, line[:1]])
+    way = np.append(0.0, np.cumsum(np.hypot(*np.diff(closed, axis=0).T)))
+    wanted = np.arange(int(way[-1] / 0.7)) * way[-1] / int(way[-1] / 0.7)
+    points = np.column_stack([np.interp(wanted, way, closed[:, axis]) for axis in (0, 1)])
+    smooth = ndimage.gaussian_filter1d(points, 1.5, axis=0, mode="wrap")
+    np.testing.assert_allclose(_equally_spaced(line, 0.7), smooth, rtol=0, atol=1e-9)

@@ -151,7 +151,7 @@ def lateral_axis(shaft_axis):
 
 
 def _window(mask):
-    """Rows and columns that hold the bone, about how many pixels it has, and a flag where the border cuts it."""
+    """Rows and columns that hold the bone, how many pixels it has, and a flag where the border cuts it."""
     # Every few pixels is enough to see where a bone lies; what is thinner may be cut off.
     step = max(max(mask.shape) // 250, 1)
     for stride in (step, 1):
@@ -166,7 +166,7 @@ def _window(mask):
         for found, length in zip((rows, columns), mask.shape, strict=True)
     )
     cut = mask[0].any() or mask[:, 0].any() or mask[:, -1].any()
-    return window, np.count_nonzero(seen) * stride**2, ["touches_border"] * bool(cut)
+    return window, np.count_nonzero(mask[window]), ["touches_border"] * bool(cut)
 
 
 @njit(cache=True, nogil=True)
@@ -242,7 +242,10 @@ def _largest_line(mask, side):
 
 @njit(cache=True, nogil=True)
 def _equally_spaced(line, step):
-    """A closed line in equal steps, without the stairs that pixels make."""
+    """A closed line in equal steps, without the stairs that pixels make.
+
+    As ``numpy.interp`` and ``scipy.ndimage.gaussian_filter1d(sigma=1.5, mode="wrap")``, in one compiled loop.
+    """
     way = np.zeros(len(line) + 1)
     for i in range(len(line)):
         after = (i + 1) % len(line)

@@ -232,6 +232,8 @@ def _trochanter_box(femur, _):
     asides = np.arange(8 * mm, max(aside.max(), 9 * mm), 2.5 * mm)
     grid = (shaft.point + levels[:, None, None] * shaft.axis + asides[:, None] * lateral).reshape(-1, 2)
     depth = femur.outline.depth(grid)
+    if not depth.any():
+        raise RegionError("no greater trochanter is seen lateral of the shaft", code="no_trochanter")
     # The centroid of the deepest places moves smoothly when the mask does; a single maximum jumps.
     centre = grid[depth >= 0.9 * depth.max()].mean(axis=0)
     side = min(18 * mm, 2**0.5 * 0.9 * float(femur.outline.depth(centre[None])[0]))
