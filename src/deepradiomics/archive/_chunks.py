@@ -2,7 +2,6 @@
 
 import sys
 from copy import deepcopy
-from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
@@ -31,8 +30,6 @@ _FAULTS = (
 _ABOUT_THE_CALL = {"columns", "device", "table"}
 # So many images at the start of a chunk that all raise, and no error of ours, stop the run: it is not the images.
 _ALL = 10
-# What knows the errors of a GPU; asked only where torch is loaded.
-_CUDA = "deepradiomics.training._cuda"
 RETRYABLE = {"missing_dependency", "no_file", "out_of_memory"}
 
 
@@ -97,14 +94,22 @@ def _stops(error, n_images):
     if _is_memory(error):
         return n_images > 1
     # A GPU that failed gives no image more; what is finished is kept, and the next run begins with a new process.
-    return "torch" in sys.modules and import_module(_CUDA).is_device_fault(error)
+    if "torch" not in sys.modules:
+        return False
+    from deepradiomics.training._cuda import is_device_fault
+
+    return is_device_fault(error)
 
 
 def _is_memory(error):
     """Whether memory ran out, of the machine or of its GPU."""
     if isinstance(error, MemoryError) or getattr(error, "code", None) == "out_of_memory":
         return True
-    return "torch" in sys.modules and import_module(_CUDA).is_out_of_memory(error)
+    if "torch" not in sys.modules:  # then no GPU was asked for anything
+        return False
+    from deepradiomics.training._cuda import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def _code(error):
