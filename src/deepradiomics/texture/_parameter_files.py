@@ -142,18 +142,8 @@ def _parsed(text):
 
 
 def _load(path, changes):
-    """Parse a YAML or JSON file into a dict, with changes among its settings."""
-    path, text = Path(path or "none"), "{}" if path is None else None
-    try:
-        text = text or path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else _parsed(text)
-    except OSError as error:
-        raise InputError(f"the parameter file {path.name} cannot be read: {error.strerror}") from None
-    except (ValueError, yaml.YAMLError) as error:
-        raise InputError(f"the parameter file {path.name} cannot be read: {error}") from error
-    _check_kind(content, f"the parameter file {path.name}")
-    for name, section in content.items():
-        _check_kind(section or {}, f"section {name} of {path.name}")
+    """Read a parameter file, with changes among its settings; without a file (None) there are changes alone."""
+    content = {} if path is None else _read_file(Path(path))
     types, changed = content.get("imageType") or {}, dict(map(_setting, changes))
     for name, own in types.items():
         _check_kind(own or {}, f"imageType {name}")
@@ -165,6 +155,21 @@ def _load(path, changes):
     sections = (content.get("setting"), *types.values())
     settings, *owns = ({key: value for key, value in (own or {}).items() if key not in gone} for own in sections)
     return content | {"setting": settings | changed, "imageType": dict(zip(types, owns, strict=True))}
+
+
+def _read_file(path):
+    """Parse a YAML or JSON file into a dict of sections."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else _parsed(text)
+    except OSError as error:
+        raise InputError(f"the parameter file {path.name} cannot be read: {error.strerror}") from None
+    except (ValueError, yaml.YAMLError) as error:
+        raise InputError(f"the parameter file {path.name} cannot be read: {error}") from error
+    _check_kind(content, f"the parameter file {path.name}")
+    for name, section in content.items():
+        _check_kind(section or {}, f"section {name} of {path.name}")
+    return content
 
 
 def _setting(text):
