@@ -233,10 +233,13 @@ def test_the_label_in_disguise_of_another_type(kind):
     ("change", "message"),
     [
         ({"y": np.array([0, 1, None] * 20, dtype=object)}, "row 2 has no label"),
-        ({"external": [("a", "b")]}, "external"),
+        ({"external": [("a", "b")]}, "external is a list; give a dict"),
         ({"external": {"B": (pd.DataFrame({"other": [1.0, 2.0]}), [0, 1])}}, "lacks 1 columns"),
         ({"external": {"B": (pd.DataFrame({"noise": []}), [])}}, "has no row"),
-        ({"external": {"B": (pd.DataFrame({"noise": [1.0, 2.0], "patient": ["3", "x"]}), [0, 1])}}, "patient"),
+        (
+            {"external": {"B": (pd.DataFrame({"noise": [1.0, 2.0], "patient": ["3", "x"]}), [0, 1])}},
+            "row 3 of internal and row 0 of B are of one patient by their ids",
+        ),
         ({"groups": pd.array(["a", None] * 30, dtype="string")}, "row 1 has no patient"),
     ],
 )

@@ -65,15 +65,21 @@ def test_smooth_is_that_of_scikit_image():
     [
         (lambda: normalize(np.full((4, 4), 7.3)), "all grey values are the same"),
         (lambda: normalize(np.full((4, 4), 0)), "all grey values are the same"),
-        (lambda: normalize(PICTURE, np.zeros_like(MASK)), "mask"),
-        (lambda: normalize(PICTURE, MASK.T), "mask"),
-        (lambda: normalize(PICTURE, MASK.astype(int)), "mask"),
-        (lambda: normalize([[1, np.nan]]), "finite|NaN"),
+        (lambda: normalize(PICTURE, np.zeros_like(MASK)), "the mask has no pixel"),
+        (
+            lambda: normalize(PICTURE, MASK.T),
+            r"the mask is bool of shape \(50, 60\); bool of shape \(60, 50\) is needed",
+        ),
+        (lambda: normalize(PICTURE, MASK.astype(int)), "the mask is int64"),
+        (lambda: normalize([[1, np.nan]]), "grey values that are not finite"),
         (lambda: normalize(PICTURE, method="z"), "method is zscore, minmax or percentile"),
-        (lambda: normalize(PICTURE, method="percentile", percentiles=(99, 1)), "percentile"),
+        (
+            lambda: normalize(PICTURE, method="percentile", percentiles=(99, 1)),
+            "percentiles are two numbers from 0 to 100, lower first",
+        ),
         (lambda: window(PICTURE, 1, 0), "width of a window is positive"),
         (lambda: smooth(PICTURE, 0), "sigma is positive"),
-        (lambda: equalize(np.zeros((2, 2, 2))), "shape"),
+        (lambda: equalize(np.zeros((2, 2, 2))), "an image is an array of rows and columns"),
     ],
 )
 def test_what_cannot_be_normalised(call, message):

@@ -178,12 +178,12 @@ def test_wrong_settings_stop_the_run(tmp_path):
         (manifest(0), {}, "no rows"),
         (manifest(2).assign(image_id=["a", "a"]), {}, "more than once"),
         (manifest(2).assign(image_id=["a", None]), {}, "row 1 of the manifest has no id"),
-        (manifest(2), {"id_column": "name"}, "name"),
-        (manifest(2), {"columns": ["hips"]}, "hips"),
-        (manifest(2)[["image_id"]], {}, "column"),
-        (manifest(2), {"chunk_size": 0}, "chunk_size"),
-        ([1, 2], {}, "manifest"),
-        ("gone.csv", {}, "gone.csv"),
+        (manifest(2), {"id_column": "name"}, r"it lacks \['name'\]"),
+        (manifest(2), {"columns": ["hips"]}, r"it lacks \['hips'\]"),
+        (manifest(2)[["image_id"]], {}, "it lacks a column with images"),
+        (manifest(2), {"chunk_size": 0}, "chunk_size is 0"),
+        ([1, 2], {}, "the manifest is a DataFrame, or the path"),
+        ("gone.csv", {}, "there is no manifest gone.csv"),
     ],
 )
 def test_bad_manifests_are_named(tmp_path, table, settings, message):
